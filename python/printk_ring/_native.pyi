@@ -1,0 +1,849 @@
+"""The native module: the ring, the log with its consoles, and the reader.
+
+It is private; its public names are re-exported by `printk_ring`, and the `__module__` of its classes is "printk_ring".
+It translates and decides nothing: defaults and policy are stated in `rust/host`.
+
+Everywhere: times in nanoseconds are ints; timeouts are seconds as float (negative, NaN: ConfigError; infinity waits without
+end); sizes are bytes; record numbers (seq) start at 0 and are never reused. A wrong type is a TypeError, a wrong value a
+ConfigError, unless the docstring says otherwise. Everything that waits releases the interpreter and notices signals (so
+that Ctrl-C works) at least every 100 ms.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, final
+
+from typing_extensions import Buffer
+
+from printk_ring.levels import Level
+from printk_ring.snapshot import Snapshot
+from printk_ring.typing import (
+    ConsoleSpec,
+    ExcInfoLike,
+    FormatName,
+    LevelLike,
+    OverflowPolicy,
+    RecordException,
+    Start,
+    Stats,
+    StrPath,
+)
+
+__version__: str
+"""The version of the crates that this module was built from."""
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+class PrintkError(Exception):
+    """The base of all errors of this package."""
+
+class ConfigError(PrintkError, ValueError):
+    """Wrong arguments: the text says which, and what is allowed."""
+
+class ReservationError(PrintkError):
+    """A `Reservation` was used after it had been committed or finalized."""
+
+class Overrun(PrintkError):
+    """Records were overwritten before the reader came to them. `Overrun(lost)`."""
+
+    @property
+    def lost(self) -> int:
+        """How many records were lost; 0 when made without arguments."""
+
+class RingFileError(PrintkError, OSError):
+    """A ring file cannot be used: its content, kind, permission or holder. `RingFileError(errno, reason, path)`.
+
+    `errno` is EBUSY for a file that a live log holds, EINVAL for one that is not a whole ring of this layout, EEXIST for
+    one that must not exist yet, and the system's number where the system refused (ENOENT, EACCES, EISDIR, ELOOP, ENOSPC).
+    `filename` is the path as text. str() names both the path and the reason.
+    """
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in words; the same as `strerror`."""
+
+# --- levels, sizes, defaults -----------------------------------------------------------------------------------------
+
+def parse_level(level: LevelLike, /) -> int:
+    """The kernel level 0..7 of a level given to the native API.
+
+    0..7 is a kernel level, 8 and more a standard-library number, a str a name or alias in any case (or such a number as
+    decimal text).
+
+    Raises:
+        ConfigError: an unknown name or a negative number.
+        TypeError: neither int nor str (a bool is neither).
+    """
+
+def parse_stdlib_level(level: LevelLike, /) -> int:
+    """The kernel level 0..7 of a standard-library level: every number is a standard-library number, negative ones too.
+
+    A `Level` is taken as it is; a str as in `parse_level`, but numbers as text are standard-library numbers.
+
+    Raises:
+        ConfigError: an unknown name.
+        TypeError: neither int nor str (a bool is neither).
+    """
+
+def parse_size(size: int | str, /) -> int:
+    """Bytes of a size: an int, or text such as "64 KiB", "4 MiB", "1 GiB", "300000" (a space before the unit is optional;
+    units in any case: B, KiB, MiB, GiB; KB, MB, GB are powers of 1000).
+
+    Raises:
+        ConfigError: not a size, negative, or beyond 2**63-1.
+        TypeError: neither int nor str.
+    """
+
+def defaults() -> dict[str, Any]:
+    """Every default of `rust/host` under the name of its parameter: `size`, `avg_record`, `level`, `console_level`,
+    `format`, `replay`, `overflow`, `block_timeout`, `flush_timeout`, `remove_timeout`, `exit_timeout`; besides
+    `min_size_bytes`, `max_record_bytes`. Values as the signatures below spell them (levels are names in upper case).
+    """
+
+# --- the ring itself -------------------------------------------------------------------------------------------------
+
+@final
+class RecordInfo:
+    """What a ring knows about a record besides its text. Immutable; equal when all fields are; hashable."""
+
+    def __new__(
+        cls,
+        *,
+        seq: int,
+        ts_nsec: int,
+        level: int,
+        facility: int,
+        flags: int,
+        caller_id: int,
+        text_len: int = 0,
+    ) -> Self:
+        """Made by hand. Ranges as of the properties; OverflowError or ConfigError beyond."""
+    @property
+    def seq(self) -> int:
+        """The record's number, u64."""
+    @property
+    def ts_nsec(self) -> int:
+        """The time stamp given at `reserve`, u64 nanoseconds."""
+    @property
+    def text_len(self) -> int:
+        """Bytes of text, u32; the full length also where a read was cut."""
+    @property
+    def facility(self) -> int:
+        """Syslog facility, 0..255."""
+    @property
+    def flags(self) -> int:
+        """Flags, 0..31."""
+    @property
+    def level(self) -> int:
+        """Kernel level, 0..7."""
+    @property
+    def caller_id(self) -> int:
+        """Who wrote it, u64."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+
+@final
+class RawRecord:
+    """One record as read from a `Ring`."""
+
+    @property
+    def info(self) -> RecordInfo:
+        """The record's info; `info.text_len` is the full length even when `text` was cut by `max_text`."""
+    @property
+    def text(self) -> bytes:
+        """The text; at most `max_text` bytes of it."""
+
+@final
+class Reservation:
+    """Space in the ring that belongs to this object until it commits or finalizes.
+
+    Dropped unfinished it is committed as it stands. Every method and the setter of `text_len` raise ReservationError
+    after that; the other properties keep their last value.
+    """
+
+    @property
+    def seq(self) -> int:
+        """The record's number."""
+    @property
+    def capacity(self) -> int:
+        """Bytes that can be written."""
+    @property
+    def space(self) -> int:
+        """Bytes of the ring that the record owns, header and wasted end of the ring included; 0 for an empty record."""
+    @property
+    def text_len(self) -> int:
+        """Bytes of text the record will have."""
+    @text_len.setter
+    def text_len(self, value: int, /) -> None:
+        """0..capacity, else ValueError. Wins over what `write` set."""
+    def write(self, data: Buffer, offset: int = 0) -> None:
+        """Copies the bytes of `data` (any C-contiguous buffer) to `offset`; `text_len` becomes at least offset + len.
+
+        Raises:
+            ValueError: `offset` is negative or the bytes do not fit into `capacity`; nothing is written then.
+            ReservationError: already committed or finalized.
+        """
+    def commit(self) -> None:
+        """Ends the reservation; the record can be reopened with `Ring.reserve_in_last` while it is the newest."""
+    def finalize(self) -> None:
+        """Ends the reservation; the record is final and readable."""
+
+@final
+class Ring:
+    """The bare ring: bytes in order, any number of writers and readers. It is the code that a `Log` runs.
+
+    `Ring(*, desc_bits, avg_data_bits, path=None, retire_ahead=0)`: 2**desc_bits descriptors (1..24) and
+    2**(desc_bits + avg_data_bits) bytes of text (avg_data_bits 3..16). `retire_ahead` 0..32 old records are retired at
+    once (at most descriptors/64 take effect). Memory is anonymous, or a new file at `path` with mode 0600.
+
+    Raises:
+        ConfigError: bits or retire_ahead out of range; the message gives the range.
+        RingFileError: `path` exists (EEXIST) or cannot be created.
+        MemoryError: no memory of that size.
+    """
+
+    def __new__(
+        cls,
+        *,
+        desc_bits: int,
+        avg_data_bits: int,
+        path: StrPath | None = None,
+        retire_ahead: int = 0,
+    ) -> Self: ...
+    def reserve(
+        self,
+        size: int,
+        *,
+        caller_id: int = 0,
+        level: int = 6,
+        facility: int = 1,
+        flags: int = 0,
+        ts_nsec: int | None = None,
+    ) -> Reservation | None:
+        """Reserves a record of `size` bytes of text; None when the ring refuses. Never blocks.
+
+        `level` 0..7, `facility` 0..255, `flags` 0..31, `caller_id` u64, `ts_nsec` u64 (None: time.monotonic_ns() now).
+
+        Raises:
+            TypeError: a wrong type. ValueError: a negative `size`, or an argument out of its range (OverflowError too).
+        """
+    def reserve_in_last(self, caller_id: int, size: int, max_size: int) -> Reservation | None:
+        """Reopens the newest record, if it is committed and of `caller_id`, and adds `size` bytes; its total size is
+        bounded by `max_size`. None when refused. `text_len` starts at the old length, the info stays.
+
+        Raises:
+            TypeError, ValueError: as `reserve`.
+        """
+    def read_valid(self, seq: int, max_text: int | None = None) -> RawRecord | None:
+        """The first readable record at or after `seq`; None: there is none yet. `max_text` cuts the text (0: none)."""
+    def read_valid_info(self, seq: int) -> tuple[RecordInfo, int] | None:
+        """The same search without the text: (info, number of lines). An empty text is one line."""
+    @property
+    def first_seq(self) -> int:
+        """The number of the oldest record still in the ring, readable or not."""
+    @property
+    def first_valid_seq(self) -> int:
+        """The number of the oldest readable record; `next_seq` when there is none."""
+    @property
+    def next_seq(self) -> int:
+        """The number after the newest readable record."""
+    @property
+    def next_reserve_seq(self) -> int:
+        """The number that the next reserve will get."""
+    @property
+    def fail(self) -> int:
+        """How often a reserve was refused for want of a descriptor."""
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of text: 2**(desc_bits + avg_data_bits)."""
+    @property
+    def descriptors(self) -> int:
+        """Number of descriptors: 2**desc_bits."""
+
+# --- sinks and consoles ----------------------------------------------------------------------------------------------
+
+@final
+class Sink:
+    """Where a console writes. A description, opened when the console is added; equal when kind and target are; hashable.
+
+    Made by the static methods (public as `printk_ring.sinks`).
+    """
+
+    @staticmethod
+    def stderr() -> Sink:
+        """File descriptor 2 as it is at this moment (it is duplicated; its flags are never changed)."""
+    @staticmethod
+    def stdout() -> Sink:
+        """File descriptor 1 as it is at this moment (it is duplicated; its flags are never changed)."""
+    @staticmethod
+    def file(path: StrPath) -> Sink:
+        """Appends whole lines to `path` (O_APPEND, created with 0600, re-opened when its inode changes)."""
+    @property
+    def kind(self) -> Literal["stderr", "stdout", "file"]:
+        """Which static method made it."""
+    @property
+    def path(self) -> Path | None:
+        """The absolute path of a file sink, else None."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+
+@final
+class Console:
+    """One console of a log: a sink, a format, a level, and a place in the ring. Made by `Log.add_console`.
+
+    Every property is read without waiting for, and without performing, printing. After `remove` the properties keep
+    working (`enabled` and `alive` are False) and the methods return False or do nothing.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name, unique within the log."""
+    @property
+    def level(self) -> Level | None:
+        """The least severe level it prints; None: that of `Log.console_level`. Settable with any level."""
+    @level.setter
+    def level(self, value: LevelLike | None, /) -> None: ...
+    @property
+    def seq(self) -> int:
+        """The number of the record it prints next."""
+    @property
+    def lag(self) -> int:
+        """Records stored and not yet printed."""
+    @property
+    def dropped(self) -> int:
+        """Records overwritten before it came to them, since it was added."""
+    @property
+    def errors(self) -> int:
+        """Failed writes since it was added."""
+    @property
+    def enabled(self) -> bool:
+        """False while suspended, and after `remove`."""
+    @property
+    def owner(self) -> str | None:
+        """The context that prints on it at this moment, None when none does ("printer": its own thread)."""
+    @property
+    def alive(self) -> bool:
+        """True while it has a printer thread that is not abandoned."""
+    def suspend(self) -> None:
+        """Stops printing after the record in hand; records wait in the ring, and are dropped there when it wraps."""
+    def resume(self) -> None:
+        """Goes on printing where `suspend` stopped; wakes the printer."""
+    def reopen(self) -> None:
+        """Closes and opens a file sink again before the next record (after a rotation by others). Else nothing."""
+    def flush(self, timeout: float = 1.0) -> bool:
+        """As `Log.flush`, for this console alone; True at once when it is suspended."""
+    def remove(self, timeout: float = 1.0) -> bool:
+        """Prints what was stored before the call, within `timeout`, and takes the console away.
+
+        False: the sink is stuck; the thread is abandoned and calls nothing more.
+        """
+
+# --- logger ----------------------------------------------------------------------------------------------------------
+
+@final
+class Logger:
+    """Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`.
+
+    `event` is any object (str() of it is taken when it is not a str). With `args` it is a %-template (a single non-empty
+    mapping as the only argument serves named ones, as in the standard library); without, `%` is literal. Every other
+    keyword is a field, whatever its name (`level=`, `event=`, `self=` too), kept typed as the contract says. `exc_info`:
+    True, an exception, or the tuple of `sys.exc_info()`; it arrives as `Record.exc`. `stack_info=True`: the field
+    `stack_info`. `stacklevel`: as in the standard library, for file, line and func. `extra`: a mapping of further fields;
+    the call's own keywords win.
+
+    A call never raises (but TypeError for a missing event). A template that its arguments do not fit is stored as it
+    stands, with the fields `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is
+    `<unprintable TYPE>`; a level that `log` cannot understand counts as INFO. Below the level a call returns at once and
+    evaluates nothing.
+
+    The text of an exception comes from `printk_ring.exceptions.describe(exc_info)` and that of a stack from
+    `printk_ring.exceptions.stack(stacklevel)`, imported when first needed; whatever they raise is swallowed.
+    """
+
+    @property
+    def name(self) -> str | None:
+        """Its name."""
+    @property
+    def level(self) -> Level:
+        """The least severe level it stores: its own if set, else that of the log (DEBUG while there is none).
+
+        Settable with any level, or None to follow the log again; the log's own level always applies too. `bind` copies
+        the setting.
+        """
+    @level.setter
+    def level(self, value: LevelLike | None, /) -> None: ...
+    def is_enabled_for(self, level: LevelLike) -> bool:
+        """True when a record of this level would be stored now; False also while there is no open log.
+
+        Raises:
+            ConfigError, TypeError: as `parse_level`.
+        """
+    def bind(self, /, **fields: object) -> Logger:
+        """A logger with these fields in front of those of every call. The same key: the newer binding wins.
+
+        Values are taken (typed or by str()) now.
+        """
+    def debug(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at DEBUG."""
+    def info(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at INFO."""
+    def notice(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at NOTICE."""
+    def warning(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at WARNING."""
+    def error(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at ERROR."""
+    def critical(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at CRITICAL."""
+    def alert(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at ALERT."""
+    def emerg(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at EMERG."""
+    def log(
+        self,
+        level: LevelLike,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at `level` (as `parse_level`; a number of 8 and more stays in `Record.levelno`)."""
+    def exception(
+        self,
+        event: object,
+        /,
+        *args: object,
+        exc_info: ExcInfoLike = True,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        extra: Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> None:
+        """Stores a record at ERROR with the exception being handled."""
+
+# --- log -------------------------------------------------------------------------------------------------------------
+
+@final
+class Log:
+    """A ring with its consoles. `Log(path=None, *, ...)`.
+
+    `path`: the ring file; an existing whole ring of a process that is gone is rotated to `<path>.old.1` first.
+    `directory`: one ring file per process in it, `<name or argv[0] stem>-<pid>.ring`. Neither: anonymous memory (a memfd).
+    `size`: upper bound of the whole file or memory, int bytes or text (`parse_size`). `avg_record`: expected bytes of an
+    encoded record, which sets the number of descriptors. `level`: the least severe level stored. `console_level`: what
+    consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
+    or (sink, mapping) pairs.
+
+    The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
+
+    Raises:
+        ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console.
+        RingFileError: the file is no whole ring, is of a newer layout, is held by a live log (named), or the system refused.
+            The file is left untouched.
+    """
+
+    def __new__(
+        cls,
+        path: StrPath | None = None,
+        *,
+        directory: StrPath | None = None,
+        name: str | None = None,
+        size: int | str = "4 MiB",
+        avg_record: int = 128,
+        level: LevelLike = "DEBUG",
+        console_level: LevelLike = "INFO",
+        consoles: Iterable[ConsoleSpec] = (),
+    ) -> Self: ...
+    @property
+    def path(self) -> Path | None:
+        """The absolute path of the ring file; None for anonymous memory."""
+    @property
+    def name(self) -> str:
+        """The name given, else the stem of the path, else that of argv[0]."""
+    @property
+    def closed(self) -> bool:
+        """True after `close`."""
+    @property
+    def level(self) -> Level:
+        """The least severe level stored. Settable with any level."""
+    @level.setter
+    def level(self, value: LevelLike, /) -> None: ...
+    @property
+    def console_level(self) -> Level:
+        """What consoles without a level of their own print. Settable with any level; judged when printing."""
+    @console_level.setter
+    def console_level(self, value: LevelLike, /) -> None: ...
+    def get_logger(self, name: str | None = None, **bound: object) -> Logger:
+        """A logger for this log, with these fields bound."""
+    def add_console(
+        self,
+        sink: Sink,
+        *,
+        name: str | None = None,
+        level: LevelLike | None = None,
+        format: FormatName = "text",
+        replay: bool = False,
+        overflow: OverflowPolicy = "drop_oldest",
+        block_timeout: float = 1.0,
+    ) -> Console:
+        """Adds a console with a printer thread of its own and returns it.
+
+        `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `replay`: begin with the oldest record
+        instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
+        seconds, before a record that it has not printed would be overwritten.
+
+        Raises:
+            ConfigError: a name in use, an unknown format or policy, too many consoles, or the log is closed.
+            OSError: the sink cannot be opened (with its path).
+        """
+    def consoles(self) -> list[Console]:
+        """The consoles, in the order they were added. Never waits for printing."""
+    def flush(self, timeout: float = 1.0) -> bool:
+        """Waits until every enabled, unsuspended console has had everything stored before the call accepted by its sink.
+
+        False: not within `timeout`, or called from a console's own callback (at once). True when there is nothing to do.
+        """
+    def stats(self) -> Stats:
+        """Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too."""
+    def clear(self) -> None:
+        """Moves the mark of `start="clear"` and of plain `prdmesg` behind the newest record; removes nothing."""
+    def reader(self, start: Start = "oldest", follow: bool = False) -> Reader:
+        """A reader of this log's records. "newest": only what comes. `follow`: wait for more instead of ending."""
+    def snapshot(self) -> Snapshot:
+        """The whole ring as columns: `printk_ring.snapshot.Snapshot(*self._snapshot())`, imported on use."""
+    def _snapshot(self) -> tuple[bytes, bytes]:
+        """One copy of all readable records: (rows of 40 bytes, payloads back to back).
+
+        A row, little endian, packed: seq u64, ts_nsec u64, caller_id u64, text_offset u64 (into the second item),
+        text_len u32, level u8, facility u8, flags u8, zero u8.
+        """
+    def _emit(
+        self,
+        level: int,
+        event: str,
+        *,
+        message: str | None = None,
+        logger: str | None = None,
+        levelno: int | None = None,
+        ts_nsec: int | None = None,
+        file: str | None = None,
+        line: int = 0,
+        func: str | None = None,
+        exc: tuple[str, str, str] | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> bool:
+        """Stores one record with everything given: the general, slower way, for integrations.
+
+        `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
+        str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD. False: not stored
+        (level, closed, or the ring refused).
+        """
+    def close(self) -> None:
+        """Flushes all consoles (together at most 1 s), removes them, marks the file clean and lets go of it.
+
+        Later records go nowhere; what is stored stays readable through this object. Twice is once.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+def _default_logger(name: str | None = None, **bound: object) -> Logger:
+    """A logger for the default log, whichever that is at each call; while there is none its records go nowhere."""
+
+def _set_default(log: Log | None, /) -> None:
+    """Makes `log` the one that default loggers write to; None: none."""
+
+def _shutdown() -> None:
+    """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
+
+    It does not close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
+    that belong to its parent.
+    """
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+@final
+class Record:
+    """One record, decoded. Immutable. str() is the `text` format, all its lines, without the final newline."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+    @property
+    def ts_nsec(self) -> int:
+        """When it was stored, on the clock of `time.monotonic_ns`."""
+    @property
+    def wall_nsec(self) -> int:
+        """The same in nanoseconds since the epoch, by the offset of the clocks sampled nearest before it."""
+    @property
+    def level(self) -> Level:
+        """Its level."""
+    @property
+    def levelno(self) -> int | None:
+        """The number the caller gave, where there was one of 8 and more or a standard-library one; else None."""
+    @property
+    def facility(self) -> int:
+        """Syslog facility; 1 (user) unless set otherwise."""
+    @property
+    def flags(self) -> int:
+        """The flags as stored."""
+    @property
+    def caller_id(self) -> int:
+        """The ring's identity of the writer: pid and tid in one word."""
+    @property
+    def pid(self) -> int:
+        """The process that logged it."""
+    @property
+    def tid(self) -> int:
+        """The kernel's number of the thread that logged it."""
+    @property
+    def logger(self) -> str | None:
+        """The logger's name."""
+    @property
+    def event(self) -> str:
+        """The event as given: with arguments the template."""
+    @property
+    def message(self) -> str:
+        """The event with its arguments; the same as `event` when there are none."""
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields, typed, bound ones first, then in call order. A new dict at each access."""
+    @property
+    def file(self) -> str | None:
+        """The file of the call, if known."""
+    @property
+    def line(self) -> int | None:
+        """The line of the call, if known."""
+    @property
+    def func(self) -> str | None:
+        """The function of the call, if known."""
+    @property
+    def exc(self) -> RecordException | None:
+        """The exception logged with it."""
+    @property
+    def truncated(self) -> bool:
+        """True when it was too large and something was cut."""
+    @property
+    def torn(self) -> bool:
+        """True when its bytes are not a record (all that could be read then is its info); `event` says so."""
+    def format(self, format: FormatName = "text") -> str:
+        """The record as a console of that format writes it, without the final newline.
+
+        Raises:
+            ConfigError: an unknown format.
+        """
+
+@final
+class Reader:
+    """Goes through the records in order. An iterator that ends where nothing more is available; with `follow` it waits,
+    and ends when the log was closed or its process is gone and everything was read.
+    """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Record:
+        """The next record; overruns are counted in `lost` and passed over."""
+    def read(self, timeout: float | None = None) -> Record | None:
+        """The next record, or None: nothing available (within `timeout`; None waits only with `follow`).
+
+        Raises:
+            Overrun: records were lost before this one; raised once for them, then reading goes on at the oldest.
+        """
+    def seek(self, start: Start) -> None:
+        """Goes to "oldest", "clear", "newest" or a record number. Records passed over by this are not lost."""
+    @property
+    def seq(self) -> int:
+        """The number of the record it looks for next."""
+    @property
+    def lost(self) -> int:
+        """Records lost to overruns so far."""
+    @property
+    def torn(self) -> int:
+        """Torn records read so far."""
+
+@final
+class RingFileInfo:
+    """What a ring file says about itself and its owner, at one moment."""
+
+    @property
+    def path(self) -> Path:
+        """The absolute path it was opened by."""
+    @property
+    def name(self) -> str:
+        """The log's name."""
+    @property
+    def pid(self) -> int:
+        """The owner's process id, in the owner's pid namespace."""
+    @property
+    def alive(self) -> bool:
+        """True while the owner holds the file."""
+    @property
+    def clean(self) -> bool:
+        """True when the owner closed it or exited in order."""
+    @property
+    def started(self) -> int:
+        """When the log was made, nanoseconds since the epoch."""
+    @property
+    def argv(self) -> list[str]:
+        """The owner's command line; empty when not kept."""
+    @property
+    def descriptors(self) -> int:
+        """Number of descriptors."""
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of text."""
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole file."""
+    @property
+    def layout_version(self) -> int:
+        """Version of the layout, as `docs/layout.md` describes it."""
+    @property
+    def unfinished(self) -> int:
+        """Records reserved and never committed; 0 while the owner lives."""
+
+@final
+class RingFile:
+    """A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open_ring`."""
+
+    @property
+    def info(self) -> RingFileInfo:
+        """Read anew at each access. Raises RingFileError when the file has become unusable."""
+    def reader(self, start: Start = "oldest", follow: bool = False) -> Reader:
+        """A reader of its records, as `Log.reader`. `follow` polls and ends when the owner has ended.
+
+        The reader raises RingFileError when the file is cut off under it.
+        """
+    def snapshot(self) -> Snapshot:
+        """As `Log.snapshot`."""
+    def _snapshot(self) -> tuple[bytes, bytes]:
+        """As `Log._snapshot`."""
+    def stats(self) -> dict[str, Any]:
+        """What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
+        descriptors, data_bytes, and consoles {name: {level, seq, lag, dropped, errors, enabled}}.
+        """
+    def close(self) -> None:
+        """Closes the file; its readers raise RingFileError then. Twice is once."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+def open_ring(path: StrPath) -> RingFile:
+    """Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
+
+    Raises:
+        RingFileError: no such file, a directory, no permission, not a ring, truncated, a newer layout, bad geometry.
+    """
+
+def decode_text(payload: Buffer, /) -> str:
+    """The message of one encoded record (a slice of `_snapshot()[1]`). Total: bytes that are no record give the text that
+    a reader shows for a torn one.
+    """
+
+def decode_fields(payload: Buffer, /) -> dict[str, Any]:
+    """The typed fields of one encoded record. Total: empty for bytes that are no record."""
+
+def _format_dropped(format: FormatName, dropped: int, first_seq: int, last_seq: int) -> str:
+    """The notice of lost records as a console of that format would write it now, without the final newline."""
+
+# --- yardsticks ------------------------------------------------------------------------------------------------------
+
+def _noop_arg1(x: object, /) -> None:
+    """Does nothing (METH_FASTCALL | METH_KEYWORDS): what a call with one argument costs at least."""
+
+def _noop(*args: object, **kwargs: object) -> None:
+    """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""

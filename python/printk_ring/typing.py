@@ -1,0 +1,98 @@
+"""The type aliases and typed dictionaries of the public API.
+
+Nothing here exists to be called: these are names for annotations, in user code as in this package.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from printk_ring.levels import Level
+
+if TYPE_CHECKING:
+    from printk_ring._native import Sink
+
+__all__ = [
+    "ConsoleSpec",
+    "ConsoleStats",
+    "ExcInfoLike",
+    "FormatName",
+    "LevelLike",
+    "OverflowPolicy",
+    "RecordException",
+    "Start",
+    "Stats",
+    "StrPath",
+]
+
+LevelLike: TypeAlias = Level | int | str
+"""A level: a `Level`, a number (0..7 kernel, 8 and more standard library), or a name in any case."""
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""A path of the file system, as text."""
+
+FormatName: TypeAlias = Literal["text", "iso", "json", "logfmt", "kmsg", "syslog"]
+"""How a console writes a record."""
+
+OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
+"""What happens when the writers are faster than a console."""
+
+Start: TypeAlias = Literal["oldest", "clear", "newest"] | int
+"""Where a reader starts: a name, or a record number."""
+
+ExcInfoLike: TypeAlias = (
+    bool
+    | BaseException
+    | tuple[type[BaseException], BaseException, TracebackType | None]
+    | tuple[None, None, None]
+    | None
+)
+"""What `exc_info=` takes: True for the exception being handled, an exception, or `sys.exc_info()`."""
+
+ConsoleSpec: TypeAlias = "Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]"
+"""One console of `consoles=`: a sink, the arguments of `add_console` as a mapping (with `sink`), or both."""
+
+Consoles: TypeAlias = "Iterable[ConsoleSpec]"
+
+
+class RecordException(TypedDict):
+    """An exception as a record keeps it."""
+
+    type: str
+    """The qualified name of the class; of a class outside `builtins` with its module."""
+    message: str
+    """`str()` of the exception."""
+    stacktrace: str
+    """The traceback as Python prints it, causes and contexts included, without the final newline."""
+
+
+class ConsoleStats(TypedDict):
+    """One console's attributes at the moment of `Log.stats()`."""
+
+    level: Level | None
+    seq: int
+    lag: int
+    dropped: int
+    errors: int
+    enabled: bool
+    owner: str | None
+    alive: bool
+
+
+class Stats(TypedDict):
+    """What `Log.stats()` returns. Counts are records, unless the name ends in `bytes`."""
+
+    emitted: int
+    records: int
+    overwritten: int
+    failed: int
+    truncated: int
+    suppressed: int
+    recursion_dropped: int
+    bytes: int
+    size_bytes: int
+    descriptors: int
+    data_bytes: int
+    memory: dict[str, int]
+    consoles: dict[str, ConsoleStats]
