@@ -1,1 +1,67 @@
-//! ring
+//! The lockless descriptor ring: bytes in, bytes out, in order.
+//!
+//! Any number of writers reserve, fill and commit records without ever waiting for each other; any number of readers
+//! read them without the writers noticing. Nothing here allocates, locks, panics or makes a system call, so all of it
+//! may run in a signal handler, in a forked child, or in a process that is dying.
+//!
+//! # The tour
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`sync`] | the only door to atomics; the one racy word copy |
+//! | [`ids`] | sequence numbers, descriptor ids and positions are different types |
+//! | [`error`] | why a reservation was refused |
+//! | [`layout`] | the first page of a ring file: magic, version, geometry, offsets |
+//! | [`memory`] | where the words live: a heap block, a mapping, a model checker's objects |
+//! | [`state`] | a descriptor's state word, its transitions as methods |
+//! | [`slots`] | the 64-byte descriptor slot |
+//! | [`blocks`] | the text ring: sizes, the wrap rule, where a block's bytes are |
+//! | [`recycle`] | pushing the two tails: who may be dropped, and in which order that is told |
+//! | [`head`] | the fused word: number and space are taken in one compare-exchange |
+//! | [`writer`] | reserve, reopen, commit, finalize |
+//! | [`reader`] | what a reader may return, over any [`reader::Source`] |
+//!
+//! # States
+//!
+//! ```text
+//! (older id) --reserve--> reserved ----------commit---> committed --newer record or own notice--> finalized
+//!                         reserved (no block) --'  ^--------reopen--------'
+//!                         reserved ----------finalize-------------------------------------------> finalized
+//! ```
+//! There is no state for a record whose text was dropped: it is gone when the tails have passed it (see [`recycle`]).
+//!
+//! # What this crate does not know
+//!
+//! What the bytes mean, time, processes, files, threads, and that consoles exist.
+#![no_std]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+#[cfg(any(test, loom))]
+extern crate std;
+
+pub mod blocks;
+pub mod error;
+pub mod head;
+pub mod ids;
+pub mod layout;
+pub mod memory;
+pub mod reader;
+pub mod recycle;
+mod ring;
+pub mod slots;
+pub mod state;
+pub mod sync;
+pub mod writer;
+
+pub use error::Refused;
+pub use ids::{DescId, Lpos, Seq};
+pub use layout::Geometry;
+pub use memory::{Memory, Region};
+pub use reader::{Read, RecordInfo, Source, Unfinished};
+pub use ring::Ring;
+pub use writer::{Info, Reservation, Ticket};

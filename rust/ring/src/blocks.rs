@@ -1,0 +1,90 @@
+//! The text ring: block sizes, the wrap rule, and where the bytes of a block are.
+//!
+//! A text of n > 0 bytes takes one block of `round_up(n + 8, 8)` bytes: a header word that repeats the id, then the text.
+//! A block is contiguous. One that would cross the end of the ring leaves the rest of the ring unused and lies at index
+//! 0; a block that ends exactly at the end does not wrap. The span that it owns includes what it left unused.
+
+use crate::ids::Lpos;
+
+/// Bytes of a block's header.
+pub const HEADER_BYTES: u64 = 8;
+
+/// The text ring's size, a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextRing {
+    size: u64,
+}
+
+/// Where the bytes of a block are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the header word, in words.
+    pub header: u64,
+    /// Index of the first text word, in words.
+    pub text: u64,
+    /// How many bytes of text the block can hold.
+    pub capacity: u64,
+}
+
+impl TextRing {
+    /// A ring of `size` bytes, a power of two of at least 16.
+    pub const fn new(size: u64) -> TextRing {
+        TextRing { size }
+    }
+
+    /// Size in bytes.
+    #[inline(always)]
+    pub const fn size(self) -> u64 {
+        self.size
+    }
+
+    /// The largest text that may be reserved.
+    pub const fn max_text(self) -> u64 {
+        self.size / 2 - HEADER_BYTES
+    }
+
+    /// The block for `size` bytes of text; None above half of the ring. 0 for an empty text.
+    #[inline(always)]
+    pub const fn block_bytes(self, size: u64) -> Option<u64> {
+        if size == 0 {
+            Some(0)
+        } else if size > self.max_text() {
+            None // compared before rounding, so that no size can overflow its way in
+        } else {
+            Some((size + HEADER_BYTES + 7) & !7)
+        }
+    }
+
+    /// The end of the span of a block of `bytes` that is laid down at `begin`.
+    #[inline(always)]
+    pub const fn end_of(self, begin: Lpos, bytes: u64) -> Lpos {
+        let index = begin.0 & (self.size - 1);
+        let rest = self.size - index;
+        let unused = if bytes <= rest { 0 } else { rest };
+        Lpos(begin.0.wrapping_add(unused).wrapping_add(bytes))
+    }
+
+    /// The place of the block that owns `[begin, next)`; None if no block can own that.
+    #[inline(always)]
+    pub const fn place(self, begin: Lpos, next: Lpos) -> Option<Place> {
+        let span = next.0.wrapping_sub(begin.0);
+        if (begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
+            return None;
+        }
+        let index = begin.0 & (self.size - 1);
+        let rest = self.size - index;
+        let (at, bytes) = if span <= rest {
+            (index, span)
+        } else {
+            (0, span - rest)
+        };
+        if bytes <= HEADER_BYTES || bytes > self.size / 2 {
+            return None;
+        }
+        Some(Place {
+            header: at / 8,
+            text: at / 8 + 1,
+            capacity: bytes - HEADER_BYTES,
+        })
+    }
+}

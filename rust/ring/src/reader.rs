@@ -1,0 +1,369 @@
+//! What a reader may return, decided once for every place a ring can be read from.
+//!
+//! A [`Source`] is a live ring in memory, or a file of another process that is copied with `pread`. Readers change nothing
+//! and never make a writer wait. A copy counts only if, after it, the record is still there: its state unchanged, its
+//! descriptor not below the tail, its text not retired.
+
+use crate::blocks::TextRing;
+use crate::head::Head;
+use crate::ids::{DescId, Lpos, Seq};
+use crate::layout::Geometry;
+use crate::memory::Memory;
+use crate::ring::Ring;
+use crate::slots::{Meta, SlotCopy, Span};
+use crate::state::{Query, Stage, State};
+use crate::sync::{acquire, copy_out, fence_acquire};
+use core::convert::Infallible;
+
+/// The tail words as a reader sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TailWords {
+    /// The oldest record.
+    pub tail: DescId,
+    /// The oldest record is retired already.
+    pub tail_retired: bool,
+    /// Text of records below is dropped.
+    pub retired: DescId,
+}
+
+impl TailWords {
+    /// From the words `tail_id` and `retired_id`.
+    pub fn from_words(tail_id: u64, retired_id: u64) -> TailWords {
+        TailWords {
+            tail: DescId(tail_id >> 1),
+            tail_retired: tail_id & 1 != 0,
+            retired: DescId(retired_id),
+        }
+    }
+}
+
+/// Where records are read from. Each method is one access; the order of the calls is the reader's.
+pub trait Source {
+    /// What can go wrong with an access (nothing in memory; a truncated file elsewhere).
+    type Error;
+
+    /// The ring's geometry, already checked.
+    fn geometry(&self) -> Geometry;
+    /// The head. Acquire.
+    fn head(&self) -> Result<Head, Self::Error>;
+    /// The tail words. Acquire.
+    fn tails(&self) -> Result<TailWords, Self::Error>;
+    /// The state word of the slot of `id`. Acquire.
+    fn state(&self, id: DescId) -> Result<State, Self::Error>;
+    /// The contents of the slot of `id`; racy.
+    fn contents(&self, id: DescId) -> Result<SlotCopy, Self::Error>;
+    /// Header word and text from word `header` of the text ring; racy. Fills `text`.
+    fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Self::Error>;
+    /// All earlier accesses are done before any later one.
+    fn barrier(&self);
+}
+
+/// What to do at a record that is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Its writer will finish it: nothing is available yet.
+    Wait,
+    /// Its writer is dead: pass over a reserved record, return a committed one, up to the newest.
+    Skip,
+}
+
+/// A record's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordInfo {
+    /// Its number.
+    pub seq: Seq,
+    /// Time stamp.
+    pub ts_nsec: u64,
+    /// Who logged.
+    pub caller_id: u64,
+    /// Bytes of text, also if the reader's buffer was shorter.
+    pub text_len: u32,
+    /// 0 to 7.
+    pub level: u8,
+    /// Facility.
+    pub facility: u8,
+    /// Flags.
+    pub flags: u8,
+    /// Opaque word.
+    pub aux: u64,
+    /// Where the record's span ends; None without text.
+    pub end: Option<Lpos>,
+    /// The record is complete but its text cannot be had (a damaged file); `text_len` is 0.
+    pub torn: bool,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Read {
+    /// A record, and how many bytes of it were copied.
+    Found {
+        /// Its metadata.
+        info: RecordInfo,
+        /// Bytes copied into the buffer.
+        copied: usize,
+        /// Unfinished records of dead writers that were passed over on the way.
+        unfinished: u64,
+    },
+    /// Nothing yet: `at` is the first record that is not there.
+    NotYet {
+        /// Where to ask again.
+        at: Seq,
+        /// Unfinished records of dead writers that were passed over on the way.
+        unfinished: u64,
+    },
+}
+
+/// One record looked at.
+enum Look {
+    Found(RecordInfo, usize),
+    Gone,
+    NotYet,
+    Unfinished,
+}
+
+/// Reads the first readable record at or after `seq` into `buffer`. Never waits.
+///
+/// # Errors
+/// Those of the source.
+pub fn read_valid<S: Source + ?Sized>(
+    source: &S,
+    seq: Seq,
+    buffer: &mut [u8],
+    mode: Unfinished,
+) -> Result<Read, S::Error> {
+    let mut id = DescId::of(seq);
+    let mut passed = 0;
+    let mut unfinished = 0;
+    let mut oldest = source.tails()?.tail;
+    loop {
+        id = id.max(oldest).max(DescId(1));
+        match look(source, id, buffer, mode)? {
+            Look::Found(info, copied) => {
+                return Ok(Read::Found {
+                    info,
+                    copied,
+                    unfinished,
+                });
+            }
+            Look::NotYet => {
+                return Ok(Read::NotYet {
+                    at: id.seq(),
+                    unfinished,
+                });
+            }
+            Look::Gone => {}
+            Look::Unfinished => unfinished += 1,
+        }
+        id = id.next();
+        let now = source.tails()?.tail;
+        // An intact ring holds at most its descriptors between the tails; a damaged one must not hold a reader.
+        passed = if now > oldest { 0 } else { passed + 1 };
+        oldest = now.max(oldest);
+        if passed > source.geometry().descriptors() {
+            return Ok(Read::NotYet {
+                at: id.seq(),
+                unfinished,
+            });
+        }
+    }
+}
+
+/// Looks at one record.
+fn look<S: Source + ?Sized>(
+    source: &S,
+    id: DescId,
+    buffer: &mut [u8],
+    mode: Unfinished,
+) -> Result<Look, S::Error> {
+    // ORD(read:A): pairs with ORD(finalize:A) and ORD(commit:A): the contents and the text are there.
+    let state = source.state(id)?;
+    match state.query(id) {
+        Query::Older => return not_stored(source, id, mode),
+        Query::Newer => return Ok(Look::Gone),
+        Query::Is(Stage::Finalized) => {}
+        Query::Is(Stage::Committed) if mode == Unfinished::Skip => {}
+        Query::Is(_) if mode == Unfinished::Skip => return Ok(Look::Unfinished),
+        Query::Is(_) => return Ok(Look::NotYet),
+    }
+    let contents = source.contents(id)?;
+    let (copied, torn) = copy_text(source, id, &contents, buffer)?;
+    // ORD(read:B): between the copy and the checks (M5, M6).
+    source.barrier();
+    let tails = source.tails()?;
+    if source.state(id)? != state || id < tails.tail {
+        return Ok(Look::Gone); // taken over during the copy
+    }
+    match contents.span {
+        Span::Lost => return Ok(Look::Gone),
+        Span::Empty if id == tails.tail && tails.tail_retired => return Ok(Look::Gone),
+        Span::Block { .. } if id < tails.retired => return Ok(Look::Gone),
+        Span::Empty | Span::Block { .. } => {}
+    }
+    Ok(Look::Found(info_of(id, &contents, torn), copied))
+}
+
+/// The slot of `id` still holds an older record: `id` does not exist yet, or its writer has only taken the number.
+fn not_stored<S: Source + ?Sized>(
+    source: &S,
+    id: DescId,
+    mode: Unfinished,
+) -> Result<Look, S::Error> {
+    if mode == Unfinished::Skip && id <= source.head()?.id {
+        return Ok(Look::Unfinished);
+    }
+    Ok(Look::NotYet)
+}
+
+/// Copies the text that `contents` describe. How many bytes, and whether the description was impossible.
+fn copy_text<S: Source + ?Sized>(
+    source: &S,
+    id: DescId,
+    contents: &SlotCopy,
+    buffer: &mut [u8],
+) -> Result<(usize, bool), S::Error> {
+    let Span::Block { begin, next } = contents.span else {
+        return Ok((
+            0,
+            contents.span == Span::Empty && contents.meta.text_len != 0,
+        ));
+    };
+    let ring: TextRing = source.geometry().text_ring();
+    let Some(place) = ring.place(begin, next) else {
+        return Ok((0, true));
+    };
+    if u64::from(contents.meta.text_len) > place.capacity {
+        return Ok((0, true));
+    }
+    let wanted = buffer.len().min(contents.meta.text_len as usize);
+    let text = buffer.get_mut(..wanted).unwrap_or_default();
+    let header = source.text(place.header, text)?;
+    Ok(if header == id.0 {
+        (wanted, false)
+    } else {
+        (0, true)
+    })
+}
+
+fn info_of(id: DescId, contents: &SlotCopy, torn: bool) -> RecordInfo {
+    let Meta {
+        text_len,
+        level,
+        facility,
+        flags,
+    } = contents.meta;
+    RecordInfo {
+        seq: id.seq(),
+        ts_nsec: contents.ts_nsec,
+        caller_id: contents.caller_id,
+        text_len: if torn { 0 } else { text_len },
+        level,
+        facility,
+        flags,
+        aux: contents.aux,
+        end: if let Span::Block { next, .. } = contents.span {
+            Some(next)
+        } else {
+            None
+        },
+        torn,
+    }
+}
+
+/// The first number at or after both `from` and the tail that is not there yet. Passes over lost records.
+///
+/// # Errors
+/// Those of the source.
+pub fn next_seq<S: Source + ?Sized>(source: &S, from: Seq) -> Result<Seq, S::Error> {
+    let mut id = DescId::of(from).max(source.tails()?.tail).max(DescId(1));
+    let newest = source.head()?.id;
+    let mut steps = 0;
+    while id <= newest && steps <= source.geometry().descriptors() {
+        match source.state(id)?.query(id) {
+            Query::Is(Stage::Finalized) => id = id.next(),
+            Query::Newer => id = id.next().max(source.tails()?.tail),
+            Query::Older | Query::Is(_) => break,
+        }
+        steps += 1;
+    }
+    Ok(id.seq())
+}
+
+impl<M: Memory> Source for Ring<M> {
+    type Error = Infallible;
+
+    #[inline(always)]
+    fn geometry(&self) -> Geometry {
+        Ring::geometry(self)
+    }
+
+    #[inline(always)]
+    fn head(&self) -> Result<Head, Infallible> {
+        Ok(self.memory().head().load(acquire("read_head:A")))
+    }
+
+    #[inline(always)]
+    fn tails(&self) -> Result<TailWords, Infallible> {
+        let tails = self.tails();
+        // ORD(read:C): pairs with ORD(push_desc:D) and ORD(push_data:D).
+        let tail_id = tails.tail_id.load(acquire("read:C"));
+        let retired_id = tails.retired_id.load(acquire("read:E"));
+        Ok(TailWords::from_words(tail_id, retired_id))
+    }
+
+    #[inline(always)]
+    fn state(&self, id: DescId) -> Result<State, Infallible> {
+        Ok(self.slot(id).state(acquire("read:A")))
+    }
+
+    #[inline(always)]
+    fn contents(&self, id: DescId) -> Result<SlotCopy, Infallible> {
+        Ok(self.slot(id).copy())
+    }
+
+    #[inline(always)]
+    fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Infallible> {
+        let words = self.memory().text_from(header);
+        let Some((first, rest)) = words.split_first() else {
+            return Ok(0);
+        };
+        copy_out(rest, text);
+        Ok(first.get())
+    }
+
+    #[inline(always)]
+    fn barrier(&self) {
+        fence_acquire("read:B");
+    }
+}
+
+/// A result without an error.
+#[inline(always)]
+fn always<T>(result: Result<T, Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+    }
+}
+
+impl<M: Memory> Ring<M> {
+    /// Reads the first readable record at or after `seq` into `buffer`.
+    #[inline]
+    pub fn read_valid(&self, seq: Seq, buffer: &mut [u8], mode: Unfinished) -> Read {
+        always(read_valid(self, seq, buffer, mode))
+    }
+
+    /// One past the last record of the run of finished ones that begins at the oldest.
+    pub fn next_seq(&self) -> Seq {
+        let seq = always(next_seq(self, Seq(self.hint().get())));
+        self.hint().set(seq.0);
+        seq
+    }
+
+    /// The first readable record's number, 0 if there is none.
+    pub fn first_valid_seq(&self) -> Seq {
+        match self.read_valid(Seq(0), &mut [], Unfinished::Wait) {
+            Read::Found { info, .. } => info.seq,
+            Read::NotYet { .. } => Seq(0),
+        }
+    }
+}

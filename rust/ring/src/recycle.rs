@@ -1,0 +1,289 @@
+//! Pushing the tails: which records may be dropped, and in which order that is told.
+//!
+//! Three words describe everything that is gone. `tail_id`: descriptors below it are free. `retired_id`: the text of
+//! records below it is dropped. `data_tail`: text below it may be overwritten. Dropping costs no store per record: a record
+//! with text is gone when its id is below `retired_id`, one without when `tail_id` is past it (or names it with R).
+//!
+//! The order is the whole argument. `retired_id` grows before `data_tail`, and whoever overwrites text has loaded
+//! `data_tail`; so a reader that has seen a single overwritten word sees, after its acquire fence, a `retired_id` that
+//! condemns its copy. `tail_id` grows after both; whoever takes over a slot has loaded `tail_id`.
+//!
+//! A writer between the two stores may be stopped. The next one takes the position from the slots (never from the two words
+//! together) and goes on in its place.
+
+use crate::head::Head;
+use crate::ids::{DescId, Lpos};
+use crate::memory::Memory;
+use crate::ring::Ring;
+use crate::slots::Span;
+use crate::state::{Query, Stage};
+use crate::sync::{acq_rel, acquire, fence_acquire};
+
+/// How a push ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Push {
+    /// The tail is where it was wanted, or somebody has moved it meanwhile: look again.
+    Done,
+    /// The newest record is committed and in the way: the caller may finalize it, for its own record follows.
+    NewestCommitted,
+    /// An unfinished record is in the way.
+    Stuck,
+}
+
+/// What stands in the way of the text tail at one record, or what is to be dropped there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    /// Unfinished, with text or about to have some.
+    Open,
+    /// Committed, with text.
+    Committed,
+    /// No text here.
+    NoBlock,
+    /// Finalized text.
+    Block { begin: Lpos, next: Lpos },
+    /// The slot was taken over: the tails have moved on.
+    Recycled,
+}
+
+/// A walk along the blocks, oldest first.
+struct Walk {
+    id: DescId,
+    reached: Option<Lpos>,
+    retired: u32,
+    stop: Push,
+}
+
+impl<M: Memory> Ring<M> {
+    /// Drops text until the tail has reached `need`, and then up to `ahead` further records in one go. `head` is the
+    /// head that `need` was computed from.
+    pub(crate) fn push_data(&self, need: Lpos, head: Head, ahead: u32) -> Push {
+        loop {
+            // ORD(push_data:A): pairs with ORD(push_data:E): the text below the tail is dropped.
+            let data_tail = Lpos(self.tails().data_tail.load(acquire("push_data:A")));
+            if data_tail >= need {
+                return Push::Done;
+            }
+            // ORD(push_data:B): pairs with ORD(push_data:D): blocks below are dropped, whoever did it.
+            let retired = DescId(self.tails().retired_id.load(acquire("push_data:B")));
+            let start = retired.max(self.tail().0);
+            let walk = self.walk(start, need, head, ahead);
+            self.publish_dropped(retired, data_tail, &walk);
+            if walk.reached.is_some_and(|reached| reached >= need) {
+                return Push::Done;
+            }
+            if walk.stop == Push::Done {
+                continue; // lapped by another pusher: its tails are visible now
+            }
+            // Refused only if nothing has moved: another pusher may have made the room meanwhile.
+            let seen = walk.reached.unwrap_or(data_tail).max(data_tail);
+            if Lpos(self.tails().data_tail.load(acquire("push_data:C"))) <= seen {
+                return walk.stop;
+            }
+        }
+    }
+
+    /// Walks the blocks from `start`. Ends at the first record that may not be dropped, at the newest one, or when enough
+    /// is dropped.
+    fn walk(&self, start: DescId, need: Lpos, head: Head, ahead: u32) -> Walk {
+        let mut walk = Walk {
+            id: start,
+            reached: None,
+            retired: 0,
+            stop: Push::Stuck,
+        };
+        loop {
+            if walk.id > head.id {
+                walk.reached = walk.reached.max(Some(head.pos)); // every block there is
+                return walk;
+            }
+            let satisfied = walk.reached.is_some_and(|reached| reached >= need);
+            if satisfied && walk.retired >= ahead {
+                return walk;
+            }
+            match self.obstacle(walk.id) {
+                Obstacle::NoBlock if walk.id == head.id => {
+                    // The newest is never passed: a reopen may still give it text, from the head's position on.
+                    walk.reached = walk.reached.max(Some(head.pos));
+                    return walk;
+                }
+                Obstacle::NoBlock => walk.id = walk.id.next(),
+                Obstacle::Block { begin, .. } if walk.reached.is_none() && begin >= need => {
+                    walk.reached = Some(begin); // dropped already, only the position was not told
+                    return walk;
+                }
+                Obstacle::Block { next, .. } => {
+                    walk.reached = Some(next);
+                    walk.retired += 1;
+                    walk.id = walk.id.next();
+                }
+                Obstacle::Recycled => {
+                    walk.stop = Push::Done;
+                    return walk;
+                }
+                stop @ (Obstacle::Open | Obstacle::Committed) => {
+                    walk.reached = walk.reached.or_else(|| self.end_before(start));
+                    let newest =
+                        stop == Obstacle::Committed && walk.id == head.id && head.reopenable;
+                    walk.stop = if newest {
+                        Push::NewestCommitted
+                    } else {
+                        Push::Stuck
+                    };
+                    return walk;
+                }
+            }
+        }
+    }
+
+    /// Tells what a walk has dropped: first the records, then their text.
+    fn publish_dropped(&self, retired: DescId, data_tail: Lpos, walk: &Walk) {
+        if walk.id > retired {
+            // ORD(push_data:D): before ORD(push_data:E). Otherwise text could be overwritten whose record a reader
+            // still takes for readable.
+            self.tails()
+                .retired_id
+                .raise(retired.0, walk.id.0, acq_rel("push_data:D"));
+        }
+        if let Some(reached) = walk.reached {
+            // ORD(push_data:E): releases ORD(push_data:D) to whoever lays a block over this text.
+            self.tails()
+                .data_tail
+                .raise(data_tail.0, reached.0, acq_rel("push_data:E"));
+        }
+    }
+
+    /// What the text tail meets at record `id`.
+    fn obstacle(&self, id: DescId) -> Obstacle {
+        let slot = self.slot(id);
+        // ORD(obstacle:A): pairs with ORD(commit:A) and ORD(finalize:A): a finalized record's span is all there.
+        let state = slot.state(acquire("obstacle:A"));
+        let stage = match state.query(id) {
+            Query::Older => return Obstacle::Open, // its number is taken, its state not yet stored
+            Query::Newer => return Obstacle::Recycled,
+            Query::Is(stage) => stage,
+        };
+        match stage {
+            Stage::Reserved => return Obstacle::Open,
+            Stage::ReservedNoBlock => return Obstacle::NoBlock,
+            Stage::Committed | Stage::Finalized => {}
+        }
+        let span = slot.span();
+        // ORD(obstacle:B): the copy above is thrown away if the slot was taken over during it; pairs with ORD(reserve:D).
+        fence_acquire("obstacle:B");
+        if slot.state.get() != state.0 {
+            return self.changed(id);
+        }
+        match span {
+            Span::Empty | Span::Lost => Obstacle::NoBlock,
+            Span::Block { .. } if stage == Stage::Committed => Obstacle::Committed,
+            Span::Block { begin, next } => Obstacle::Block { begin, next },
+        }
+    }
+
+    /// The state of `id` changed while its span was copied: from committed to something else, or to another record.
+    #[cold]
+    fn changed(&self, id: DescId) -> Obstacle {
+        match self.slot(id).state(acquire("obstacle:C")).query(id) {
+            Query::Newer => Obstacle::Recycled,
+            _ => Obstacle::Open,
+        }
+    }
+
+    /// The end of the last block before `id`, where the walk cannot read it from a block that follows. Bounded by the
+    /// number of descriptors, and only needed when a pusher was stopped between its two stores.
+    #[cold]
+    fn end_before(&self, id: DescId) -> Option<Lpos> {
+        let oldest = self.tail().0;
+        let mut at = id;
+        while at > oldest {
+            at = at.before();
+            match self.obstacle(at) {
+                Obstacle::Block { next, .. } => return Some(next),
+                Obstacle::NoBlock => {}
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Moves the descriptor tail up from `tail` by one, or by up to `ahead` where these records are finalized too.
+    /// `Done` also when somebody else has moved it.
+    pub(crate) fn push_desc(
+        &self,
+        (tail, retired): (DescId, bool),
+        head: Head,
+        ahead: u32,
+    ) -> Push {
+        let word = tail.0 << 1 | u64::from(retired);
+        match self.obstacle(tail) {
+            Obstacle::Recycled => return Push::Done,
+            Obstacle::Open | Obstacle::Committed => return self.stuck_unless_moved(word),
+            Obstacle::NoBlock if !retired && !self.is_final(tail) => {
+                return self.stuck_unless_moved(word);
+            }
+            Obstacle::NoBlock => {}
+            Obstacle::Block { next, .. } => {
+                if self.push_data(next, head, 0) != Push::Done {
+                    return self.stuck_unless_moved(word);
+                }
+            }
+        }
+        // The tail must stay readable: it only moves onto a finalized record.
+        let mut to = tail.next();
+        if !self.is_final(to) {
+            self.retire_tail(tail, retired);
+            return self.stuck_unless_moved(word | 1);
+        }
+        let mut end = None;
+        while to.0 - tail.0 < u64::from(ahead) && to < head.id && self.is_final(to.next()) {
+            match self.obstacle(to) {
+                Obstacle::Block { next, .. } => end = Some(next),
+                Obstacle::NoBlock => {}
+                _ => break,
+            }
+            to = to.next();
+        }
+        if let Some(end) = end
+            && self.push_data(end, head, 0) != Push::Done
+        {
+            return Push::Done; // the tails are moving under us: look again
+        }
+        // ORD(push_desc:D): after the text was dropped (ORD(push_data:D), :E), so that a slot is taken over only when
+        // nobody needs it any more to find the text's owner. A failure means that somebody else moved it.
+        let _ = self
+            .tails()
+            .tail_id
+            .replace(word, to.0 << 1, acq_rel("push_desc:D"));
+        Push::Done
+    }
+
+    /// Marks a record without text at the tail as gone: the reserve that wanted its descriptor fails, but has dropped it.
+    #[cold]
+    fn retire_tail(&self, tail: DescId, retired: bool) {
+        if !retired && matches!(self.obstacle(tail), Obstacle::NoBlock) {
+            let _ = self.tails().tail_id.replace(
+                tail.0 << 1,
+                tail.0 << 1 | 1,
+                acq_rel("retire_tail:A"),
+            );
+        }
+    }
+
+    /// Whether record `id` is finalized.
+    fn is_final(&self, id: DescId) -> bool {
+        // ORD(is_final:A): pairs with ORD(finalize:A).
+        self.slot(id).state(acquire("is_final:A")).query(id) == Query::Is(Stage::Finalized)
+    }
+
+    /// Refused only if the tail is still where it was.
+    #[cold]
+    fn stuck_unless_moved(&self, word: u64) -> Push {
+        let now = self.tails().tail_id.load(acquire("stuck:A"));
+        if now >> 1 == word >> 1 {
+            Push::Stuck
+        } else {
+            Push::Done
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The ring itself: memory, geometry, and the few questions that need neither writer nor reader.
+
+use crate::blocks::TextRing;
+use crate::ids::{DescId, Seq};
+use crate::layout::{Geometry, limit};
+use crate::memory::{Counters, Memory, Tails};
+use crate::slots::Slot;
+use crate::sync::{Pair, Word, acquire};
+
+/// A ring over some memory. Shared by reference between any number of writers and readers.
+#[derive(Debug)]
+pub struct Ring<M: Memory> {
+    memory: M,
+    geometry: Geometry,
+    retire_ahead: u32,
+    /// Where this handle's search for the last finalized record last ended; only a hint.
+    next_seq_hint: Word,
+}
+
+impl<M: Memory> Ring<M> {
+    /// A ring over initialised memory of this geometry. `retire_ahead` old records may be dropped at once when room is
+    /// needed; at most 32, and at most a 64th of the descriptors, take effect. None if the processor lacks the
+    /// instruction that the head needs.
+    pub fn new(memory: M, geometry: Geometry, retire_ahead: u32) -> Option<Ring<M>> {
+        let most = u32::try_from(geometry.descriptors() / 64).unwrap_or(limit::RETIRE_AHEAD);
+        let retire_ahead = retire_ahead.min(limit::RETIRE_AHEAD).min(most);
+        Pair::supported().then(|| Ring {
+            memory,
+            geometry,
+            retire_ahead,
+            next_seq_hint: Word::new(0),
+        })
+    }
+
+    /// The memory.
+    #[inline(always)]
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// The geometry.
+    #[inline(always)]
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// How many old records are dropped at once.
+    pub fn retire_ahead(&self) -> u32 {
+        self.retire_ahead
+    }
+
+    /// Reservations refused for want of a descriptor.
+    pub fn fail(&self) -> u64 {
+        self.counters().fail.get()
+    }
+
+    /// Internal errors; 0 unless memory was damaged.
+    pub fn health(&self) -> u64 {
+        self.counters().health.get()
+    }
+
+    /// The number that the next reservation will get.
+    pub fn next_reserve_seq(&self) -> Seq {
+        // ORD(next_reserve_seq:A): an acquire load, so that the caller may go on to read what it counts.
+        Seq(self.memory.head().newest(acquire("next_reserve_seq:A")).0)
+    }
+
+    /// The oldest record's number, readable or not; 0 while the ring is empty.
+    pub fn first_seq(&self) -> Seq {
+        self.tail().0.seq()
+    }
+
+    /// Bytes of text in use, wasted ends included.
+    pub fn used_bytes(&self) -> u64 {
+        let tail = self.tails().data_tail.get();
+        self.memory
+            .head()
+            .load(acquire("used_bytes:A"))
+            .pos
+            .0
+            .saturating_sub(tail)
+    }
+
+    pub(crate) fn hint(&self) -> &Word {
+        &self.next_seq_hint
+    }
+
+    #[inline(always)]
+    pub(crate) fn tails(&self) -> &Tails {
+        self.memory.tails()
+    }
+
+    #[inline(always)]
+    pub(crate) fn counters(&self) -> &Counters {
+        self.memory.counters()
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(&self, id: DescId) -> &Slot {
+        self.memory.slot(id.0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn text_ring(&self) -> TextRing {
+        self.geometry.text_ring()
+    }
+
+    /// The oldest record's id, and whether it is retired.
+    #[inline(always)]
+    pub(crate) fn tail(&self) -> (DescId, bool) {
+        // ORD(tail:A): pairs with ORD(push_desc:D): what is below the tail was finalized and its text dropped before.
+        let word = self.tails().tail_id.load(acquire("tail:A"));
+        (DescId(word >> 1), word & 1 != 0)
+    }
+}

@@ -1,0 +1,250 @@
+//! The only door to atomics.
+//!
+//! A [`Word`] is one atomic 64-bit word, a [`Pair`] the fused 128-bit head. Over `core` both are plain memory, so they may
+//! be laid over a mapping; under the model checker (`--cfg loom`) they are its objects. Text that another thread may
+//! overwrite moves only through [`copy_in`] and [`copy_out`], as relaxed words: a race is then a wrong value that a later
+//! check throws away, never undefined behaviour.
+//!
+//! # Ordering labels
+//!
+//! Every ordered access names itself: `load(acquire("reserve:A"))`. `ORDERING.md` pairs the labels. A build with
+//! `PRINTK_RING_WEAKEN=<label>` turns exactly that one access into a relaxed one, so that a model can be seen to fail.
+
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicU64, fence};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, fence};
+
+pub use core::sync::atomic::Ordering;
+
+#[cfg(all(not(loom), target_arch = "x86_64"))]
+mod pair_x86_64;
+#[cfg(all(not(loom), target_arch = "x86_64"))]
+pub use pair_x86_64::Pair;
+
+#[cfg(loom)]
+mod pair_model;
+#[cfg(loom)]
+pub use pair_model::Pair;
+
+#[cfg(all(not(loom), not(target_arch = "x86_64")))]
+compile_error!(
+    "printk_ring: the fused head needs a 128-bit compare-exchange; write sync/pair_<arch>.rs for this target"
+);
+
+/// True when this build weakens the access called `label`.
+const fn weakened(label: &str) -> bool {
+    let Some(wanted) = option_env!("PRINTK_RING_WEAKEN") else {
+        return false;
+    };
+    let (a, b) = (wanted.as_bytes(), label.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        #[allow(clippy::indexing_slicing)] // bounded by the loop; evaluated at build time
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Acquire, under the name `label`.
+#[inline(always)]
+pub const fn acquire(label: &str) -> Ordering {
+    if weakened(label) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Acquire
+    }
+}
+
+/// Release, under the name `label`.
+#[inline(always)]
+pub const fn release(label: &str) -> Ordering {
+    if weakened(label) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Release
+    }
+}
+
+/// Acquire and release, under the name `label`.
+#[inline(always)]
+pub const fn acq_rel(label: &str) -> Ordering {
+    if weakened(label) {
+        Ordering::Relaxed
+    } else {
+        Ordering::AcqRel
+    }
+}
+
+/// A release fence called `label`: what was read or written before is ordered before every later store.
+#[inline(always)]
+pub fn fence_release(label: &str) {
+    if !weakened(label) {
+        fence(Ordering::Release);
+    }
+}
+
+/// An acquire fence called `label`: every earlier load is ordered before what is read or written later.
+#[inline(always)]
+pub fn fence_acquire(label: &str) {
+    if !weakened(label) {
+        fence(Ordering::Acquire);
+    }
+}
+
+/// The full barrier called `label`: earlier stores are ordered before later loads (both sides of a Dekker pair need it).
+#[inline(always)]
+pub fn fence_full(label: &str) {
+    if !weakened(label) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// One atomic 64-bit word of the ring.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Word(AtomicU64);
+
+impl Word {
+    /// A word with this value.
+    #[cfg(not(loom))]
+    pub const fn new(value: u64) -> Self {
+        Word(AtomicU64::new(value))
+    }
+
+    /// A word with this value.
+    #[cfg(loom)]
+    pub fn new(value: u64) -> Self {
+        Word(AtomicU64::new(value))
+    }
+
+    /// The value, with no ordering.
+    #[inline(always)]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets the value, with no ordering.
+    #[inline(always)]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Loads with a labelled ordering.
+    #[inline(always)]
+    pub fn load(&self, order: Ordering) -> u64 {
+        self.0.load(order)
+    }
+
+    /// Stores with a labelled ordering.
+    #[inline(always)]
+    pub fn store(&self, value: u64, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    /// Replaces `old` by `new`; the value found otherwise. A failure orders nothing.
+    #[inline(always)]
+    pub fn replace(&self, old: u64, new: u64, order: Ordering) -> Result<(), u64> {
+        self.0
+            .compare_exchange(old, new, order, Ordering::Relaxed)
+            .map(|_| ())
+    }
+
+    /// Swaps in `new` and returns the old value.
+    #[inline(always)]
+    pub fn swap(&self, new: u64, order: Ordering) -> u64 {
+        self.0.swap(new, order)
+    }
+
+    /// Adds to a counter that orders nothing.
+    #[inline(always)]
+    pub fn count(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Raises the word to `value` unless it is there or beyond already.
+    #[inline]
+    pub fn raise(&self, from: u64, value: u64, order: Ordering) {
+        let mut now = from;
+        while now < value {
+            match self.replace(now, value, order) {
+                Ok(()) => return,
+                Err(found) => now = found,
+            }
+        }
+    }
+}
+
+/// Tells the processor that this is a spin loop.
+#[inline(always)]
+pub fn pause() {
+    #[cfg(not(loom))]
+    core::hint::spin_loop();
+    #[cfg(loom)]
+    loom::thread::yield_now();
+}
+
+/// Asks for the cache line of `word`, for writing. A hint; no access.
+#[inline(always)]
+pub fn prefetch_for_write(word: &Word) {
+    #[cfg(all(not(loom), target_arch = "x86_64"))]
+    // SAFETY: a prefetch neither reads nor writes; the pointer comes from a reference.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(
+            core::ptr::from_ref(word).cast(),
+        );
+    }
+    #[cfg(any(loom, not(target_arch = "x86_64")))]
+    let _ = word;
+}
+
+/// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
+#[inline]
+pub fn copy_in(words: &[Word], bytes: &[u8]) {
+    let mut chunks = bytes.chunks_exact(8);
+    let mut words = words.iter();
+    for (chunk, word) in (&mut chunks).zip(&mut words) {
+        let mut whole = [0_u8; 8];
+        whole.copy_from_slice(chunk);
+        word.set(u64::from_ne_bytes(whole));
+    }
+    let rest = chunks.remainder();
+    if let (false, Some(word)) = (rest.is_empty(), words.next()) {
+        word.set(u64::from_ne_bytes(padded(rest)));
+    }
+}
+
+/// Copies words out as relaxed loads until `bytes` is full or the words end.
+#[inline]
+pub fn copy_out(words: &[Word], bytes: &mut [u8]) {
+    let mut words = words.iter();
+    let mut chunks = bytes.chunks_exact_mut(8);
+    for (chunk, word) in (&mut chunks).zip(&mut words) {
+        chunk.copy_from_slice(&word.get().to_ne_bytes());
+    }
+    if let Some(word) = words.next() {
+        for (to, from) in chunks
+            .into_remainder()
+            .iter_mut()
+            .zip(word.get().to_ne_bytes())
+        {
+            *to = from;
+        }
+    }
+}
+
+/// Up to eight bytes, padded with zeros.
+#[inline]
+fn padded(rest: &[u8]) -> [u8; 8] {
+    let mut whole = [0_u8; 8];
+    for (to, from) in whole.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    whole
+}
