@@ -1,0 +1,90 @@
+"""Linux's printk for Python processes: a lockless ring that survives SIGKILL, consoles that never block the caller.
+
+    import printk_ring as pr
+
+    pr.install("/dev/shm/app.ring")
+    log = pr.get_logger("app")
+    log.info("started", port=8080)
+
+Importing has no side effect: no thread, file, handler or hook before the first explicit call.
+"""
+
+from typing import TYPE_CHECKING
+
+from printk_ring import sinks
+from printk_ring._native import (
+    ConfigError,
+    Console,
+    Log,
+    Logger,
+    Overrun,
+    PrintkError,
+    RawRecord,
+    Reader,
+    Record,
+    RecordInfo,
+    Reservation,
+    ReservationError,
+    Ring,
+    RingFile,
+    RingFileError,
+    RingFileInfo,
+    Sink,
+    __version__,
+)
+from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
+from printk_ring.levels import Level, Reason
+from printk_ring.log import default_log, get_logger, install
+
+if TYPE_CHECKING:
+    from printk_ring.integrations.logging import RingHandler
+    from printk_ring.snapshot import Snapshot
+
+__all__ = [
+    "ConfigError",
+    "Console",
+    "Level",
+    "Log",
+    "Logger",
+    "Overrun",
+    "PrintkError",
+    "RawRecord",
+    "Reader",
+    "Reason",
+    "Record",
+    "RecordInfo",
+    "Reservation",
+    "ReservationError",
+    "Ring",
+    "RingFile",
+    "RingFileError",
+    "RingFileInfo",
+    "RingHandler",
+    "Sink",
+    "Snapshot",
+    "__version__",
+    "default_log",
+    "get_logger",
+    "install",
+    "open",
+    "sinks",
+]
+
+# What the first look imports: RingHandler brings in the standard library's logging, and with it an exit hook.
+_ON_FIRST_USE = {"RingHandler": "printk_ring.integrations.logging", "Snapshot": "printk_ring.snapshot"}
+
+
+def __getattr__(name: str) -> object:
+    home = _ON_FIRST_USE.get(name)
+    if home is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415 - part of the deferred work
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

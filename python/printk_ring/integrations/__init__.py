@@ -1,0 +1,1 @@
+"""The package's ends that fit other logging systems."""

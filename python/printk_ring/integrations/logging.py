@@ -1,0 +1,171 @@
+"""The standard library's `logging`, stored in a log: `RingHandler`."""
+
+# ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
+
+import contextlib
+import logging
+import threading
+from typing import Any
+
+from printk_ring import _native, exceptions
+from printk_ring._native import Log
+from printk_ring.levels import Level
+from printk_ring.log import default_log
+
+__all__ = ["RingHandler", "capture_root_logger"]
+
+# What every LogRecord carries; any other attribute came by `extra` or a record factory, and becomes a field.
+_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
+
+
+class RingHandler(logging.Handler):
+    """A handler that stores what it is given in a log: `RingHandler(log=None, level=NOTSET)`.
+
+    `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level numbers
+    are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
+    the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
+    line and func. A formatter replaces the message and nothing else; it is given the record without exception and stack,
+    which are kept on their own. It never raises, takes no lock, and a record logged from inside (a `__str__` that logs) is
+    stored without running any more of such code.
+
+    For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
+    """
+
+    def __init__(self, log: Log | None = None, level: int | str = logging.NOTSET) -> None:
+        """Remembers the log; opens nothing."""
+        super().__init__(level)
+        self._log = log
+        self._inside = threading.local()
+
+    @property
+    def serves_nobody(self) -> bool:
+        """True when the log it was made for is closed."""
+        return self._log is not None and self._log.closed
+
+    def createLock(self) -> None:  # noqa: N802 - the name is logging's
+        """No lock: storing needs none, and a lock held during a fork would stay held in the child."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]  # 3.12 widened it
+        """Filters and stores the record, without the lock that the standard library takes here."""
+        verdict: Any = self.filter(record)
+        if isinstance(verdict, logging.LogRecord):
+            record = verdict
+        if verdict:
+            self.emit(record)
+        return verdict  # type: ignore[no-any-return]  # a bool, or from 3.12 on the record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Stores the record. Never raises."""
+        log = self._log if self._log is not None else default_log()
+        if log is None:
+            return
+        if getattr(self._inside, "here", False):
+            _store_plainly(log, record)
+            return
+        self._inside.here = True
+        try:
+            self._store(log, record)
+        except Exception:  # noqa: BLE001 - a record that resists is still a record
+            _store_plainly(log, record)
+        finally:
+            self._inside.here = False
+
+    def _store(self, log: Log, record: logging.LogRecord) -> None:
+        event = _text(record.msg)
+        fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
+        if record.stack_info:
+            fields["stack_info"] = record.stack_info
+        message = self._message(record, fields)
+        log._emit(
+            _kernel_level(record.levelno),
+            event,
+            message=None if message == event else message,
+            logger=_text(record.name),
+            levelno=_number(record.levelno),
+            file=record.pathname,
+            line=_number(record.lineno),
+            func=record.funcName,
+            exc=_exception(record),
+            fields=fields,
+        )
+
+    def _message(self, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
+        """The rendered text; None, and the reason among the fields, when it cannot be rendered."""
+        try:
+            if self.formatter is None:
+                return record.getMessage()
+            return self.formatter.format(_without_exception(record))
+        except Exception as error:  # noqa: BLE001 - wrong format arguments, or a formatter that fails
+            if record.args:
+                fields["format_args"] = _arguments(record.args)
+            fields["format_error"] = f"{type(error).__name__}: {_text(error)}"
+            return None
+
+
+def capture_root_logger(log: Log) -> None:
+    """Adds a handler for `log` to the root logger, leaving all levels alone; says once if root's level hides records."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, RingHandler) and handler.serves_nobody:
+            root.removeHandler(handler)
+    root.addHandler(RingHandler(log))
+    threshold = root.getEffectiveLevel()
+    if _kernel_level(threshold) < log.level:
+        log._emit(
+            Level.NOTICE,
+            "the root logger's level hides records that this log would store",
+            logger="printk_ring",
+            fields={"root_level": logging.getLevelName(threshold), "log_level": log.level.name},
+        )
+
+
+def _store_plainly(log: Log, record: logging.LogRecord) -> None:
+    """Stores what can be had without running anybody's code."""
+    fields = {
+        key: value
+        for key, value in record.__dict__.items()
+        if key not in _STANDARD_ATTRIBUTES and type(value) in _PLAIN_TYPES
+    }
+    event = record.msg if type(record.msg) is str else f"<{type(record.msg).__name__}>"
+    name = record.name if type(record.name) is str else None
+    with contextlib.suppress(Exception):
+        log._emit(_kernel_level(record.levelno), event, logger=name, levelno=_number(record.levelno), fields=fields)
+
+
+def _kernel_level(levelno: object) -> int:
+    return _native.parse_stdlib_level(_number(levelno))
+
+
+def _number(value: object) -> int:
+    """`value` if it is a number; loggers can be given anything as a level or line."""
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
+    bare = logging.makeLogRecord(record.__dict__)
+    bare.exc_info = bare.exc_text = bare.stack_info = None
+    return bare
+
+
+def _exception(record: logging.LogRecord) -> tuple[str, str, str] | None:
+    if record.exc_info:
+        return exceptions.describe(record.exc_info)
+    if record.exc_text:  # only the text has come over a queue or a socket
+        kind, _, message = record.exc_text.rstrip("\n").rpartition("\n")[2].partition(": ")
+        return kind, message, record.exc_text
+    return None
+
+
+def _arguments(args: object) -> object:
+    if isinstance(args, tuple):
+        return [value if type(value) in _PLAIN_TYPES else _text(value) for value in args]
+    return _text(args)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - whatever a __str__ does
+        return f"<unprintable {type(value).__name__}>"

@@ -1,0 +1,161 @@
+"""The process's default log: `install` makes it, `default_log` finds it, `get_logger` gives loggers for it."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from printk_ring import _native
+from printk_ring._native import ConfigError, Log, Logger, Sink
+from printk_ring.typing import ConsoleSpec, LevelLike, StrPath
+
+__all__ = ["default_log", "get_logger", "install"]
+
+
+class _Installed(NamedTuple):
+    log: Log
+    arguments: dict[str, object]
+
+
+_installed: _Installed | None = None
+_lock = threading.Lock()
+_watching_forks = False
+
+
+def install(
+    path: StrPath | None = None,
+    *,
+    directory: StrPath | None = None,
+    name: str | None = None,
+    size: int | str = "4 MiB",
+    avg_record: int = 128,
+    level: LevelLike = "DEBUG",
+    console_level: LevelLike = "INFO",
+    consoles: Iterable[ConsoleSpec] | None = None,
+    capture_logging: bool = False,
+    capture_warnings: bool = False,
+) -> Log:
+    """Makes the process's default log, or returns it: with the same arguments any number of calls give the same log.
+
+    `path`: that ring file. `directory`: one ring file per process in it, `<name or argv[0] stem>-<pid>.ring`. Neither:
+    anonymous memory. `size`: upper bound of the whole file or memory, bytes or "4 MiB". `avg_record`: expected bytes of an
+    encoded record. `level`: the least severe level stored; `console_level`: the least severe one that consoles without a
+    level of their own print. `consoles`: sinks, mappings of `Log.add_console`'s arguments, or (sink, mapping) pairs; None:
+    one on stderr. `capture_logging`: what the standard library's root logger gets is stored too. `capture_warnings`:
+    warnings are stored too.
+
+    At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
+
+    Raises:
+        ConfigError: wrong arguments, or a default log exists that was made with other ones.
+        RingFileError: the file at `path` is not a whole ring, or a live log holds it; it is left untouched.
+    """
+    global _installed  # noqa: PLW0603 - the default log is the one global of this package
+    chosen = (Sink.stderr(),) if consoles is None else tuple(consoles)
+    options: dict[str, Any] = {
+        "directory": directory,
+        "name": name,
+        "size": size,
+        "avg_record": avg_record,
+        "level": level,
+        "console_level": console_level,
+    }
+    arguments = _comparable(path, options, chosen)
+    arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings))
+    with _lock:
+        if _installed is not None and not _installed.log.closed:
+            _refuse_other_arguments(_installed.arguments, arguments)
+            return _installed.log
+        log = Log(path, consoles=chosen, **options)
+        _installed = _Installed(log, arguments)
+        _native._set_default(log)  # noqa: SLF001 - our own
+        _watch_forks()
+    _capture(log, capture_logging=capture_logging, capture_warnings=capture_warnings)
+    return log
+
+
+def default_log() -> Log | None:
+    """The log that `install` made; None before the first call and after that log was closed."""
+    installed = _installed
+    if installed is None or installed.log.closed:
+        return None
+    return installed.log
+
+
+def get_logger(name: str | None = None, **bound: object) -> Logger:
+    """A logger for the default log with these fields bound, usable at any time.
+
+    Before `install` its records go nowhere; from then on the same object writes to the default log.
+    """
+    return _native._default_logger(name, **bound)  # noqa: SLF001 - our own
+
+
+def _comparable(
+    path: StrPath | None,
+    options: dict[str, Any],
+    consoles: tuple[ConsoleSpec, ...],
+) -> dict[str, object]:
+    """The arguments in one spelling, so that "4 MiB" and 4194304 count as the same."""
+    return {
+        "path": _absolute(path),
+        "directory": _absolute(options["directory"]),
+        "name": options["name"],
+        "size": _native.parse_size(options["size"]),
+        "avg_record": options["avg_record"],
+        "level": _native.parse_level(options["level"]),
+        "console_level": _native.parse_level(options["console_level"]),
+        "consoles": [_console_arguments(spec) for spec in consoles],
+    }
+
+
+def _absolute(path: StrPath | None) -> str | None:
+    return None if path is None else os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+
+
+def _console_arguments(spec: ConsoleSpec) -> dict[str, object]:
+    if isinstance(spec, Mapping):
+        arguments = dict(spec)
+    elif isinstance(spec, tuple):
+        sink, options = spec
+        arguments = {**options, "sink": sink}
+    else:
+        arguments = {"sink": spec}
+    if arguments.get("level") is not None:
+        arguments["level"] = _native.parse_level(arguments["level"])
+    return arguments
+
+
+def _refuse_other_arguments(first: dict[str, object], second: dict[str, object]) -> None:
+    different = [name for name in first if first[name] != second[name]]
+    if different:
+        name = different[0]
+        message = (
+            f"the default log is already installed with other arguments ({', '.join(different)}): "
+            f"{name} was {first[name]!r} and now is {second[name]!r}"
+        )
+        raise ConfigError(message)
+
+
+def _capture(log: Log, *, capture_logging: bool, capture_warnings: bool) -> None:
+    # On use: these import the standard library's logging and warnings, which a program without them need not pay for.
+    if capture_logging:
+        from printk_ring.integrations.logging import capture_root_logger  # noqa: PLC0415
+
+        capture_root_logger(log)
+    if capture_warnings:
+        from printk_ring.integrations.warnings import capture_warnings as capture  # noqa: PLC0415
+
+        capture()
+
+
+def _watch_forks() -> None:
+    global _watching_forks  # noqa: PLW0603 - registered once for the life of the process
+    if not _watching_forks:
+        os.register_at_fork(after_in_child=_renew_lock)
+        _watching_forks = True
+
+
+def _renew_lock() -> None:
+    """A thread that held the lock during the fork does not exist in the child."""
+    global _lock  # noqa: PLW0603 - see above
+    _lock = threading.Lock()
