@@ -1,6 +1,6 @@
 """Where consoles write. Each function describes a sink; it is opened when a console is added.
 
-log.add_console(pr.sinks.file("/var/log/app.json"), format="json")
+`log.add_console(pr.sinks.file("/var/log/app.json"), format="json")`
 """
 
 from printk_ring._native import Sink

@@ -4,7 +4,7 @@ Nothing here exists to be called: these are names for annotations, in user code 
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping  # noqa: TC003 - get_type_hints() of user code needs it
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
@@ -52,8 +52,6 @@ ExcInfoLike: TypeAlias = (
 
 ConsoleSpec: TypeAlias = "Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]"
 """One console of `consoles=`: a sink, the arguments of `add_console` as a mapping (with `sink`), or both."""
-
-Consoles: TypeAlias = "Iterable[ConsoleSpec]"
 
 
 class RecordException(TypedDict):
