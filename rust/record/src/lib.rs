@@ -1,1 +1,69 @@
-//! record
+//! The record: typed key/values to bytes, bytes to typed key/values, and their rendering.
+//!
+//! A log call describes itself as a [`Payload`]; [`encode`] turns that into bytes that
+//! fit a bound, whatever was logged. A reader turns the bytes back with [`decode`], which
+//! accepts arbitrary bytes and answers with a [`RecordView`] or an error, and [`render`]
+//! writes the view, together with a [`Meta`], as one of the six [`Format`]s.
+//!
+//! The tour, in reading order:
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`level`] | eight kernel levels, their names, and the standard library's numbers |
+//! | [`value`] | what a field can hold; views over encoded lists and dicts |
+//! | [`wire`] | the layout of a payload, byte by byte |
+//! | [`nest`] | building a list, a dict or a wrapped value in a caller's buffer |
+//! | [`encode`](mod@encode) | the fast path: one pass, no decisions |
+//! | [`cut`] | what happens when a record does not fit |
+//! | [`decode`](mod@decode) | the total reader |
+//! | [`sites`] | texts of call sites that are stored once |
+//! | [`meta`] | what the caller knows about a record beside its payload |
+//! | [`out`] | the bounded writer that everything is rendered into |
+//! | [`mod@render`] | text, iso, json, logfmt, kmsg, syslog |
+//!
+//! # Any context
+//!
+//! The crate is `no_std`, allocates nothing, takes no lock, makes no system call, holds
+//! no `unsafe` and has no panic path: it may run in a signal handler of a process that is
+//! dying. All memory is the caller's.
+//!
+//! # What this crate does not do
+//!
+//! It does not know the ring, so a payload is a `&[u8]` that somebody else found. It reads
+//! no clock: times, sequence numbers and ids arrive in a [`Meta`]. It opens and writes
+//! nothing: a rendered record is bytes in an [`Out`]. It does not judge levels, redact,
+//! or remember anything from one call to the next.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::string_slice
+)]
+
+mod copy;
+pub mod cut;
+pub mod decode;
+pub mod encode;
+pub mod level;
+pub mod meta;
+pub mod nest;
+pub mod out;
+mod pen;
+pub mod render;
+pub mod sites;
+pub mod value;
+pub mod wire;
+
+pub use decode::{DecodeError, Fields, RecordView, decode};
+pub use encode::{Encoded, Exc, Payload, encode};
+pub use level::Level;
+pub use meta::Meta;
+pub use nest::ValueWriter;
+pub use out::Out;
+pub use render::{Format, render, render_cut, render_dropped, render_torn};
+pub use sites::{NoSites, Site, Sites};
+pub use value::{Field, Map, Raw, Seq, Value};

@@ -1,0 +1,306 @@
+//! What happens when a record does not fit.
+//!
+//! The record is shortened step by step, and no further than needed:
+//!
+//! 1. names (logger, func, file, exception type) end at a sixteenth of the space, and
+//!    fields whose key is longer than that are left out;
+//! 2. the longest values are cut to a common length, which is as large as possible but
+//!    at least 64 bytes: long values shrink, short ones stay whole. An exception's
+//!    message and stack trace count as values;
+//! 3. the event (and the message) is cut, down to half of the space;
+//! 4. values are cut below 64 bytes;
+//! 5. fields are left out, the last ones first;
+//! 6. the event is cut further; then exception, file, line, func and levelno are left
+//!    out, then the logger, and at last there is only an empty event.
+//!
+//! Cuts are made between characters. A cut event or message ends in
+//! [`MARK`](crate::wire::MARK); a cut value is a plain prefix of what was logged, so that
+//! it stays data. A cut datetime, decimal or path becomes a str. A list, dict, enum or
+//! NumPy scalar that is too long becomes a str too: the beginning of its JSON text.
+//! Numbers, bools and UUIDs are never cut. Any record that was touched is `truncated`,
+//! and the text and iso formats end it in the mark.
+
+use crate::encode::{Encoded, Payload};
+use crate::out::Out;
+use crate::pen::{Pen, body_size, text_size};
+use crate::render::json;
+use crate::value::{Field, Value};
+use crate::wire::{self, MARK, MAX_LENGTH};
+
+/// Values up to this length stay whole as long as the event can be cut instead.
+const SHORT_VALUE: usize = 64;
+
+/// How far a record is shortened.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    names: usize,
+    values: usize,
+    texts: usize,
+    fields: usize,
+    has_details: bool,
+    has_logger: bool,
+}
+
+/// Encodes a record that does not fit as it is.
+#[cold]
+#[inline(never)]
+pub(crate) fn encode_cut(payload: &Payload<'_>, area: &mut [u8]) -> Encoded {
+    let Some(plan) = plan(payload, area.len()) else {
+        return nothing(area);
+    };
+    let mut pen = Pen::new(area);
+    write(&mut pen, payload, &plan);
+    if pen.is_full() {
+        return nothing(area);
+    }
+    Encoded {
+        len: pen.len(),
+        truncated: true,
+    }
+}
+
+/// The head alone, if even that fits.
+fn nothing(area: &mut [u8]) -> Encoded {
+    let Some(head) = area.first_mut() else {
+        return Encoded {
+            len: 0,
+            truncated: true,
+        };
+    };
+    *head = wire::HEAD | wire::TRUNCATED;
+    Encoded {
+        len: 1,
+        truncated: true,
+    }
+}
+
+fn plan(payload: &Payload<'_>, limit: usize) -> Option<Plan> {
+    let most = limit.min(MAX_LENGTH);
+    let mut plan = Plan {
+        names: (limit / 16).max(32),
+        values: most,
+        texts: most,
+        fields: payload.fields.len(),
+        has_details: true,
+        has_logger: true,
+    };
+    let fits = |plan: &Plan| size(payload, plan) <= limit;
+    if settle(&mut plan, |plan| &mut plan.values, SHORT_VALUE, fits)
+        || settle(&mut plan, |plan| &mut plan.texts, limit / 2, fits)
+        || settle(&mut plan, |plan| &mut plan.values, 0, fits)
+        || settle(&mut plan, |plan| &mut plan.fields, 0, fits)
+        || settle(&mut plan, |plan| &mut plan.texts, 0, fits)
+    {
+        return Some(plan);
+    }
+    plan.has_details = false;
+    if settle(&mut plan, |p| &mut p.texts, 0, fits) {
+        return Some(plan);
+    }
+    plan.has_logger = false;
+    fits(&plan).then_some(plan)
+}
+
+/// Turns one knob down, as little as needed and to `floor` at most. False: even that is
+/// not enough, and the knob stays at the floor.
+pub(crate) fn settle<P>(
+    plan: &mut P,
+    knob: fn(&mut P) -> &mut usize,
+    floor: usize,
+    mut fits: impl FnMut(&P) -> bool,
+) -> bool {
+    let mut high = *knob(plan);
+    let mut low = floor.min(high);
+    *knob(plan) = low;
+    if !fits(plan) {
+        return false;
+    }
+    while low < high {
+        let middle = low.saturating_add((high - low).div_ceil(2));
+        *knob(plan) = middle;
+        if fits(plan) {
+            low = middle;
+        } else {
+            high = middle.saturating_sub(1);
+        }
+    }
+    *knob(plan) = low;
+    true
+}
+
+/// Bytes that the record takes at most under a plan.
+fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
+    let text = |text: &str| marked_size(text.len(), plan.texts).saturating_add(1);
+    let name = |name: Option<&str>| {
+        name.map_or(0, |name| {
+            text_size(name.len().min(plan.names)).saturating_add(1)
+        })
+    };
+    let long = |value: &str| text_size(value.len().min(plan.values));
+    let mut total = text(payload.event).saturating_add(1);
+    total = total.saturating_add(payload.message.map_or(0, text));
+    if plan.has_logger {
+        total = total.saturating_add(name(payload.logger));
+    }
+    if plan.has_details {
+        total = total
+            .saturating_add(name(payload.file))
+            .saturating_add(name(payload.func));
+        total = total.saturating_add(10);
+        if let Some(exc) = &payload.exc {
+            total = total.saturating_add(name(Some(exc.kind)));
+            total = total
+                .saturating_add(long(exc.message))
+                .saturating_add(long(exc.stacktrace));
+        }
+    }
+    for field in kept(payload, plan) {
+        let body = cut_size(&field.value, plan.values);
+        let key = text_size(field.key.len());
+        total = total
+            .saturating_add(key)
+            .saturating_add(body)
+            .saturating_add(1);
+    }
+    total
+}
+
+/// The fields that a plan keeps.
+fn kept<'a>(payload: &Payload<'a>, plan: &Plan) -> impl Iterator<Item = &'a Field<'a>> {
+    let longest_key = plan.names;
+    payload
+        .fields
+        .iter()
+        .take(plan.fields)
+        .filter(move |field| field.key.len() <= longest_key)
+}
+
+/// Size of a text that ends in the mark when it is cut.
+fn marked_size(len: usize, cap: usize) -> usize {
+    if len <= cap {
+        text_size(len)
+    } else {
+        cap.saturating_add(2)
+    }
+}
+
+/// Size of a value's body, cut to `cap`.
+fn cut_size(value: &Value<'_>, cap: usize) -> usize {
+    match length(value) {
+        Some(length) if length > cap => cap.saturating_add(2),
+        _ => body_size(value),
+    }
+}
+
+/// The length that counts when the longest values are cut; `None` for what has no length.
+fn length(value: &Value<'_>) -> Option<usize> {
+    match value {
+        Value::Str(text) | Value::DateTime(text) | Value::Decimal(text) | Value::Path(text) => {
+            Some(text.len())
+        }
+        Value::Bytes(bytes) => Some(bytes.len()),
+        Value::List(_) | Value::Dict(_) | Value::Enum { .. } | Value::Numpy { .. } => {
+            Some(body_size(value))
+        }
+        _ => None,
+    }
+}
+
+fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) {
+    pen.byte(wire::HEAD | wire::TRUNCATED);
+    marked(pen, wire::EVENT, payload.event, plan.texts);
+    if plan.has_logger {
+        name(pen, wire::LOGGER, payload.logger, plan.names);
+    }
+    if let Some(message) = payload.message {
+        marked(pen, wire::MESSAGE, message, plan.texts);
+    }
+    if plan.has_details {
+        details(pen, payload, plan);
+    }
+    for field in kept(payload, plan) {
+        cut_field(pen, field, plan.values);
+    }
+}
+
+fn details(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) {
+    if let Some(levelno) = payload.levelno {
+        pen.tagged_u32(wire::LEVELNO, levelno as u32);
+    }
+    name(pen, wire::FILE, payload.file, plan.names);
+    if payload.line != 0 {
+        pen.tagged_u32(wire::LINE, payload.line);
+    }
+    name(pen, wire::FUNC, payload.func, plan.names);
+    if let Some(exc) = &payload.exc {
+        pen.tagged(wire::EXC, prefix(exc.kind, plan.names).as_bytes());
+        pen.text(prefix(exc.message, plan.values).as_bytes());
+        pen.text(prefix(exc.stacktrace, plan.values).as_bytes());
+    }
+}
+
+fn name(pen: &mut Pen<'_>, tag: u8, text: Option<&str>, cap: usize) {
+    if let Some(text) = text {
+        pen.tagged(tag, prefix(text, cap).as_bytes());
+    }
+}
+
+/// A text that ends in the mark when it is cut.
+fn marked(pen: &mut Pen<'_>, tag: u8, text: &str, cap: usize) {
+    if text.len() <= cap {
+        return pen.tagged(tag, text.as_bytes());
+    }
+    pen.byte(tag);
+    pen.text_by(cap, |area| {
+        let mut out = Out::new(area);
+        match cap.checked_sub(MARK.len()) {
+            Some(cap) => {
+                out.put(prefix(text, cap).as_bytes());
+                out.put(MARK.as_bytes());
+            }
+            None => out.put(prefix(text, cap).as_bytes()),
+        }
+        out.len()
+    });
+}
+
+fn cut_field(pen: &mut Pen<'_>, field: &Field<'_>, cap: usize) {
+    let Some(length) = length(&field.value) else {
+        return pen.field(field.key, &field.value);
+    };
+    if length <= cap {
+        return pen.field(field.key, &field.value);
+    }
+    match &field.value {
+        Value::Str(text) | Value::DateTime(text) | Value::Decimal(text) | Value::Path(text) => {
+            pen.field(field.key, &Value::Str(prefix(text, cap)));
+        }
+        Value::Bytes(bytes) => {
+            let some = bytes.get(..cap).unwrap_or(bytes);
+            pen.field(field.key, &Value::Bytes(some));
+        }
+        nested => {
+            pen.tagged(wire::STR, field.key.as_bytes());
+            pen.text_by(cap, |area| json_prefix(nested, area));
+        }
+    }
+}
+
+/// As much of a value's JSON text as fits, in whole characters.
+fn json_prefix(value: &Value<'_>, area: &mut [u8]) -> usize {
+    let mut out = Out::new(area);
+    json::value(&mut out, value);
+    match core::str::from_utf8(out.written()) {
+        Ok(text) => text.len(),
+        Err(error) => error.valid_up_to(),
+    }
+}
+
+/// The longest prefix of whole characters that has at most `cap` bytes.
+pub(crate) fn prefix(text: &str, cap: usize) -> &str {
+    let mut end = cap.min(text.len());
+    while !text.is_char_boundary(end) {
+        end = end.wrapping_sub(1);
+    }
+    text.get(..end).unwrap_or("")
+}

@@ -1,0 +1,124 @@
+//! `[    1.234567] LOGGER: MESSAGE k=v`, and what text, iso and syslog have in common.
+
+use super::escape::{self, Quotes};
+use super::json::{self, Shape, Writer};
+use super::{Scene, time};
+use crate::encode::Exc;
+use crate::out::Out;
+use crate::value::Value;
+use crate::wire::MARK;
+
+/// A record.
+pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
+    let lead = Lead::new(|out| time::bracketed(out, scene.meta.ts_nsec));
+    lines(out, scene, &lead, b"");
+}
+
+/// What every line of a record begins with. The first line goes on with a space, every
+/// further one with `|`: that is how a further line is told from a record.
+pub(super) struct Lead {
+    /// A newline, the beginning, `|`.
+    bytes: [u8; 56],
+    len: usize,
+}
+
+impl Lead {
+    pub(super) fn new(write: impl FnOnce(&mut Out<'_>)) -> Lead {
+        let mut bytes = [0; 56];
+        let mut out = Out::new(&mut bytes);
+        out.put_byte(b'\n');
+        write(&mut out);
+        out.put_byte(b'|');
+        let len = out.len();
+        Lead { bytes, len }
+    }
+
+    /// Ends a line and begins a further one.
+    fn further(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(b"\n|")
+    }
+
+    /// Begins the record.
+    fn first(&self) -> &[u8] {
+        match self.further() {
+            [_, beginning @ .., _] => beginning,
+            _ => &[],
+        }
+    }
+}
+
+/// The lines of a record; `word` stands between the beginning of the first line and the
+/// logger.
+#[inline]
+pub(super) fn lines(out: &mut Out<'_>, scene: &Scene<'_, '_>, lead: &Lead, word: &[u8]) {
+    let record = scene.record;
+    out.put(lead.first());
+    out.put_byte(b' ');
+    out.put(word);
+    if let Some(logger) = record.logger() {
+        escape::write_name(out, scene.cut(logger));
+        out.put(b": ");
+    }
+    let text = record.text();
+    let shown = scene.cut(text);
+    escape::write_message(out, shown, lead.further());
+    let mut is_marked = shown.ends_with(MARK);
+    if shown.len() < text.len() {
+        out.put(MARK.as_bytes());
+        is_marked = true;
+    }
+    for field in record.fields().take(scene.fields) {
+        out.put_byte(b' ');
+        escape::write_name(out, field.key);
+        out.put_byte(b'=');
+        value(out, &field.value, scene.cap);
+        is_marked = false;
+    }
+    if let Some(exc) = record.exc() {
+        traceback(out, scene, &exc, lead);
+        is_marked = false;
+    }
+    if scene.truncated && !is_marked {
+        out.put(b" ");
+        out.put(MARK.as_bytes());
+    }
+    out.put_byte(b'\n');
+}
+
+/// The traceback as further lines. Without one the exception itself is told.
+fn traceback(out: &mut Out<'_>, scene: &Scene<'_, '_>, exc: &Exc<'_>, lead: &Lead) {
+    out.put(lead.further());
+    let trace = exc.stacktrace.strip_suffix('\n').unwrap_or(exc.stacktrace);
+    if !trace.is_empty() {
+        return escape::write_message(out, scene.cut(trace), lead.further());
+    }
+    escape::write_message(out, scene.cut(exc.kind), lead.further());
+    if !exc.message.is_empty() {
+        out.put(b": ");
+        escape::write_message(out, scene.cut(exc.message), lead.further());
+    }
+}
+
+/// A value: what JSON writes as a string follows the rule of [`escape::write_str`], the
+/// rest is JSON.
+pub(super) fn value(out: &mut Out<'_>, value: &Value<'_>, cap: usize) {
+    match json::shape(value) {
+        Shape::Text(text) => escape::write_str(out, crate::cut::prefix(text, cap)),
+        Shape::Bytes(bytes) => {
+            let bytes = bytes.get(..cap).unwrap_or(bytes);
+            if escape::is_bare(bytes) {
+                out.put(bytes);
+            } else {
+                out.put_byte(b'"');
+                escape::bytes_part(out, bytes, true);
+                out.put_byte(b'"');
+            }
+        }
+        Shape::Uuid(bytes) => json::uuid(out, &bytes),
+        Shape::Other(value) => Writer {
+            quotes: Quotes::Text,
+            cap,
+        }
+        .other(out, &value),
+    }
+}
