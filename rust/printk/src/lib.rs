@@ -1,1 +1,40 @@
-//! printk
+//! Everything of a log that must still work while the rest is broken: in a signal handler, in a forked child, in a
+//! process that is dying. Atomics, and a handful of system calls that are safe there; no allocation, no lock, no panic.
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`barrier`] | a full barrier that only the rare side pays for |
+//! | [`stamp`] | the clocks |
+//! | [`thread`] | what a thread knows about itself: its id, how deep it is in log calls, on whose behalf it prints |
+//! | [`kick`] | waking printers: who sleeps, who must wake whom |
+//! | [`control`] | the control page of a ring file: levels, the clear mark, counters |
+//! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
+//! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
+//! | [`store`] | stamp, encode, reserve, copy, commit, kick |
+//! | [`emit`] | records into a console's buffer, with the notice for what was lost |
+//! | [`fd`] | `write(2)` until done |
+//!
+//! # What this crate does not know
+//!
+//! Python, the heap, paths, how its memory was mapped, and who owns the threads that print.
+#![no_std]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod barrier;
+pub mod control;
+pub mod core;
+pub mod emit;
+pub mod fd;
+pub mod kick;
+pub mod registry;
+pub mod stamp;
+pub mod store;
+pub mod thread;
+
+pub use crate::core::Core;
+pub use store::Stored;

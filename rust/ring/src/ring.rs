@@ -70,6 +70,11 @@ impl<M: Memory> Ring<M> {
         self.tail().0.seq()
     }
 
+    /// Where the next record's text will begin.
+    pub fn end_pos(&self) -> crate::ids::Lpos {
+        self.memory.head().load(acquire("end_pos:A")).pos
+    }
+
     /// Bytes of text in use, wasted ends included.
     pub fn used_bytes(&self) -> u64 {
         let tail = self.tails().data_tail.get();

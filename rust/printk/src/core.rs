@@ -1,0 +1,162 @@
+//! A ring with its control page, its consoles and its kick: what a log call and a printer need, in one place.
+
+use crate::control::Control;
+use crate::kick::Kick;
+use crate::registry::{ConsoleSlot, SLOTS, flag};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use pr_ring::{Lpos, Region, Ring, Seq};
+
+/// The most bytes that a record may take, encoded.
+pub const MAX_RECORD_BYTES: usize = 32 * 1024;
+
+/// One life of a log: its memory, and what this process keeps beside it.
+#[derive(Debug)]
+pub struct Core {
+    ring: Ring<Region>,
+    control: NonNull<Control>,
+    consoles: NonNull<[ConsoleSlot; SLOTS]>,
+    kick: Kick,
+    generation: u64,
+    pid: u32,
+    record_limit: usize,
+    /// How many consoles make writers wait.
+    holds: AtomicU32,
+    /// Wall clock minus monotonic clock, as last sampled.
+    clock_offset: AtomicI64,
+}
+
+// SAFETY: everything behind the pointers is atomic words.
+unsafe impl Send for Core {}
+// SAFETY: as above.
+unsafe impl Sync for Core {}
+
+impl Core {
+    /// Puts a core together. `generation` is the one of the process that will use it (see [`crate::thread`]).
+    ///
+    /// # Safety
+    /// `control` and `consoles` stay valid as long as the core, and are accessed only through atomics.
+    pub unsafe fn new(
+        ring: Ring<Region>,
+        control: NonNull<Control>,
+        consoles: NonNull<[ConsoleSlot; SLOTS]>,
+        generation: u64,
+        pid: u32,
+    ) -> Core {
+        let half = ring.geometry().text_ring().max_text() as usize;
+        Core {
+            ring,
+            control,
+            consoles,
+            kick: Kick::new(),
+            generation,
+            pid,
+            record_limit: half.min(MAX_RECORD_BYTES),
+            holds: AtomicU32::new(0),
+            clock_offset: AtomicI64::new(0),
+        }
+    }
+
+    /// The ring.
+    #[inline(always)]
+    pub fn ring(&self) -> &Ring<Region> {
+        &self.ring
+    }
+
+    /// The control page.
+    #[inline(always)]
+    pub fn control(&self) -> &Control {
+        // SAFETY: `new`'s promise.
+        unsafe { self.control.as_ref() }
+    }
+
+    /// The table of consoles.
+    #[inline(always)]
+    pub fn consoles(&self) -> &[ConsoleSlot; SLOTS] {
+        // SAFETY: `new`'s promise.
+        unsafe { self.consoles.as_ref() }
+    }
+
+    /// The meeting point with the printers.
+    #[inline(always)]
+    pub fn kick(&self) -> &Kick {
+        &self.kick
+    }
+
+    /// The generation of the process that this life belongs to; another one must not write here.
+    #[inline(always)]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The process that this life belongs to.
+    #[inline(always)]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The most bytes of an encoded record: half the text ring, at most [`MAX_RECORD_BYTES`].
+    #[inline(always)]
+    pub fn record_limit(&self) -> usize {
+        self.record_limit
+    }
+
+    /// Remembers what the clocks differ by now.
+    pub fn set_clock_offset(&self, wall_minus_monotonic: i64) {
+        self.clock_offset
+            .store(wall_minus_monotonic, Ordering::Relaxed);
+    }
+
+    /// The wall time of a time stamp.
+    #[inline]
+    pub fn wall_nsec(&self, ts_nsec: u64) -> u64 {
+        ts_nsec.wrapping_add_signed(self.clock_offset.load(Ordering::Relaxed))
+    }
+
+    /// Counts the consoles that make writers wait, after one was added, removed, suspended or resumed.
+    pub fn recount_holds(&self) {
+        let count = self.consoles().iter().filter(|slot| holds(slot)).count();
+        self.holds.store(count as u32, Ordering::SeqCst);
+    }
+
+    /// Whether a console makes the next writer wait: it would lose a record that it has not printed.
+    #[inline]
+    pub fn must_wait(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) != 0 && self.is_full_for_a_holder()
+    }
+
+    /// Full means three quarters: what is left takes the records of those who have already looked.
+    #[cold]
+    #[inline(never)]
+    fn is_full_for_a_holder(&self) -> bool {
+        let geometry = self.ring.geometry();
+        let (records, bytes) = (geometry.descriptors(), geometry.data_bytes());
+        let next = self.ring.next_reserve_seq();
+        let end = self.ring.end_pos();
+        self.consoles()
+            .iter()
+            .filter(|slot| holds(slot))
+            .any(|slot| {
+                let waiting = next.0.saturating_sub(slot.seq.load(Ordering::Relaxed));
+                let text = end.since(Lpos(slot.pos.load(Ordering::Relaxed)));
+                waiting > records - records / 4 || (waiting > 0 && text > bytes - bytes / 4)
+            })
+    }
+
+    /// The longest that a holding console makes a writer wait is the host's to know; this waits that long, or until no
+    /// console is in need. False: it was not enough.
+    pub fn wait_for_room(&self, timeout_ns: u64) -> bool {
+        self.kick.wake_all();
+        self.kick.wait_progress(timeout_ns, || !self.must_wait())
+    }
+
+    /// Whether there is a record at or after `seq`, finished or not.
+    pub fn has_more(&self, seq: Seq) -> bool {
+        self.ring.next_reserve_seq() > seq
+    }
+}
+
+fn holds(slot: &ConsoleSlot) -> bool {
+    slot.has(flag::USED | flag::ENABLED | flag::BLOCKS | flag::ALIVE)
+        && slot.flags.load(Ordering::Relaxed) & (flag::SUSPENDED | flag::ABANDONED) == 0
+}

@@ -1,0 +1,155 @@
+//! Waking printers. A printer that has work polls about every millisecond and can be woken early; one that had none for a
+//! while parks.
+//!
+//! What a record costs here is one barrier that is free on the writer's side ([`crate::barrier`]) and three loads from
+//! one line that nobody writes. Only two records make a system call: the first after a printer has parked, and the one
+//! that crosses the mark which a sleeping printer has set.
+
+use crate::barrier;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use pr_ring::{Lpos, Seq};
+
+/// A value that no record reaches.
+const NEVER: u64 = u64::MAX;
+
+/// The meeting point of the writers and the printers of one ring.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct Kick {
+    /// 1: a printer is parked, and the next record must wake it.
+    parked: AtomicU32,
+    /// Writers that wait for a printer's progress.
+    held: AtomicU32,
+    /// A record with this number, or behind, wakes a sleeping printer early.
+    wake_seq: AtomicU64,
+    /// A record that ends here, or behind, does.
+    wake_pos: AtomicU64,
+    /// The futex of the printers: changed by every wake.
+    calls: AtomicU32,
+    /// The futex of those who wait for progress: changed when a printer has moved.
+    progress: AtomicU32,
+}
+
+impl Default for Kick {
+    fn default() -> Self {
+        Kick::new()
+    }
+}
+
+impl Kick {
+    /// Nobody sleeps.
+    pub const fn new() -> Kick {
+        Kick {
+            parked: AtomicU32::new(0),
+            held: AtomicU32::new(0),
+            wake_seq: AtomicU64::new(NEVER),
+            wake_pos: AtomicU64::new(NEVER),
+            calls: AtomicU32::new(0),
+            progress: AtomicU32::new(0),
+        }
+    }
+
+    /// After a record was published: wakes whoever must be woken by it.
+    #[inline]
+    pub fn published(&self, seq: Seq, end: Lpos) {
+        // ORD(published:A): the record, then the look at the sleepers; pairs with ORD(park:A) (M14).
+        barrier::light();
+        if self.parked.load(Ordering::Relaxed) != 0
+            || seq.0 >= self.wake_seq.load(Ordering::Relaxed)
+            || end.0 >= self.wake_pos.load(Ordering::Relaxed)
+        {
+            self.wake_all();
+        }
+    }
+
+    /// Wakes every printer, parked or not: a flush, a resume, a removal, or the mark was crossed.
+    #[cold]
+    pub fn wake_all(&self) {
+        self.parked.store(0, Ordering::Relaxed);
+        self.wake_seq.store(NEVER, Ordering::Relaxed);
+        self.wake_pos.store(NEVER, Ordering::Relaxed);
+        // ORD(wake:A): a printer that reads the old value here waits on it, and the kernel compares again.
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        futex_wake(&self.calls);
+    }
+
+    /// What a printer must take before it looks for records, and give to [`Kick::sleep`] or [`Kick::park`].
+    pub fn ticket(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// A printer sleeps for `timeout_ns`, or until a record reaches one of the marks. A mark of another printer that is
+    /// overwritten here costs that printer at most its own timeout.
+    pub fn sleep(&self, ticket: u32, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
+        self.wake_seq.fetch_min(wake_seq.0, Ordering::Relaxed);
+        self.wake_pos.fetch_min(wake_pos.0, Ordering::Relaxed);
+        futex_wait(&self.calls, ticket, Some(timeout_ns));
+    }
+
+    /// A printer that has woken is no sleeper any more: its marks must not cost a writer a system call.
+    pub fn awake(&self) {
+        self.wake_seq.store(NEVER, Ordering::Relaxed);
+        self.wake_pos.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// A printer parks until it is woken, unless `work` says that there is something to do. Without a timeout: an idle
+    /// process has no wake-ups.
+    pub fn park(&self, ticket: u32, work: impl FnOnce() -> bool) {
+        self.parked.store(1, Ordering::Relaxed);
+        // ORD(park:A): parked, then the look for records; pairs with ORD(published:A) (M14).
+        if !barrier::heavy() || work() {
+            return; // `parked` may stay set: one record wakes nobody, once
+        }
+        futex_wait(&self.calls, ticket, None);
+    }
+
+    /// A printer has moved on, or has changed its mind about what holds writers.
+    pub fn progressed(&self) {
+        // ORD(progressed:A): the sequence number that was stored before is seen by a waiter that looks after this.
+        self.progress.fetch_add(1, Ordering::SeqCst);
+        if self.held.load(Ordering::SeqCst) != 0 {
+            futex_wake(&self.progress);
+        }
+    }
+
+    /// Waits until `done`, at most `timeout_ns`. True if done.
+    pub fn wait_progress(&self, timeout_ns: u64, mut done: impl FnMut() -> bool) -> bool {
+        let end = crate::stamp::monotonic_nsec().saturating_add(timeout_ns);
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let result = loop {
+            let seen = self.progress.load(Ordering::SeqCst);
+            if done() {
+                break true;
+            }
+            let left = end.saturating_sub(crate::stamp::monotonic_nsec());
+            if left == 0 {
+                break false;
+            }
+            futex_wait(&self.progress, seen, Some(left));
+        };
+        self.held.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+}
+
+fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) {
+    let time = libc::timespec {
+        tv_sec: (timeout_ns.unwrap_or(0) / 1_000_000_000) as libc::time_t,
+        tv_nsec: (timeout_ns.unwrap_or(0) % 1_000_000_000) as libc::c_long,
+    };
+    let timeout = if timeout_ns.is_some() {
+        &raw const time
+    } else {
+        core::ptr::null()
+    };
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the word and the time outlive the call; every outcome (woken, changed, timed out, interrupted) is the same
+    // to the caller, who looks again.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, timeout) };
+}
+
+fn futex_wake(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the call only uses the word's address.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, libc::c_int::MAX) };
+}

@@ -1,0 +1,136 @@
+//! The consoles section of a ring file: a fixed table, one slot of 256 bytes a console. The printers write it, anybody may
+//! read it, also another process and after the owner's death.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// How many consoles a log may have at a time.
+pub const SLOTS: usize = 32;
+/// Bytes of a slot.
+pub const SLOT_BYTES: usize = 256;
+/// A console that has no level of its own follows the log's console level.
+pub const LEVEL_FOLLOWS: u64 = u64::MAX;
+
+/// Bits of [`ConsoleSlot::flags`].
+pub mod flag {
+    /// The slot is a console.
+    pub const USED: u64 = 1;
+    /// It prints.
+    pub const ENABLED: u64 = 1 << 1;
+    /// It was asked to pause.
+    pub const SUSPENDED: u64 = 1 << 2;
+    /// It has a printer thread.
+    pub const ALIVE: u64 = 1 << 3;
+    /// Its printer is inside a write at this moment.
+    pub const WRITING: u64 = 1 << 4;
+    /// Writers wait for it rather than overwrite what it has not printed.
+    pub const BLOCKS: u64 = 1 << 5;
+    /// It was removed while its sink was stuck; its thread calls nothing more.
+    pub const ABANDONED: u64 = 1 << 6;
+}
+
+/// One console.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct ConsoleSlot {
+    /// Bits of [`flag`].
+    pub flags: AtomicU64,
+    /// The record it prints next: moved only after the sink took everything before.
+    pub seq: AtomicU64,
+    /// Where the text of what it has printed ends.
+    pub pos: AtomicU64,
+    /// Records overwritten before it came to them.
+    pub dropped: AtomicU64,
+    /// Failed writes.
+    pub errors: AtomicU64,
+    /// Its own level, or [`LEVEL_FOLLOWS`].
+    pub level: AtomicU64,
+    /// Records printed.
+    pub printed: AtomicU64,
+    /// Bytes that its sink took.
+    pub bytes: AtomicU64,
+    /// The ownership word.
+    pub owner: AtomicU64,
+    /// The record that was last begun to be printed, plus one.
+    pub prev_seq: AtomicU64,
+    spare: [AtomicU64; 6],
+    name: [AtomicU64; 8],
+    target: [AtomicU64; 8],
+}
+
+const _: () = assert!(size_of::<ConsoleSlot>() == SLOT_BYTES);
+
+impl ConsoleSlot {
+    /// Whether all of these bits are set.
+    #[inline]
+    pub fn has(&self, bits: u64) -> bool {
+        self.flags.load(Ordering::Relaxed) & bits == bits
+    }
+
+    /// Sets bits.
+    pub fn set(&self, bits: u64) {
+        self.flags.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Clears bits.
+    pub fn clear(&self, bits: u64) {
+        self.flags.fetch_and(!bits, Ordering::SeqCst);
+    }
+
+    /// Takes the slot for a new console, if nobody has it. Its flags are set last, when the rest is there.
+    pub fn describe(&self, name: &str, target: &str, level: Option<u8>, seq: u64, pos: u64) {
+        put_text(&self.name, name);
+        put_text(&self.target, target);
+        self.level
+            .store(level.map_or(LEVEL_FOLLOWS, u64::from), Ordering::Relaxed);
+        self.seq.store(seq, Ordering::Relaxed);
+        self.pos.store(pos, Ordering::Relaxed);
+        for counter in [
+            &self.dropped,
+            &self.errors,
+            &self.printed,
+            &self.bytes,
+            &self.owner,
+            &self.prev_seq,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// What it prints at least: its own level or the log's.
+    #[inline]
+    pub fn effective_level(&self, console_level: u64) -> u64 {
+        match self.level.load(Ordering::Relaxed) {
+            LEVEL_FOLLOWS => console_level,
+            own => own,
+        }
+    }
+
+    /// The name's bytes, zero-padded.
+    pub fn name(&self) -> [u8; 64] {
+        get_text(&self.name)
+    }
+}
+
+/// Stores up to 64 bytes of text, zero-padded, cut at a character boundary.
+fn put_text(words: &[AtomicU64; 8], text: &str) {
+    let mut end = text.len().min(64);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut bytes = text.as_bytes().iter().take(end);
+    for word in words {
+        let mut whole = [0_u8; 8];
+        for (to, from) in whole.iter_mut().zip(&mut bytes) {
+            *to = *from;
+        }
+        word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+    }
+}
+
+fn get_text(words: &[AtomicU64; 8]) -> [u8; 64] {
+    let mut bytes = [0_u8; 64];
+    for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
+        to.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    bytes
+}

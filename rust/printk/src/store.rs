@@ -1,0 +1,106 @@
+//! The log call: stamp, encode, reserve, copy, commit, kick. Nothing but the copy happens between reserve and commit.
+
+use crate::control::count;
+use crate::core::{Core, MAX_RECORD_BYTES};
+use crate::{stamp, thread};
+use core::mem::MaybeUninit;
+use pr_record::{Encoded, Payload, encode};
+use pr_ring::writer::Info;
+use pr_ring::{Lpos, Refused};
+
+/// The record's text ended its line: always so for a record that is complete.
+pub const FLAG_NEWLINE: u8 = 2;
+/// A user program's record.
+pub const FACILITY_USER: u8 = 1;
+/// Records up to this size are encoded in a small buffer, which costs no stack probes.
+const SMALL_BYTES: usize = 1024;
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Stored {
+    /// It is in the ring, and readable.
+    Yes,
+    /// The ring refused it; counted.
+    Refused,
+    /// This thread is too deep in log calls; counted.
+    TooDeep,
+}
+
+/// What is said of a record beside its payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// 0 to 7.
+    pub level: u8,
+    /// When, on the monotonic clock; None: now.
+    pub ts_nsec: Option<u64>,
+}
+
+impl Core {
+    /// Stores one record. Any context; never waits.
+    #[inline]
+    pub fn store(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
+        let Some(_nest) = thread::enter() else {
+            count(&self.control().recursion_dropped);
+            return Stored::TooDeep;
+        };
+        let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
+        let info = Info {
+            ts_nsec,
+            caller_id: u64::from(self.pid()) << 32 | u64::from(thread::tid()),
+            level: stamp.level,
+            facility: FACILITY_USER,
+            flags: FLAG_NEWLINE,
+            aux: thread::prints_for().map_or(0, |index| u64::from(index) + 1),
+            owner: 0,
+        };
+        let mut buffer = MaybeUninit::<[u8; SMALL_BYTES]>::uninit();
+        // SAFETY: `encode` only writes to the buffer, and what is read of it is what was written; any byte is a `u8`.
+        let buffer = unsafe { buffer.assume_init_mut() };
+        let small = buffer
+            .get_mut(..self.record_limit().min(SMALL_BYTES))
+            .unwrap_or_default();
+        let Encoded { len, truncated } = encode(payload, small);
+        if truncated {
+            return self.store_large(&info, payload);
+        }
+        self.put(&info, buffer.get(..len).unwrap_or_default())
+    }
+
+    /// A record that the small buffer did not hold.
+    #[cold]
+    #[inline(never)]
+    fn store_large(&self, info: &Info, payload: &Payload<'_>) -> Stored {
+        let mut buffer = [0_u8; MAX_RECORD_BYTES];
+        let room = buffer.get_mut(..self.record_limit()).unwrap_or_default();
+        let Encoded { len, truncated } = encode(payload, room);
+        if truncated {
+            count(&self.control().truncated);
+        }
+        self.put(info, buffer.get(..len).unwrap_or_default())
+    }
+
+    /// Reserve, copy, finalize, kick.
+    #[inline]
+    fn put(&self, info: &Info, bytes: &[u8]) -> Stored {
+        match self.ring().reserve_ticket(bytes.len(), info) {
+            Ok(mut ticket) => {
+                self.ring().fill(&mut ticket, bytes);
+                let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
+                self.ring().finalize(ticket);
+                self.kick().published(seq, end);
+                Stored::Yes
+            }
+            Err(why) => self.refused(why),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, why: Refused) -> Stored {
+        count(&self.control().failed);
+        if why == Refused::Text {
+            count(&self.control().failed_seqs);
+        }
+        Stored::Refused
+    }
+}

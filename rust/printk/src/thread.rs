@@ -1,0 +1,181 @@
+//! What a thread knows about itself, touchable in any context.
+//!
+//! The state lies in initial-exec thread-local storage: zeroed for a new thread, gone with it, and reached by one addition
+//! to the thread pointer. Rust's own thread-locals may allocate at their first use; these never do.
+//!
+//! A fork is noticed by one load: the process's generation lies on a page that the kernel wipes in a child.
+
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+/// One thread's state. Only its own thread touches it; a signal handler that interrupts it finds it whole, since every
+/// field is one relaxed store.
+#[repr(C)]
+struct State {
+    /// The kernel's id of the thread; 0: not asked yet.
+    tid: AtomicU32,
+    /// How many log calls this thread is in.
+    depth: AtomicU32,
+    /// The generation in which `tid` was asked: a forked child must ask again.
+    generation: AtomicU64,
+    /// The console whose printing this thread does, plus one; 0: none.
+    prints_for: AtomicU32,
+    spare: [AtomicU32; 3],
+}
+
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".section .tbss.pr_printk_thread_state,\"awT\",@nobits",
+    ".globl pr_printk_thread_state",
+    ".hidden pr_printk_thread_state",
+    ".type pr_printk_thread_state, @object",
+    ".p2align 4",
+    "pr_printk_thread_state:",
+    ".zero 32",
+    ".size pr_printk_thread_state, 32",
+    ".previous",
+);
+const _: () = assert!(size_of::<State>() == 32);
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn state() -> &'static State {
+    let at: *const State;
+    // SAFETY: reads the thread pointer and a constant of the loader; touches no other memory.
+    unsafe {
+        core::arch::asm!(
+            "mov {at}, qword ptr [rip + pr_printk_thread_state@GOTTPOFF]",
+            "add {at}, qword ptr fs:[0]",
+            at = out(reg) at,
+            options(pure, readonly, nostack),
+        );
+    }
+    // SAFETY: this thread's own block, zeroed at its start, all atomics; no reference outlives the call of a function
+    // below, and so none the thread.
+    unsafe { &*at }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("printk_ring: write the thread state's access for this target");
+
+/// How deep a log call may nest in another one of the same thread; deeper ones are dropped and counted.
+pub const MAX_DEPTH: u32 = 4;
+
+/// The generation of a process that no host has prepared.
+static UNPREPARED: AtomicU64 = AtomicU64::new(1);
+/// Where the generation lies: on a page that is wiped in a forked child, once a host has given one.
+static GENERATION: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const UNPREPARED).cast_mut());
+/// The highest generation so far; plain memory, so that a child goes on counting.
+static LAST: AtomicU64 = AtomicU64::new(1);
+
+#[inline(always)]
+fn generation_word() -> &'static AtomicU64 {
+    // ORD(generation:A) pairs with ORD(watch_forks:A): the page is initialised.
+    let at = GENERATION.load(Ordering::Acquire);
+    // SAFETY: the static, or a page that `watch_forks`' caller promised to keep for ever.
+    unsafe { &*at }
+}
+
+/// The generation of this process: 0 in a forked child that nobody has told yet.
+#[inline(always)]
+pub fn generation() -> u64 {
+    generation_word().load(Ordering::Relaxed)
+}
+
+/// Puts the generation on `page`, which the kernel wipes in a child.
+///
+/// # Safety
+/// `page` is valid, 8-aligned, zeroed, and never unmapped.
+pub unsafe fn watch_forks(page: *mut AtomicU64) {
+    // SAFETY: the caller's promise.
+    let word = unsafe { &*page };
+    word.store(LAST.load(Ordering::Relaxed), Ordering::Relaxed);
+    GENERATION.store(page, Ordering::Release); // ORD(watch_forks:A)
+}
+
+/// In a forked child: gives it a generation of its own. Idempotent; any context.
+pub fn begin_generation() -> u64 {
+    let word = generation_word();
+    let found = word.load(Ordering::Relaxed);
+    if found != 0 {
+        return found;
+    }
+    let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    match word.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => fresh,
+        Err(other) => other,
+    }
+}
+
+/// In a fork hook of the child: a new generation, also where the page was not wiped (it lies in plain memory then).
+pub fn renew_generation() {
+    let word = generation_word();
+    let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    word.store(fresh, Ordering::Relaxed);
+}
+
+/// This thread's id in the kernel's numbers, asked once a thread and generation.
+#[inline]
+pub fn tid() -> u32 {
+    let state = state();
+    let tid = state.tid.load(Ordering::Relaxed);
+    if tid != 0 && state.generation.load(Ordering::Relaxed) == generation() {
+        return tid;
+    }
+    ask_tid(state)
+}
+
+#[cold]
+fn ask_tid(state: &State) -> u32 {
+    // SAFETY: a system call without arguments.
+    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+    state.tid.store(tid, Ordering::Relaxed);
+    state
+        .generation
+        .store(begin_generation(), Ordering::Relaxed);
+    tid
+}
+
+/// A log call in progress on this thread.
+#[derive(Debug)]
+#[must_use]
+pub struct Nest(());
+
+/// Enters a log call; None: this thread is too deep in log calls already, which is a program that logs from within its
+/// own logging.
+#[inline]
+pub fn enter() -> Option<Nest> {
+    let depth = &state().depth;
+    let now = depth.load(Ordering::Relaxed);
+    if now >= MAX_DEPTH {
+        return None;
+    }
+    depth.store(now + 1, Ordering::Relaxed);
+    Some(Nest(()))
+}
+
+impl Drop for Nest {
+    #[inline]
+    fn drop(&mut self) {
+        let depth = &state().depth;
+        depth.store(
+            depth.load(Ordering::Relaxed).wrapping_sub(1),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+/// In a forked child: the forking thread's log calls in progress will never return into this process's ring.
+pub fn forget_nesting() {
+    state().depth.store(0, Ordering::Relaxed);
+}
+
+/// From now on this thread prints for console `index`.
+pub fn print_for(index: u32) {
+    state().prints_for.store(index + 1, Ordering::Relaxed);
+}
+
+/// The console that this thread prints for.
+#[inline]
+pub fn prints_for() -> Option<u32> {
+    state().prints_for.load(Ordering::Relaxed).checked_sub(1)
+}
