@@ -1,0 +1,33 @@
+"""What many tests start from: a log in a file of its own, and its records read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import printk_ring as pr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def ring_path(tmp_path: Path) -> Path:
+    """Where the ring file of the test is, or will be."""
+    return tmp_path / "app.ring"
+
+
+@pytest.fixture
+def log(ring_path: Path) -> Iterator[pr.Log]:
+    """A log in a file, without consoles."""
+    with pr.Log(ring_path, size="1 MiB") as log:
+        yield log
+
+
+@pytest.fixture
+def default_log(ring_path: Path) -> Iterator[pr.Log]:
+    """The process's default log, without consoles, for as long as the test runs."""
+    with pr.install(ring_path, size="1 MiB", consoles=()) as log:
+        yield log

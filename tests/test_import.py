@@ -1,0 +1,66 @@
+"""Importing has no side effect."""
+
+from __future__ import annotations
+
+from tests.children import succeed
+
+
+def test_importing_starts_no_thread_opens_no_file_and_leaves_no_hook() -> None:
+    succeed("""
+        import atexit, os, signal, sys, warnings
+
+        def state():
+            return {
+                "threads": len(os.listdir("/proc/self/task")),
+                "files": sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd in "012"),
+                "open": len(os.listdir("/proc/self/fd")),
+                "exit hooks": atexit._ncallbacks(),
+                "signals": [signal.getsignal(number) for number in signal.valid_signals()],
+                "excepthook": sys.excepthook,
+                "showwarning": warnings.showwarning,
+            }
+
+        before = state()
+        import printk_ring
+        after = state()
+        assert before == after, (before, after)
+    """)
+
+
+def test_importing_brings_in_neither_numpy_nor_logging() -> None:
+    succeed("""
+        import sys
+        import printk_ring
+        heavy = {"numpy", "logging", "argparse", "http", "json", "asyncio"} & set(sys.modules)
+        assert not heavy, heavy
+    """)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    succeed("""
+        import printk_ring as pr
+        for name in pr.__all__:
+            value = getattr(pr, name)
+            assert name in dir(pr), name
+            assert name in {"__version__", "sinks"} or (value.__doc__ or "").strip(), name
+    """)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    succeed("""
+        import printk_ring as pr
+        try:
+            pr.no_such_name
+        except AttributeError as error:
+            assert "no_such_name" in str(error)
+        else:
+            raise SystemExit("no error")
+    """)
+
+
+def test_the_native_classes_say_that_they_belong_to_the_package() -> None:
+    succeed("""
+        import printk_ring as pr
+        for name in ("Ring", "Log", "Logger", "Console", "Reader", "Record", "RingFile", "ConfigError", "RingFileError"):
+            assert getattr(pr, name).__module__ == "printk_ring", name
+    """)
