@@ -379,12 +379,11 @@ impl<'a> Cursor<'a> {
                     stacktrace,
                 });
             }
-            wire::SITE => {
-                let number = <[u8; 4]>::try_from(self.bytes()?).ok()?;
-                view.site = Some(u32::from_le_bytes(number));
-            }
             wire::OTHER.. => {
-                self.bytes()?;
+                let body = self.bytes()?;
+                if tag == wire::SITE {
+                    view.site = Some(u32::from_le_bytes(<[u8; 4]>::try_from(body).ok()?));
+                }
             }
             _ => return None,
         }
