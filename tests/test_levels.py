@@ -59,8 +59,11 @@ def test_a_name_is_accepted_in_any_case(name: str) -> None:
         (30, 4),
         (39, 4),
         (40, 3),
-    ]
-    + [(49, 3), (50, 2), (99, 2), (10**6, 2)],
+        (49, 3),
+        (50, 2),
+        (99, 2),
+        (10**6, 2),
+    ],
 )
 def test_natively_eight_and_more_are_standard_library_numbers(number: int, level: int) -> None:
     assert _native.parse_level(number) == level
@@ -68,8 +71,19 @@ def test_natively_eight_and_more_are_standard_library_numbers(number: int, level
 
 @pytest.mark.parametrize(
     ("number", "level"),
-    [(-5, 7), (0, 7), (3, 7), (7, 7), (logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3)]
-    + [(logging.CRITICAL, 2), (25, 5), (45, 3)],
+    [
+        (-5, 7),
+        (0, 7),
+        (3, 7),
+        (7, 7),
+        (logging.DEBUG, 7),
+        (logging.INFO, 6),
+        (logging.WARNING, 4),
+        (logging.ERROR, 3),
+        (logging.CRITICAL, 2),
+        (25, 5),
+        (45, 3),
+    ],
 )
 def test_on_logging_paths_every_number_is_a_standard_library_number(number: int, level: int) -> None:
     assert _native.parse_stdlib_level(number) == level
@@ -101,8 +115,16 @@ def test_no_level_is_a_value_error_of_the_enum() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("64 KiB", 65536), ("4 MiB", 4 << 20), ("4MiB", 4 << 20), ("1 gib", 1 << 30), ("300000", 300000), ("7 B", 7)]
-    + [("2 KB", 2000), ("3 mb", 3_000_000)],
+    [
+        ("64 KiB", 65536),
+        ("4 MiB", 4 << 20),
+        ("4MiB", 4 << 20),
+        ("1 gib", 1 << 30),
+        ("300000", 300000),
+        ("7 B", 7),
+        ("2 KB", 2000),
+        ("3 mb", 3000000),
+    ],
 )
 def test_a_size_is_text_with_a_unit(text: str, size: int) -> None:
     assert _native.parse_size(text) == size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import printk_ring as pr
 from printk_ring import _native
+from printk_ring.typing import ConsoleStats, Stats
 
 
 def events(log: pr.Log | pr.RingFile) -> list[str]:
@@ -37,8 +40,6 @@ def test_a_log_with_a_path_is_a_private_file_of_at_most_its_size(ring_path: Path
 
 
 def test_a_directory_gets_a_file_named_after_the_log_and_its_process(tmp_path: Path) -> None:
-    import os
-
     with pr.Log(directory=tmp_path, name="web", size="256 KiB") as log:
         assert log.path == tmp_path / f"web-{os.getpid()}.ring"
         assert log.name == "web"
@@ -51,14 +52,18 @@ def test_path_and_directory_exclude_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, "255 KiB", 256 * 1024 - 1])
 def test_too_small_a_size_is_a_config_error_that_names_the_minimum(size: int | str) -> None:
-    with pytest.raises(pr.ConfigError, match="256 KiB|262144"):
+    with pytest.raises(pr.ConfigError, match=r"256 KiB|262144"):
         pr.Log(size=size)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"level": "loud"}, {"console_level": -3}, {"size": "big"}, {"avg_record": 0}, {"consoles": [{"format": "text"}]}]
-    + [
+    [
+        {"level": "loud"},
+        {"console_level": -3},
+        {"size": "big"},
+        {"avg_record": 0},
+        {"consoles": [{"format": "text"}]},
         {"consoles": [{"sink": pr.sinks.stderr(), "format": "xml"}]},
         {"consoles": [{"sink": pr.sinks.stderr(), "no": 1}]},
     ],
@@ -71,7 +76,7 @@ def test_wrong_arguments_are_config_errors_and_leave_no_file(ring_path: Path, wr
 
 def test_options_are_keyword_only(ring_path: Path) -> None:
     with pytest.raises(TypeError):
-        pr.Log(ring_path, "name")  # type: ignore[misc]  # that is the test
+        pr.Log(ring_path, "name")  # type: ignore[call-arg]  # that is the test
 
 
 def test_the_signatures_say_the_defaults_of_the_host_crate() -> None:
@@ -113,15 +118,19 @@ def test_a_closed_log_is_quiet_and_still_readable(log: pr.Log, ring_path: Path) 
 
 
 def test_a_context_manager_closes_at_its_end(ring_path: Path) -> None:
-    with pytest.raises(KeyError), pr.Log(ring_path, size="256 KiB") as log:
-        assert not log.closed
-        raise KeyError
+    def fail_inside(log: pr.Log) -> None:
+        with log as same:
+            assert same is log
+            assert not log.closed
+            raise KeyError
+
+    log = pr.Log(ring_path, size="256 KiB")
+    with pytest.raises(KeyError):
+        fail_inside(log)
     assert log.closed
 
 
 def test_a_log_that_is_garbage_lets_go_of_its_file(ring_path: Path) -> None:
-    import gc
-
     log = pr.Log(ring_path, size="256 KiB")
     log.get_logger().info("first life")
     del log
@@ -158,8 +167,6 @@ def test_stats_count_what_was_overwritten() -> None:
 
 
 def test_stats_have_every_key_of_their_type(log: pr.Log) -> None:
-    from printk_ring.typing import ConsoleStats, Stats
-
     log.add_console(pr.sinks.file("/dev/null"), name="null")
     stats = log.stats()
     assert set(stats) == set(Stats.__annotations__)

@@ -6,7 +6,8 @@ import gc
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,8 +59,6 @@ def test_what_was_written_is_read_with_its_info() -> None:
 
 
 def test_a_record_is_stamped_with_the_monotonic_clock_unless_told() -> None:
-    import time
-
     ring = small()
     before = time.monotonic_ns()
     filled(ring, b"now")
@@ -192,7 +191,7 @@ def test_a_text_of_more_than_half_the_ring_is_refused() -> None:
 
 
 @pytest.mark.parametrize("bits", [{"desc_bits": 0}, {"desc_bits": 25}, {"avg_data_bits": 2}, {"avg_data_bits": 17}])
-def test_a_geometry_out_of_range_is_a_config_error_that_gives_the_range(bits: dict[str, int]) -> None:
+def test_a_geometry_out_of_range_is_a_config_error_that_gives_the_range(bits: dict[str, Any]) -> None:
     with pytest.raises(pr.ConfigError, match=r"1.*24|3.*16"):
         pr.Ring(**{"desc_bits": 4, "avg_data_bits": 5, **bits})
 
@@ -205,7 +204,7 @@ def test_retire_ahead_out_of_range_is_a_config_error(wrong: int) -> None:
 
 def test_the_options_of_a_ring_are_keyword_only() -> None:
     with pytest.raises(TypeError):
-        pr.Ring(4, 5)  # type: ignore[misc]  # that is the test
+        pr.Ring(4, 5)  # type: ignore[call-arg]  # that is the test
     with pytest.raises(TypeError):
         pr.Ring(desc_bits=4)  # type: ignore[call-arg]  # that is the test
 
