@@ -126,14 +126,14 @@ def test_consoles_can_be_given_when_the_log_is_made(ring_path: Path, tmp_path: P
 def test_a_suspended_console_catches_up_after_resume(log: pr.Log, output: Path) -> None:
     console = log.add_console(pr.sinks.file(output))
     console.suspend()
-    assert console.enabled is False
+    assert [console.enabled] == [False]
     for number in range(5):
         log.get_logger().info("event", number=number)
     assert log.flush(timeout=30.0), "a suspended console is not waited for"
     assert messages(output) == []
     assert console.lag == 5
     console.resume()
-    assert console.enabled is True
+    assert [console.enabled] == [True]
     assert log.flush(timeout=30.0)
     assert messages(output) == [f"event number={number}" for number in range(5)]
 

@@ -45,9 +45,6 @@ def written(log: pr.Log, tmp_path: pathlib.Path) -> Callable[..., str]:
     return write
 
 
-Written = "Callable[..., str]"
-
-
 def test_text_has_the_kernels_time_the_logger_and_the_fields(written: Callable[..., str]) -> None:
     assert written("text", "started", logger="app", fields={"port": 8080}) == "[    1.234567] app: started port=8080\n"
 
@@ -171,11 +168,10 @@ def test_a_value_in_json(written: Callable[..., str], value: object, expected: o
     assert json.loads(written("json", "event", fields={"k": value}))["k"] == expected
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["ts", "level", "logger", "event", "message", "seq", "pid", "tid", "file", "line", "func", "exception", "truncated"]
-    + ["dropped"],
-)
+RESERVED = "ts level logger event message seq pid tid file line func exception truncated dropped"
+
+
+@pytest.mark.parametrize("name", RESERVED.split())
 def test_a_reserved_name_gets_an_underscore_until_it_is_free(written: Callable[..., str], name: str) -> None:
     record = json.loads(written("json", "event", fields={name: "mine", f"{name}_": "other"}))
     assert record.get(name) != "mine"

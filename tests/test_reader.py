@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 import printk_ring as pr
 from tests.children import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def fill(log: pr.Log, count: int, start: int = 0) -> None:
@@ -196,7 +199,7 @@ def test_many_threads_read_and_write_at_once(log: pr.Log) -> None:
             assert numbers([r for r in records if r.logger == f"writer{number}"]) == list(range(count))
 
 
-def test_the_reader_of_a_file_reads_on_while_the_log_is_alive(log: pr.Log, ring_path: pathlib.Path) -> None:
+def test_the_reader_of_a_file_reads_on_while_the_log_is_alive(log: pr.Log, ring_path: Path) -> None:
     fill(log, 3)
     with pr.open(ring_path) as ring:
         reader = ring.reader()
