@@ -24,15 +24,6 @@ pub struct Cursor {
     pub printed: u64,
 }
 
-/// Why a batch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Nothing more is available.
-    Caught,
-    /// The buffer holds enough.
-    Full,
-}
-
 /// One console's way of printing.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -74,13 +65,13 @@ pub fn batch(
     scratch: &mut [u8],
     out: &mut Out<'_>,
     enough: usize,
-) -> Ended {
+) {
     while out.len() < enough {
         let Read::Found { info, copied, .. } =
             core.ring()
                 .read_valid(cursor.seq, scratch, Unfinished::Wait)
         else {
-            return Ended::Caught;
+            return;
         };
         let before = out.len();
         let mut next = *cursor;
@@ -92,13 +83,12 @@ pub fn batch(
         }
         if out.is_truncated() && before > 0 {
             out.truncate_to(before); // it did not fit behind the others: it will begin the next batch
-            return Ended::Full;
+            return;
         }
         next.seq = Seq(info.seq.0 + 1);
         next.pos = info.end.unwrap_or(next.pos);
         *cursor = next;
     }
-    Ended::Full
 }
 
 /// Tells what was lost between the record that was wanted and the one that was found.

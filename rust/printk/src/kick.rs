@@ -103,6 +103,16 @@ impl Kick {
         futex_wait(&self.calls, ticket, None);
     }
 
+    /// A printer rests until somebody wakes it: records do not.
+    pub fn rest(&self, ticket: u32) {
+        futex_wait(&self.calls, ticket, None);
+    }
+
+    /// A printer pauses for `timeout_ns`, or until somebody wakes it: records do not.
+    pub fn nap(&self, ticket: u32, timeout_ns: u64) {
+        futex_wait(&self.calls, ticket, Some(timeout_ns));
+    }
+
     /// A printer has moved on, or has changed its mind about what holds writers.
     pub fn progressed(&self) {
         // ORD(progressed:A): the sequence number that was stored before is seen by a waiter that looks after this.

@@ -1,7 +1,7 @@
 //! The ring itself: memory, geometry, and the few questions that need neither writer nor reader.
 
 use crate::blocks::TextRing;
-use crate::ids::{DescId, Seq};
+use crate::ids::{DescId, Lpos, Seq};
 use crate::layout::{Geometry, limit};
 use crate::memory::{Counters, Memory, Tails};
 use crate::slots::Slot;
@@ -71,8 +71,20 @@ impl<M: Memory> Ring<M> {
     }
 
     /// Where the next record's text will begin.
-    pub fn end_pos(&self) -> crate::ids::Lpos {
+    pub fn end_pos(&self) -> Lpos {
         self.memory.head().load(acquire("end_pos:A")).pos
+    }
+
+    /// The number and the position that the next record will get, as they stood together.
+    pub fn newest_edge(&self) -> (Seq, Lpos) {
+        let head = self.memory.head().load(acquire("newest_edge:A"));
+        (Seq(head.id.0), head.pos)
+    }
+
+    /// The oldest record's number, and a position not behind its text.
+    pub fn oldest_edge(&self) -> (Seq, Lpos) {
+        let pos = Lpos(self.tails().data_tail.load(acquire("oldest_edge:A")));
+        (self.first_seq(), pos)
     }
 
     /// Bytes of text in use, wasted ends included.

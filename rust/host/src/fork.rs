@@ -1,0 +1,141 @@
+//! What must happen around a fork: short locks are held across it, so that a child never finds one that a vanished thread
+//! holds; the child lets go of its parent's files and begins a generation of its own.
+
+use crate::life::Life;
+use pr_printk::thread;
+use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Once, Weak};
+
+/// A lock for a few instructions at a time, which the fork hooks can hold over a fork. Nothing that waits, prints or
+/// calls out happens under it.
+#[derive(Debug, Default)]
+struct ShortLock(AtomicBool);
+
+impl ShortLock {
+    fn lock(&self) {
+        let mut rounds = 0_u32;
+        while self.0.swap(true, Ordering::Acquire) {
+            rounds += 1;
+            if rounds < 100 { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+
+    fn unlock(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// The one lock of all lists of this process: changed rarely, and looked at for a copy only.
+static LISTS: ShortLock = ShortLock(AtomicBool::new(false));
+
+/// A value that is looked at and changed under the lists' lock, for a few instructions at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Listed<T>(UnsafeCell<T>);
+
+// SAFETY: every access holds LISTS.
+unsafe impl<T: Send> Sync for Listed<T> {}
+
+/// Access to a [`Listed`] value.
+#[derive(Debug)]
+pub(crate) struct ListGuard<'a, T>(&'a Listed<T>);
+
+impl<T> Listed<T> {
+    pub(crate) const fn new(value: T) -> Listed<T> {
+        Listed(UnsafeCell::new(value))
+    }
+
+    /// Holds the lists' lock. Never take a second guard while this one lives.
+    pub(crate) fn lock(&self) -> ListGuard<'_, T> {
+        LISTS.lock();
+        ListGuard(self)
+    }
+}
+
+impl<T> Deref for ListGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: LISTS is held.
+        unsafe { &*self.0.0.get() }
+    }
+}
+
+impl<T> DerefMut for ListGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: LISTS is held, and the guard is borrowed mutably.
+        unsafe { &mut *self.0.0.get() }
+    }
+}
+
+impl<T> Drop for ListGuard<'_, T> {
+    fn drop(&mut self) {
+        LISTS.unlock();
+    }
+}
+
+/// The lives whose files a child must let go of.
+static LIVES: Listed<Vec<Weak<Life>>> = Listed::new(Vec::new());
+
+/// Notes a life for the fork hook, and forgets those that are gone.
+pub(crate) fn watch(life: Weak<Life>) {
+    prepare_process();
+    // What is dropped is dropped outside of the lock.
+    let gone: Vec<Weak<Life>>;
+    {
+        let mut lives = LIVES.lock();
+        let (kept, dead) = std::mem::take(&mut *lives).into_iter().partition(|life| life.strong_count() > 0);
+        *lives = kept;
+        gone = dead;
+        lives.push(life);
+    }
+    drop(gone);
+}
+
+/// Installs the hooks and the page that a fork wipes. Once a process.
+fn prepare_process() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        pr_printk::barrier::prepare();
+        if let Some(page) = wiped_page() {
+            // SAFETY: a fresh zeroed page that is never unmapped.
+            unsafe { thread::watch_forks(page) };
+        }
+        // SAFETY: the hooks only do what a forked child may do.
+        unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
+    });
+}
+
+/// A page that reads as zero in a forked child.
+fn wiped_page() -> Option<*mut AtomicU64> {
+    let bytes = 4096;
+    let (read_write, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new anonymous mapping, at an address of the kernel's choice.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), bytes, read_write, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the page was just mapped.
+    let wiped = unsafe { libc::madvise(page, bytes, libc::MADV_WIPEONFORK) } == 0;
+    wiped.then_some(page.cast())
+}
+
+extern "C" fn before() {
+    LISTS.lock();
+}
+
+extern "C" fn after_in_parent() {
+    LISTS.unlock();
+}
+
+/// Runs in the child before anything else does.
+extern "C" fn after_in_child() {
+    thread::renew_generation();
+    thread::forget_nesting();
+    // SAFETY: LISTS is held since `before`, and this is the only thread.
+    let lives = unsafe { &*LIVES.0.get() };
+    for life in lives.iter().filter_map(Weak::upgrade) {
+        life.forget_after_fork();
+    }
+    LISTS.unlock();
+}

@@ -1,0 +1,83 @@
+//! One life of a log: the memory of one ring and the core that works on it. A forked child begins another one.
+
+use crate::error::Error;
+use crate::mapping::{RingMap, SectionKind};
+use pr_printk::control::Control;
+use pr_printk::registry::{ConsoleSlot, SLOTS};
+use pr_printk::{Core, stamp, thread};
+use pr_ring::Ring;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Old records are dropped in batches of this many, which halves what a record costs.
+const RETIRE_AHEAD: u32 = 32;
+/// The clocks' offset is sampled again after this long.
+const CLOCK_SAMPLE_NSEC: u64 = 1_000_000_000;
+
+/// A core and the memory under it.
+#[derive(Debug)]
+pub struct Life {
+    core: Core,
+    map: RingMap,
+    clock_sampled: AtomicU64,
+}
+
+impl Life {
+    /// Puts a core over a fresh map, and notes it for the fork hook.
+    ///
+    /// # Errors
+    /// The processor lacks the instruction that the ring needs.
+    pub fn begin(map: RingMap, level: u8, console_level: u8) -> Result<Arc<Life>, Error> {
+        let geometry = map.plan().geometry;
+        let (control, _) = map.section_ptr(SectionKind::Control);
+        let (consoles, bytes) = map.section_ptr(SectionKind::Consoles);
+        debug_assert!(bytes >= size_of::<[ConsoleSlot; SLOTS]>());
+        let no_instruction = || Error::Os { what: "this processor has no 128-bit compare-exchange".into(), errno: libc::ENOTSUP };
+        let ring = Ring::new(map.region(), geometry, RETIRE_AHEAD).ok_or_else(no_instruction)?;
+        let (control, consoles): (NonNull<Control>, NonNull<[ConsoleSlot; SLOTS]>) = (control.cast(), consoles.cast());
+        // SAFETY: the sections lie in `map`, which the life keeps longer than the core (fields drop in order).
+        let core = unsafe { Core::new(ring, control, consoles, thread::begin_generation(), std::process::id()) };
+        core.control().level.store(u64::from(level), Ordering::Relaxed);
+        core.control().console_level.store(u64::from(console_level), Ordering::Relaxed);
+        let life = Arc::new(Life { core, map, clock_sampled: AtomicU64::new(0) });
+        life.sample_clocks();
+        crate::fork::watch(Arc::downgrade(&life));
+        Ok(life)
+    }
+
+    /// The core.
+    #[inline(always)]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The memory.
+    pub fn map(&self) -> &RingMap {
+        &self.map
+    }
+
+    /// Samples what the clocks differ by, unless that was done a moment ago.
+    pub fn sample_clocks(&self) {
+        let now = stamp::monotonic_nsec();
+        let last = self.clock_sampled.load(Ordering::Relaxed);
+        if last != 0 && now.saturating_sub(last) < CLOCK_SAMPLE_NSEC {
+            return;
+        }
+        if self.clock_sampled.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let wall = stamp::wall_nsec();
+            self.core.set_clock_offset(wall.wrapping_sub(now).cast_signed());
+            self.map.clock_table().sample(now, wall);
+        }
+    }
+
+    /// The wall time of a time stamp of this life.
+    pub fn wall_nsec(&self, ts_nsec: u64) -> u64 {
+        self.map.clock_table().wall_nsec(ts_nsec)
+    }
+
+    /// In a forked child's hook: the parent's file is the parent's.
+    pub(crate) fn forget_after_fork(&self) {
+        self.map.forget_after_fork();
+    }
+}

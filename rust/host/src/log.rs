@@ -1,0 +1,431 @@
+//! A log: the parts assembled. A ring in a file or in memory, its consoles, and what a fork makes of them.
+
+use crate::console::{Console, ConsoleOptions, nanos};
+use crate::error::Error;
+use crate::fork::Listed;
+use crate::life::Life;
+use crate::lives;
+use crate::mapping::{Existing, Identity, RingMap};
+use crate::plan::Plan;
+use crate::stats::Stats;
+use pr_printk::store::{Stamp, Stored};
+use pr_printk::thread;
+use pr_record::Payload;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How a log is to be.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// The ring file.
+    pub path: Option<PathBuf>,
+    /// One ring file per process in this directory.
+    pub directory: Option<PathBuf>,
+    /// The log's name; None: the stem of the path, else of the program.
+    pub name: Option<String>,
+    /// Upper bound of the whole file or memory.
+    pub size_bytes: u64,
+    /// Expected bytes of an encoded record.
+    pub avg_record: u32,
+    /// The least severe level stored.
+    pub level: u8,
+    /// What consoles without their own level print.
+    pub console_level: u8,
+    /// The command line to keep in the file.
+    pub argv: Option<Vec<String>>,
+}
+
+/// What became of a log call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Emit {
+    /// Stored, and readable.
+    Stored,
+    /// Not stored; counted.
+    Refused,
+    /// Below the level, or the log is closed.
+    NotEnabled,
+    /// A console makes callers wait: wait for room, then emit for good.
+    MustWait,
+}
+
+/// No level is this severe: a closed log stores nothing.
+const CLOSED: i64 = -1;
+
+/// A log. Shared; every method may be called from any thread.
+#[derive(Debug)]
+pub struct Log {
+    /// The life of this process. Points into `lives`, which only grow until the log is dropped.
+    life: AtomicPtr<Life>,
+    level: AtomicI64,
+    console_level: AtomicU64,
+    closed: AtomicBool,
+    /// The generation that a revival is under way for.
+    reviving: AtomicU64,
+    lives: Listed<Vec<Arc<Life>>>,
+    consoles: Listed<Vec<Arc<Console>>>,
+    name: String,
+    plan: Plan,
+    options: LogOptions,
+}
+
+impl Log {
+    /// Creates the memory or the file, and the log over it.
+    ///
+    /// # Errors
+    /// Wrong options; a file that cannot be used (named, with the reason, and left untouched).
+    pub fn open(options: LogOptions) -> Result<Arc<Log>, Error> {
+        if options.path.is_some() && options.directory.is_some() {
+            return Err(Error::Config("path and directory exclude each other: give one of them".into()));
+        }
+        let plan = Plan::for_log(options.size_bytes, options.avg_record)?;
+        let name = name_of(&options);
+        let path = own_path(&options, &name);
+        let map = make_map(path.as_deref(), &plan, &name, options.argv.clone())?;
+        let life = Life::begin(map, options.level, options.console_level)?;
+        let log = Arc::new(Log {
+            life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
+            level: AtomicI64::new(i64::from(options.level)),
+            console_level: AtomicU64::new(u64::from(options.console_level)),
+            closed: AtomicBool::new(false),
+            reviving: AtomicU64::new(0),
+            lives: Listed::new(vec![life]),
+            consoles: Listed::new(Vec::new()),
+            name,
+            plan,
+            options,
+        });
+        if let Some(path) = path {
+            lives::prune_around(&path);
+        }
+        Ok(log)
+    }
+
+    /// The current life, whichever process it belongs to.
+    #[inline(always)]
+    pub(crate) fn life(&self) -> &Life {
+        // SAFETY: points to a life in `lives`, which are kept until `self` is dropped.
+        unsafe { &*self.life.load(Ordering::Acquire) } // ORD(life:A) pairs with ORD(revive:A)
+    }
+
+    /// The current life, shared.
+    pub(crate) fn shared_life(&self) -> Arc<Life> {
+        let now = self.life.load(Ordering::Acquire).cast_const();
+        let lives = self.lives.lock();
+        let found = lives.iter().find(|life| std::ptr::eq(Arc::as_ptr(life), now)).cloned();
+        drop(lives);
+        found.unwrap_or_else(|| unreachable!("the current life is in the list"))
+    }
+
+    /// The life of this process: a forked child begins its own here, at its first record.
+    #[inline(always)]
+    fn own_life(&self) -> &Life {
+        let life = self.life();
+        if life.core().generation() == thread::generation() { life } else { self.revive() }
+    }
+
+    /// Whether a record of this level would be stored. One relaxed load.
+    #[inline(always)]
+    pub fn is_enabled(&self, level: u8) -> bool {
+        i64::from(level) <= self.level.load(Ordering::Relaxed)
+    }
+
+    /// Stores one record. Never waits, but for a forked child's first record, which creates its ring.
+    #[inline]
+    pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
+        if !self.is_enabled(level) {
+            return Emit::NotEnabled;
+        }
+        let life = self.own_life();
+        if life.core().must_wait() && thread::prints_for().is_none() {
+            return Emit::MustWait;
+        }
+        stored(life.core().store(Stamp { level, ts_nsec }, payload))
+    }
+
+    /// As [`Log::emit`], for a caller that has waited: stores in any case.
+    pub fn emit_now(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
+        if !self.is_enabled(level) {
+            return Emit::NotEnabled;
+        }
+        stored(self.own_life().core().store(Stamp { level, ts_nsec }, payload))
+    }
+
+    /// Waits until no console loses a record by the next one, at most as long as the most patient console asks.
+    pub fn wait_for_room(&self) {
+        let patience = self.consoles().iter().map(|console| console.options().block_timeout).max();
+        let core = self.life().core();
+        if !core.wait_for_room(nanos(patience.unwrap_or_default())) {
+            pr_printk::control::count(&core.control().block_timeouts);
+        }
+    }
+
+    /// The path of this process's ring file.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.life().map().path().map(Path::to_owned)
+    }
+
+    /// The log's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process whose ring this is now.
+    pub fn pid(&self) -> u32 {
+        self.life().core().pid()
+    }
+
+    /// Whether the log is closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The least severe level stored.
+    pub fn level(&self) -> u8 {
+        self.life().core().control().level.load(Ordering::Relaxed) as u8
+    }
+
+    /// Sets the least severe level stored.
+    pub fn set_level(&self, level: u8) {
+        self.life().core().control().level.store(u64::from(level), Ordering::Relaxed);
+        if !self.is_closed() {
+            self.level.store(i64::from(level), Ordering::Relaxed);
+        }
+    }
+
+    /// What consoles without their own level print.
+    pub fn console_level(&self) -> u8 {
+        self.console_level.load(Ordering::Relaxed) as u8
+    }
+
+    /// Sets it. Judged when printing.
+    pub fn set_console_level(&self, level: u8) {
+        self.console_level.store(u64::from(level), Ordering::Relaxed);
+        self.life().core().control().console_level.store(u64::from(level), Ordering::Relaxed);
+    }
+
+    /// Adds a console, with a printer thread of its own.
+    ///
+    /// # Errors
+    /// The name is taken, the sink cannot be opened, or the log is closed.
+    pub fn add_console(&self, options: ConsoleOptions) -> Result<Arc<Console>, Error> {
+        if self.is_closed() {
+            return Err(Error::Config("the log is closed: it takes no more consoles".into()));
+        }
+        self.own_life();
+        let name = self.console_name(&options)?;
+        let console = Console::start(&self.shared_life(), name, options)?;
+        let mut consoles = self.consoles.lock();
+        let twice = consoles.iter().any(|other| other.name() == console.name());
+        if !twice {
+            consoles.push(console.clone());
+        }
+        drop(consoles);
+        if twice {
+            console.order_stop();
+            console.wait_stopped(Duration::from_secs(1));
+            return Err(taken(console.name()));
+        }
+        Ok(console)
+    }
+
+    /// The wanted name, or one after the sink's kind that is free.
+    fn console_name(&self, options: &ConsoleOptions) -> Result<String, Error> {
+        let consoles = self.consoles();
+        let free = |name: &str| consoles.iter().all(|console| console.name() != name);
+        if let Some(name) = &options.name {
+            return if free(name) { Ok(name.clone()) } else { Err(taken(name)) };
+        }
+        let kind = options.sink.kind();
+        let numbered = (1_u32..).map(|n| if n == 1 { kind.to_owned() } else { format!("{kind}-{n}") });
+        Ok(numbered.into_iter().find(|name| free(name)).unwrap_or_default())
+    }
+
+    /// The consoles, in the order they were added. Never waits for printing.
+    pub fn consoles(&self) -> Vec<Arc<Console>> {
+        self.consoles.lock().clone()
+    }
+
+    /// Takes a console away: prints what was stored before, within `timeout`. False: the sink is stuck, and its thread is
+    /// given up.
+    pub fn remove_console(&self, console: &Arc<Console>, timeout: Duration) -> bool {
+        console.order_stop();
+        let ended = console.wait_stopped(timeout);
+        let mut consoles = self.consoles.lock();
+        let at = consoles.iter().position(|other| Arc::ptr_eq(other, console));
+        let removed = at.map(|at| consoles.remove(at));
+        drop(consoles);
+        drop(removed);
+        ended
+    }
+
+    /// The number after the newest record: what a flush waits for.
+    pub fn flush_target(&self) -> u64 {
+        self.life().core().ring().next_reserve_seq().0
+    }
+
+    /// Waits until every enabled, unsuspended console has printed everything before `target`. False: not within
+    /// `timeout`, or called by a printer.
+    pub fn flush_until(&self, target: u64, timeout: Duration) -> bool {
+        if thread::prints_for().is_some() {
+            return false;
+        }
+        let consoles = self.consoles();
+        let kick = self.life().core().kick();
+        let flushed = || consoles.iter().all(|console| console.has_flushed(target));
+        if flushed() {
+            return true;
+        }
+        kick.wake_all();
+        kick.wait_progress(nanos(timeout), flushed)
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        Stats::of(self)
+    }
+
+    /// Moves the clear mark behind the newest record.
+    pub fn clear(&self) {
+        let core = self.life().core();
+        core.control().clear_seq.store(core.ring().next_seq().0, Ordering::Relaxed);
+    }
+
+    /// The clear mark.
+    pub fn clear_seq(&self) -> u64 {
+        self.life().core().control().clear_seq.load(Ordering::Relaxed)
+    }
+
+    /// Orderly exit: flushes all consoles within `timeout`, and marks the file as cleanly ended. Records may still come.
+    pub fn orderly_exit(&self, timeout: Duration) {
+        if self.life().core().generation() == thread::generation() {
+            self.flush_until(self.flush_target(), timeout);
+            self.life().map().mark_clean();
+        }
+    }
+
+    /// Stores no more, flushes and removes all consoles within `timeout` together, marks the file as cleanly ended, and
+    /// lets go of it. What is stored stays readable through this object. Twice is once.
+    pub fn close(&self, timeout: Duration) {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.level.store(CLOSED, Ordering::SeqCst);
+        let end = Instant::now() + timeout;
+        let own = self.life().core().generation() == thread::generation();
+        let consoles = std::mem::take(&mut *self.consoles.lock());
+        if !own {
+            return; // a child that never logged: the printers, and the file, are its parent's
+        }
+        consoles.iter().for_each(|console| console.order_stop());
+        for console in &consoles {
+            console.wait_stopped(end.saturating_duration_since(Instant::now()));
+        }
+        self.life().map().mark_clean();
+        self.life().map().release();
+    }
+
+    /// A forked child's first record: begins a life of its own.
+    #[cold]
+    #[inline(never)]
+    fn revive(&self) -> &Life {
+        let generation = thread::begin_generation();
+        while self.life().core().generation() != generation {
+            let other = self.reviving.load(Ordering::SeqCst);
+            if other != generation
+                && self.reviving.compare_exchange(other, generation, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+            {
+                self.begin_child_life();
+                break;
+            }
+            std::thread::yield_now(); // another thread of this child is at it
+        }
+        self.life()
+    }
+
+    fn begin_child_life(&self) {
+        pr_printk::barrier::prepare();
+        let parent = self.life();
+        let path = self.child_path(parent.map().path());
+        let made = make_map(path.as_deref(), &self.plan, &self.name, self.options.argv.clone());
+        let made = made.or_else(|why| {
+            eprintln!("printk_ring: {why}; the child {} logs into memory", std::process::id());
+            make_map(None, &self.plan, &self.name, self.options.argv.clone())
+        });
+        let (level, console_level) = (self.level(), self.console_level());
+        let life = match made.and_then(|map| Life::begin(map, level, console_level)) {
+            Ok(life) => life,
+            Err(why) => {
+                // Not even memory: what is logged goes nowhere rather than into the parent's ring.
+                eprintln!("printk_ring: {why}; the child {} logs nowhere", std::process::id());
+                self.level.store(CLOSED, Ordering::SeqCst);
+                return;
+            }
+        };
+        self.lives.lock().push(life.clone());
+        self.life.store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
+        for console in self.consoles() {
+            if let Err(why) = console.revive(&life) {
+                eprintln!("printk_ring: console {}: {why}; the child {} does not have it", console.name(), std::process::id());
+            }
+        }
+    }
+
+    /// Where a forked child's ring is to be.
+    fn child_path(&self, parent: Option<&Path>) -> Option<PathBuf> {
+        let parent = parent?;
+        if self.options.directory.is_some() {
+            return own_path(&self.options, &self.name);
+        }
+        let first = self.options.path.as_deref().unwrap_or(parent);
+        let mut name = first.as_os_str().to_owned();
+        name.push(format!(".fork-{}", std::process::id()));
+        Some(absolute(Path::new(&name)))
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close(Duration::from_secs(1));
+    }
+}
+
+fn stored(outcome: Stored) -> Emit {
+    match outcome {
+        Stored::Yes => Emit::Stored,
+        Stored::Refused | Stored::TooDeep => Emit::Refused,
+    }
+}
+
+fn taken(name: &str) -> Error {
+    Error::Config(format!("the log has a console called {name:?} already: give another name, or remove that one"))
+}
+
+fn make_map(path: Option<&Path>, plan: &Plan, name: &str, argv: Option<Vec<String>>) -> Result<RingMap, Error> {
+    let identity = Identity::current(name, argv);
+    match path {
+        Some(path) => RingMap::create(path, plan, &identity, Existing::Rotate),
+        None => RingMap::anonymous(plan, &identity),
+    }
+}
+
+/// The given name, else the stem of the path, else that of the program.
+fn name_of(options: &LogOptions) -> String {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let program = || options.argv.as_ref().and_then(|argv| argv.first()).and_then(|first| stem(Path::new(first)));
+    let given = options.name.clone().or_else(|| options.path.as_deref().and_then(stem));
+    given.or_else(program).filter(|name| !name.is_empty()).unwrap_or_else(|| "python".into())
+}
+
+/// The ring file of this process.
+fn own_path(options: &LogOptions, name: &str) -> Option<PathBuf> {
+    let in_directory =
+        options.directory.as_ref().map(|directory| lives::ring_path_in_directory(directory, name, std::process::id()));
+    options.path.clone().or(in_directory).map(|path| absolute(&path))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,112 @@
+//! Reading records one by one, from a log of this process or from a ring file of any.
+
+use crate::error::Error;
+use crate::foreign::ForeignFile;
+use crate::log::Log;
+use pr_printk::core::MAX_RECORD_BYTES;
+use pr_record::Meta;
+use pr_ring::{Read, RecordInfo, Seq, Unfinished};
+use std::sync::Arc;
+
+/// Where records are read from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A log of this process.
+    Log(Arc<Log>),
+    /// A ring file, live or dead.
+    File(Arc<ForeignFile>),
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    /// A record; its payload is in the buffer.
+    Record {
+        /// Its number, times and ids.
+        meta: Meta,
+        /// It is complete, but its text cannot be had.
+        torn: bool,
+        /// Records passed over that a dead writer had not finished.
+        unfinished: u64,
+    },
+    /// Nothing yet; nothing is there before `at`.
+    NotYet {
+        /// Where to ask again.
+        at: u64,
+        /// Records passed over that a dead writer had not finished.
+        unfinished: u64,
+    },
+    /// Nothing, and nothing will come: the log is closed, or the file's owner is gone.
+    Ended {
+        /// Records passed over that a dead writer had not finished.
+        unfinished: u64,
+    },
+}
+
+/// Reads records from an [`Origin`]. Holds no place of its own: the caller names the number that it wants.
+#[derive(Clone, Debug)]
+pub struct RecordReader {
+    origin: Origin,
+}
+
+impl RecordReader {
+    /// A reader.
+    pub fn new(origin: Origin) -> RecordReader {
+        RecordReader { origin }
+    }
+
+    /// The first readable record at or after `seq`; its payload replaces what is in `buffer`. Never waits.
+    ///
+    /// # Errors
+    /// The file was cut off, or is damaged.
+    pub fn next(&self, seq: u64, buffer: &mut Vec<u8>) -> Result<Next, Error> {
+        buffer.resize(MAX_RECORD_BYTES, 0);
+        let (next, copied) = match &self.origin {
+            Origin::Log(log) => from_log(log, seq, buffer),
+            Origin::File(file) => from_file(file, seq, buffer)?,
+        };
+        buffer.truncate(copied);
+        Ok(next)
+    }
+}
+
+fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> (Next, usize) {
+    let life = log.life();
+    let closed = log.is_closed();
+    match life.core().ring().read_valid(Seq(seq), buffer, Unfinished::Wait) {
+        Read::Found { info, copied, unfinished } => {
+            let wall_nsec = life.wall_nsec(info.ts_nsec);
+            (Next::Record { meta: meta(&info, wall_nsec), torn: info.torn, unfinished }, copied)
+        }
+        Read::NotYet { unfinished, .. } if closed => (Next::Ended { unfinished }, 0),
+        Read::NotYet { at, unfinished } => (Next::NotYet { at: at.0, unfinished }, 0),
+    }
+}
+
+fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<(Next, usize), Error> {
+    // Looked up before the read: what a writer stored before it died is then there to be seen.
+    let alive = file.is_alive()?;
+    let mode = if alive { Unfinished::Wait } else { Unfinished::Skip };
+    Ok(match pr_ring::reader::read_valid(file, Seq(seq), buffer, mode)? {
+        Read::Found { info, copied, unfinished } => {
+            let wall_nsec = file.wall_nsec(info.ts_nsec);
+            (Next::Record { meta: meta(&info, wall_nsec), torn: info.torn, unfinished }, copied)
+        }
+        Read::NotYet { unfinished, .. } if !alive => (Next::Ended { unfinished }, 0),
+        Read::NotYet { at, unfinished } => (Next::NotYet { at: at.0, unfinished }, 0),
+    })
+}
+
+fn meta(info: &RecordInfo, wall_nsec: u64) -> Meta {
+    Meta {
+        seq: info.seq.0,
+        ts_nsec: info.ts_nsec,
+        wall_nsec,
+        level: info.level,
+        facility: info.facility,
+        flags: info.flags,
+        caller_id: info.caller_id,
+        pid: (info.caller_id >> 32) as u32,
+        tid: info.caller_id as u32,
+    }
+}

@@ -1,0 +1,30 @@
+//! An inherited descriptor: duplicated, so that it stays what it is now, and never reconfigured.
+
+use super::Sink;
+use crate::error::Error;
+use pr_printk::fd::{Written, errno, write_all};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// A duplicate of a descriptor.
+#[derive(Debug)]
+pub(crate) struct Stream(OwnedFd);
+
+impl Stream {
+    pub(crate) fn duplicate(fd: libc::c_int) -> Result<Stream, Error> {
+        // SAFETY: duplicating touches no memory.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
+        if copy < 0 {
+            return Err(Error::Os { what: format!("descriptor {fd} cannot be duplicated for a console"), errno: errno() });
+        }
+        // SAFETY: a fresh descriptor that nobody else knows.
+        Ok(Stream(unsafe { OwnedFd::from_raw_fd(copy) }))
+    }
+}
+
+impl Sink for Stream {
+    fn write(&mut self, bytes: &[u8]) -> Written {
+        write_all(self.0.as_raw_fd(), bytes)
+    }
+
+    fn refresh(&mut self, _force: bool) {}
+}

@@ -1,0 +1,85 @@
+//! The counters of a log, as they stand.
+
+use crate::console::Console;
+use crate::log::Log;
+use crate::printer::BUFFER_BYTES;
+use pr_printk::Core;
+use pr_printk::core::MAX_RECORD_BYTES;
+use pr_ring::{Read, Seq, Unfinished};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a log has counted.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Records stored since the start.
+    pub emitted: u64,
+    /// Records readable now.
+    pub records: u64,
+    /// Records stored, and overwritten since.
+    pub overwritten: u64,
+    /// Records that the ring refused.
+    pub failed: u64,
+    /// Records that were cut to fit.
+    pub truncated: u64,
+    /// Records that a rate limit held back.
+    pub suppressed: u64,
+    /// Log calls dropped because their thread was too deep in log calls.
+    pub recursion_dropped: u64,
+    /// Records stored although a console wanted its callers to wait longer.
+    pub block_timeouts: u64,
+    /// Bytes of text in use.
+    pub bytes: u64,
+    /// Bytes of the whole file or memory.
+    pub size_bytes: u64,
+    /// Number of descriptors.
+    pub descriptors: u64,
+    /// Bytes of the text ring.
+    pub data_bytes: u64,
+    /// Bytes of memory, by what it is for.
+    pub memory: Vec<(&'static str, u64)>,
+    /// The consoles.
+    pub consoles: Vec<Arc<Console>>,
+}
+
+impl Stats {
+    pub(crate) fn of(log: &Log) -> Stats {
+        let life = log.life();
+        let (core, plan) = (life.core(), life.map().plan());
+        let control = core.control();
+        let count = |word: &std::sync::atomic::AtomicU64| word.load(Ordering::Relaxed);
+        let emitted = core.ring().next_reserve_seq().0.saturating_sub(count(&control.failed_seqs));
+        let records = readable(core);
+        let consoles = log.consoles();
+        let buffers = consoles.len() * (BUFFER_BYTES + MAX_RECORD_BYTES);
+        Stats {
+            emitted,
+            records,
+            overwritten: emitted.saturating_sub(records),
+            failed: count(&control.failed),
+            truncated: count(&control.truncated),
+            suppressed: count(&control.suppressed),
+            recursion_dropped: count(&control.recursion_dropped),
+            block_timeouts: count(&control.block_timeouts),
+            bytes: core.ring().used_bytes(),
+            size_bytes: plan.file_bytes,
+            descriptors: plan.geometry.descriptors(),
+            data_bytes: plan.geometry.data_bytes(),
+            memory: vec![("ring", plan.file_bytes), ("console_buffers", buffers as u64)],
+            consoles,
+        }
+    }
+}
+
+/// How many records can be read now.
+fn readable(core: &Core) -> u64 {
+    let (mut seq, mut count) = (Seq(0), 0);
+    let end = core.ring().next_reserve_seq();
+    while seq < end {
+        match core.ring().read_valid(seq, &mut [], Unfinished::Wait) {
+            Read::Found { info, .. } => (seq, count) = (Seq(info.seq.0 + 1), count + 1),
+            Read::NotYet { .. } => break,
+        }
+    }
+    count
+}
