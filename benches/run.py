@@ -1,0 +1,107 @@
+"""`make bench`: all measurements of this project in one run, each beside its yardstick.
+
+Writes `benches/results/latest.json` and prints a table. Ends with status 1 when something measured is not what it should
+have been (a record lost, memory grown), never because of a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
+
+from benches import calls, consoles, million, report, rings  # noqa: E402 - after the path is set
+from benches.entries import Results  # noqa: E402
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+class Effort(NamedTuple):
+    """How much of everything. All of it is repeated, so a short run is noisier, not different."""
+
+    rounds: int
+    operations: int
+    calls: int
+    paced_calls: int
+    paced_rounds: int
+    drained: int
+    drain_rounds: int
+    million: int
+
+
+FULL = Effort(31, 1_000_000, 100_000, 50_000, 3, 100_000, 7, 1_000_000)
+QUICK = Effort(9, 300_000, 30_000, 10_000, 1, 50_000, 3, 1_000_000)
+# Not for figures: that every part works, in a second or two.
+SMOKE = Effort(1, 1_000, 500, 200, 1, 1_000, 1, 5_000)
+GAP_NS = 50_000
+
+
+def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
+    """All measurements; the second value is what was wrong, in words."""
+    results = Results()
+    began = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"[{time.monotonic() - began:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+    with ExitStack() as stack:
+        bench = calls.Bench(folder, stack, effort.calls)
+        progress("calls and ring")
+        results.round_robin([*rings.probes(folder, effort.operations), *bench.probes()], effort.rounds, progress)
+    progress("callers, paced")
+    calls.callers(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
+    progress("consoles")
+    consoles.rates(results, folder, effort.drained, effort.drain_rounds)
+    progress(f"{effort.million:,} records to a JSON file")
+    wrong = million.both(results, folder, effort.million)
+    results.settle()
+    progress("done")
+    return results, [*wrong, *uncounted(results)]
+
+
+def uncounted(results: Results) -> list[str]:
+    """Calls whose records were not all stored."""
+    told = []
+    for name, entry in results.entries.items():
+        if name.startswith("call."):
+            facts = entry.facts
+            if facts["stored"] != facts["calls"] or facts["failed"] != 0:
+                told.append(f"{name}: {facts['calls']} calls, {facts['stored']} stored, {facts['failed']} failed")
+    return told
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measures everything beside its yardstick.")
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--quick", dest="effort", action="store_const", const=QUICK, default=FULL, help="at most 45 s")
+    effort.add_argument("--smoke", dest="effort", action="store_const", const=SMOKE, help="does every part work?")
+    parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results" / "latest.json", metavar="FILE")
+    parser.add_argument("--write-readme", action="store_true", help="put the table into benches/README.md")
+    parser.add_argument("--directory", type=Path, default=MEMORY if MEMORY.is_dir() else None, metavar="DIR")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, write, show."""
+    chosen = options()
+    with tempfile.TemporaryDirectory(prefix="printk-ring-bench-", dir=chosen.directory) as folder:
+        results, wrong = measure(chosen.effort, Path(folder))
+    results.write(chosen.out)
+    report.show(results)
+    if chosen.write_readme:
+        report.write_readme(results, ROOT / "benches" / "README.md")
+    for text in wrong:
+        print(f"WRONG: {text}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
