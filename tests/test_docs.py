@@ -37,9 +37,11 @@ def blocks(language: str) -> list[Block]:
     found = []
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
-        for match in FENCE.finditer(text):
-            if match[1] == language:
-                found.append(Block(document, text.count("\n", 0, match.start()) + 1, language, match[2]))
+        found += [
+            Block(document, text.count("\n", 0, match.start()) + 1, language, match[2])
+            for match in FENCE.finditer(text)
+            if match[1] == language
+        ]
     return found
 
 
