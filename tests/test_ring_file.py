@@ -51,7 +51,7 @@ def test_a_file_knows_the_counters_of_its_log(log: pr.Log, ring_path: Path, tmp_
         stats = ring.stats()
     theirs = log.stats()
     for name in ("emitted", "records", "overwritten", "failed", "bytes", "size_bytes", "descriptors", "data_bytes"):
-        assert stats[name] == theirs[name], name  # type: ignore[literal-required]  # the names of the type
+        assert stats[name] == theirs[name], name
     assert stats["consoles"]["out"]["seq"] == 10
     assert stats["consoles"]["out"]["level"] == pr.Level.ERROR
 
@@ -170,14 +170,14 @@ def test_without_permission_the_path_and_the_reason_are_named(tmp_path: Path) ->
         if os.geteuid() == 0:
             os.setegid(65534)
             os.seteuid(65534)
-        for attempt in (lambda: pr.open(path), lambda: pr.Log(path), lambda: pr.Log(path + ".new")):
+        for attempt in (lambda: pr.open(path), lambda: pr.Log(path)):
             try:
                 attempt()
             except pr.RingFileError as error:
                 assert error.errno == errno.EACCES, error
-                assert error.filename.startswith(path), error
+                assert error.filename == path, error
             else:
-                assert os.access(os.path.dirname(path), os.W_OK) and attempt.__code__.co_consts[-1] == ".new"
+                raise SystemExit("it was opened")
         """,
         path,
     )

@@ -1,0 +1,308 @@
+"""The standard library's logging, stored by `RingHandler`."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import logging.config
+import logging.handlers
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import printk_ring as pr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def stdlib(log: pr.Log) -> Iterator[logging.Logger]:
+    """A logger of the standard library whose only handler stores in the log."""
+    logger = logging.Logger("demo.http", logging.DEBUG)
+    logger.addHandler(pr.RingHandler(log))
+    yield logger
+    logger.handlers.clear()
+
+
+def only(log: pr.Log) -> pr.Record:
+    [record] = log.reader()
+    return record
+
+
+def test_a_record_arrives_with_all_it_says(log: pr.Log, stdlib: logging.Logger) -> None:
+    stdlib.info("GET %s took %d ms", "/x", 12, extra={"code": 200, "peer": ("::1", 80)})
+    record = only(log)
+    assert (record.level, record.levelno, record.logger) == (pr.Level.INFO, 20, "demo.http")
+    assert (record.event, record.message) == ("GET %s took %d ms", "GET /x took 12 ms")
+    assert record.fields["code"] == 200
+    assert list(record.fields["peer"]) == ["::1", 80]
+    assert set(record.fields) == {"code", "peer"}
+    assert record.file == __file__
+    assert record.func == "test_a_record_arrives_with_all_it_says"
+    assert record.line == test_a_record_arrives_with_all_it_says.__code__.co_firstlineno + 1
+
+
+@pytest.mark.parametrize(
+    ("number", "level"), [(5, 7), (10, 7), (15, 7), (20, 6), (25, 5), (30, 4), (35, 4), (40, 3), (50, 2), (70, 2)]
+)
+def test_numbers_are_the_standard_librarys(log: pr.Log, stdlib: logging.Logger, number: int, level: int) -> None:
+    stdlib.setLevel(1)
+    stdlib.log(number, "event")
+    record = only(log)
+    assert (record.level, record.levelno) == (level, number)
+
+
+def test_the_handlers_own_level_and_filters_apply(log: pr.Log, stdlib: logging.Logger) -> None:
+    [handler] = stdlib.handlers
+    handler.setLevel("WARNING")
+    handler.addFilter(lambda record: "secret" not in record.getMessage())
+    stdlib.info("too little")
+    stdlib.warning("a secret")
+    stdlib.warning("told")
+    assert only(log).event == "told"
+    assert pr.RingHandler(log, logging.ERROR).level == logging.ERROR
+    assert pr.RingHandler(log, "ERROR").level == logging.ERROR
+
+
+def test_an_exception_arrives_as_such(log: pr.Log, stdlib: logging.Logger) -> None:
+    try:
+        raise KeyError("k")
+    except KeyError:
+        stdlib.exception("failed %d", 1)
+    record = only(log)
+    assert record.exc is not None
+    assert (record.exc["type"], record.exc["message"]) == ("KeyError", "'k'")
+    assert record.exc["stacktrace"].endswith("KeyError: 'k'")
+    assert (record.message, record.fields) == ("failed 1", {})
+
+
+def test_stack_info_and_stacklevel_arrive(log: pr.Log, stdlib: logging.Logger) -> None:
+    def wrapper() -> None:
+        stdlib.info("event", stack_info=True, stacklevel=2)
+
+    wrapper()
+    record = only(log)
+    assert record.func == "test_stack_info_and_stacklevel_arrive"
+    assert record.fields["stack_info"].startswith("Stack (most recent call last):")
+
+
+def test_a_formatter_replaces_the_message_and_nothing_else(log: pr.Log, stdlib: logging.Logger) -> None:
+    stdlib.handlers[0].setFormatter(logging.Formatter("%(levelname)s|%(name)s|%(message)s"))
+    try:
+        raise KeyError("k")
+    except KeyError:
+        stdlib.error("failed %s", "x", exc_info=True, stack_info=True, extra={"a": 1})
+    record = only(log)
+    assert record.message == "ERROR|demo.http|failed x"
+    assert record.event == "failed %s"
+    assert (record.logger, record.level, record.fields["a"]) == ("demo.http", pr.Level.ERROR, 1)
+    assert record.exc is not None
+    assert record.exc["type"] == "KeyError"
+
+
+def test_a_formatter_leaves_the_record_of_other_handlers_alone(log: pr.Log, stdlib: logging.Logger) -> None:
+    seen: list[logging.LogRecord] = []
+
+    class Other(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(copy.copy(record))
+
+    stdlib.handlers[0].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    stdlib.addHandler(Other())
+    stdlib.error("failed", exc_info=KeyError("k"))
+    [record] = seen
+    assert record.exc_info is not None
+    assert record.exc_text is None
+    assert not hasattr(record, "asctime")
+    assert only(log).message.endswith("failed")
+
+
+@pytest.mark.parametrize(
+    ("template", "args"), [("%d", ("x",)), ("%s %s", (1,)), ("none", (1, 2)), ("%(a)s", ({"b": 1},))]
+)
+def test_wrong_format_arguments_leave_the_template_and_the_arguments(
+    log: pr.Log, stdlib: logging.Logger, template: str, args: tuple[object, ...]
+) -> None:
+    stdlib.info(template, *args, extra={"k": 1})
+    record = only(log)
+    assert (record.event, record.message, record.fields["k"]) == (template, template, 1)
+    assert record.fields["format_error"]
+    assert record.fields["format_args"]
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_objects_that_resist_raise_nothing(log: pr.Log, stdlib: logging.Logger) -> None:
+    stdlib.info(Unprintable())
+    stdlib.info("argument %s", Unprintable())
+    stdlib.info("extra", extra={"value": Unprintable(), "text": "a\udc80"})
+    stdlib.info("cut", extra={"value": "x" * 1_000_000})
+    first, second, third, fourth = log.reader()
+    assert first.event == "<unprintable Unprintable>"
+    assert second.event == "argument %s"
+    assert third.fields == {"value": "<unprintable Unprintable>", "text": "a\ufffd"}
+    assert fourth.truncated
+
+
+def test_a_formatter_that_fails_costs_its_message_only(log: pr.Log, stdlib: logging.Logger) -> None:
+    class Faulty(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            raise ZeroDivisionError("no")
+
+    stdlib.handlers[0].setFormatter(Faulty())
+    stdlib.info("event %d", 1, extra={"k": 2})
+    record = only(log)
+    assert (record.event, record.fields["k"], record.fields["format_error"]) == ("event %d", 2, "ZeroDivisionError: no")
+
+
+def test_an_object_that_logs_while_it_is_printed_is_stored_and_comes_to_an_end(
+    log: pr.Log, stdlib: logging.Logger
+) -> None:
+    class Talkative:
+        def __str__(self) -> str:
+            stdlib.warning("printing %s", self, extra={"a": 1, "me": self})
+            return "talkative"
+
+    stdlib.info("event: %s", Talkative())
+    inner, outer = log.reader()
+    assert (inner.event, inner.fields, inner.levelno) == ("printing %s", {"a": 1}, 30)
+    assert outer.message == "event: talkative"
+
+
+def test_records_that_were_tampered_with_raise_nothing(log: pr.Log) -> None:
+    handler = pr.RingHandler(log)
+    odd: list[dict[str, Any]] = [
+        {"levelno": "high"},
+        {"levelno": None, "lineno": "twelve"},
+        {"name": 5, "pathname": None, "funcName": 7},
+        {"args": 5, "msg": "%s"},
+        {"exc_info": (1, 2, 3)},
+        {"exc_info": True},
+        {"msg": None, "stack_info": 5},
+        {"lineno": -(2**80)},
+    ]
+    for attributes in odd:
+        handler.handle(logging.makeLogRecord({"msg": "event", **attributes}))
+    assert log.stats()["emitted"] == len(odd)
+
+
+def test_records_over_a_queue_keep_their_exception(log: pr.Log) -> None:
+    records: queue.Queue[logging.LogRecord] = queue.Queue()
+    logger = logging.Logger("queued", logging.DEBUG)
+    logger.addHandler(logging.handlers.QueueHandler(records))
+    listener = logging.handlers.QueueListener(records, pr.RingHandler(log))
+    listener.start()
+    try:
+        raise KeyError("k")
+    except KeyError:
+        logger.exception("failed", extra={"a": 1})
+    listener.stop()
+    record = only(log)
+    assert record.message.startswith("failed")
+    assert "KeyError: 'k'" in str(record)
+    assert record.fields["a"] == 1
+
+
+def test_the_text_of_an_exception_that_came_alone_is_taken_apart(log: pr.Log) -> None:
+    text = "Traceback (most recent call last):\nmod.Error: what: it said"
+    pr.RingHandler(log).handle(logging.makeLogRecord({"msg": "event", "exc_text": text}))
+    record = only(log)
+    assert record.exc == {"type": "mod.Error", "message": "what: it said", "stacktrace": text}
+
+
+def test_without_a_log_it_serves_the_default_one(default_log: pr.Log) -> None:
+    logger = logging.Logger("late")
+    logger.addHandler(pr.RingHandler())
+    logger.warning("event")
+    assert only(default_log).event == "event"
+    default_log.close()
+    logger.warning("nobody hears this")
+
+
+def test_it_can_be_configured_by_a_dictionary(default_log: pr.Log) -> None:
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"short": {"format": "<%(message)s>"}},
+        "handlers": {"ring": {"class": "printk_ring.RingHandler", "level": "INFO", "formatter": "short"}},
+        "loggers": {"configured": {"handlers": ["ring"], "level": "DEBUG", "propagate": False}},
+    }
+    logging.config.dictConfig(config)
+    logger = logging.getLogger("configured")
+    try:
+        logger.debug("too little")
+        logger.info("enough")
+        assert only(default_log).message == "<enough>"
+    finally:
+        logger.handlers.clear()
+
+
+def test_it_holds_no_lock_while_it_stores(log: pr.Log, stdlib: logging.Logger) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow:
+        def __str__(self) -> str:
+            entered.set()
+            assert leave.wait(60.0)
+            return "slow"
+
+    thread = threading.Thread(target=stdlib.info, args=("%s", Slow()))
+    thread.start()
+    assert entered.wait(60.0)
+    stdlib.info("not held up")
+    assert only(log).event == "not held up"
+    leave.set()
+    thread.join(60.0)
+    assert [record.message for record in log.reader()] == ["not held up", "slow"]
+
+
+@contextlib.contextmanager
+def root_logger_put_back() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield root
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def test_capture_logging_adds_a_handler_and_leaves_levels_alone(ring_path: Any) -> None:
+    with root_logger_put_back() as root:
+        root.setLevel(logging.DEBUG)
+        with pr.install(ring_path, consoles=(), capture_logging=True) as log:
+            assert root.level == logging.DEBUG
+            assert sum(isinstance(handler, pr.RingHandler) for handler in root.handlers) == 1
+            pr.install(ring_path, consoles=(), capture_logging=True)
+            logging.getLogger("some.library").debug("event")
+            assert [record.event for record in log.reader() if record.logger == "some.library"] == ["event"]
+            assert all(record.logger != "printk_ring" for record in log.reader())
+
+
+def test_capture_logging_tells_once_when_the_roots_level_hides_records(ring_path: Any) -> None:
+    with root_logger_put_back() as root:
+        root.setLevel(logging.WARNING)
+        with pr.install(ring_path, consoles=(), capture_logging=True) as log:
+            pr.install(ring_path, consoles=(), capture_logging=True)
+            record = only(log)
+            assert record.logger == "printk_ring"
+            assert record.fields == {"root_level": "WARNING", "log_level": "DEBUG"}
+
+
+def test_a_new_default_log_takes_the_place_of_the_closed_one_at_the_root(tmp_path: Any) -> None:
+    with root_logger_put_back() as root:
+        root.setLevel(logging.DEBUG)
+        for name in ("first.ring", "second.ring"):
+            with pr.install(tmp_path / name, consoles=(), capture_logging=True) as log:
+                assert sum(isinstance(handler, pr.RingHandler) for handler in root.handlers) == 1
+                logging.getLogger("x").info(name)
+                assert only(log).event == name
