@@ -100,6 +100,8 @@ impl Core {
         count(&self.control().failed);
         if why == Refused::Text {
             count(&self.control().failed_seqs);
+            // It used a number, and is the newest: readers must be able to pass it.
+            self.ring().finalize_last();
         }
         Stored::Refused
     }

@@ -389,6 +389,18 @@ impl<M: Memory> Ring<M> {
         self.finalize_state(ticket.id);
     }
 
+    /// Finalizes the newest record if it is committed: nobody may extend it any more, and readers see it although nothing
+    /// follows.
+    pub fn finalize_last(&self) {
+        let head = self.memory().head().load(acquire("finalize_last:B"));
+        // ORD(finalize_last:A): acquires the newest record from ORD(commit:B). Lost means that somebody else closed it.
+        if head.reopenable
+            && self.memory().head().replace(head, head.with_reopenable(false), acq_rel("finalize_last:A"))
+        {
+            self.finalize_state(head.id);
+        }
+    }
+
     /// Stores what is only known at the end.
     #[inline]
     fn close(&self, slot: &Slot, ticket: &Ticket) {
