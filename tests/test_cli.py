@@ -61,8 +61,15 @@ def test_records_are_shown_as_text(dead_ring: Path) -> None:
 
 @pytest.mark.parametrize(
     ("levels", "expected"),
-    [("err", [3]), ("err,warn", [3, 4]), ("ERROR", [3]), ("3", [3]), ("err+", [0, 1, 2, 3]), ("+notice", [5, 6, 7])]
-    + [("emerg,+info", [0, 6, 7])],
+    [
+        ("err", [3]),
+        ("err,warn", [3, 4]),
+        ("ERROR", [3]),
+        ("3", [3]),
+        ("err+", [0, 1, 2, 3]),
+        ("+notice", [5, 6, 7]),
+        ("emerg,+info", [0, 6, 7]),
+    ],
 )
 def test_l_selects_levels(dead_ring: Path, levels: str, expected: list[int]) -> None:
     assert [int(line[-1]) for line in shown("-l", levels, dead_ring)] == expected

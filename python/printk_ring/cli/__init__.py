@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(_reason(error))
         return _FAILED
     except OSError as error:
+        _forget_stdout()
         _complain(_reason(error))
         return _FAILED
 

@@ -1,0 +1,196 @@
+"""Who may import whom, in Python and in Rust: the house's floors, held up by a test."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "python" / "printk_ring"
+RUST = ROOT / "rust"
+
+# The floors, from the ground up. A module imports from lower floors only; a folder counts as one module.
+FLOORS = [
+    {"levels"},
+    {"typing"},
+    {"_native", "exceptions"},
+    {"log", "sinks", "snapshot"},
+    {"integrations", "cli"},
+    {"__init__"},
+    {"demo"},
+    {"__main__"},
+]
+# Ways back down, each taken only when asked for: `install` is the front door and opens the captures behind it.
+LAZY_WAYS_BACK = {("log", "integrations"), ("__init__", "integrations"), ("__init__", "snapshot")}
+NEVER = {"ctypes", "struct", "numpy", "mmap"}
+
+
+class Import(NamedTuple):
+    importer: str
+    imported: str
+    at_import_time: bool
+    where: str
+
+
+def floor_of(module: str) -> int:
+    [floor] = [number for number, names in enumerate(FLOORS) if module in names]
+    return floor
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix(".pyi")
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def imports_of(path: Path) -> list[Import]:
+    """Every import of a file but those for type checkers, with full names."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, *, deferred: bool) -> None:
+        names: list[str] = []
+        if isinstance(node, ast.If) and is_type_checking(node.test):
+            children: list[ast.AST] = list(node.orelse)
+        else:
+            children = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            assert node.module is not None
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        deferred = deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        line = getattr(node, "lineno", 0)
+        found.extend(Import(module_of(path), name, not deferred, f"{path}:{line}") for name in names)
+        for child in children:
+            visit(child, deferred=deferred)
+
+    visit(ast.parse(path.read_text("utf-8")), deferred=False)
+    return found
+
+
+ALL_IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+
+
+def within_the_package(name: str) -> str | None:
+    """The module of the package that a name belongs to; None for everything else."""
+    parts = name.split(".")
+    if parts[0] != "printk_ring":
+        return None
+    known = set().union(*FLOORS)
+    return parts[1] if len(parts) > 1 and parts[1] in known else "__init__"
+
+
+def test_every_module_of_the_package_has_a_floor() -> None:
+    modules = {module_of(path) for path in PACKAGE.rglob("*.py*") if path.suffix in {".py", ".pyi"}}
+    assert modules == set().union(*FLOORS)
+
+
+def test_the_package_imports_downwards_only() -> None:
+    checked = 0
+    for found in ALL_IMPORTS:
+        target = within_the_package(found.imported)
+        if target is None or target == found.importer:
+            continue
+        checked += 1
+        if not found.at_import_time and (found.importer, target) in LAZY_WAYS_BACK:
+            continue
+        assert floor_of(target) < floor_of(found.importer), f"{found.where}: {found.importer} imports {target}"
+    assert checked > 30
+
+
+def test_the_package_knows_no_struct_layouts_and_imports_numpy_on_use_only() -> None:
+    for found in ALL_IMPORTS:
+        if found.imported.split(".")[0] in NEVER:
+            assert (found.importer, found.imported, found.at_import_time) == ("snapshot", "numpy", False), found.where
+
+
+CRATES = {
+    "ring": set[str](),
+    "record": set[str](),
+    "printk": {"ring", "record"},
+    "host": {"ring", "record", "printk"},
+    "python": {"ring", "record", "printk", "host"},
+}
+# What each crate may take from outside; the floors that run in any context take nothing that allocates.
+OUTSIDE = {
+    "ring": set[str](),
+    "record": {"itoa", "zmij"},
+    "printk": {"libc"},
+    "host": {"libc", "crc32fast"},
+    "python": {"libc", "pyo3"},
+}
+ANY_CONTEXT = ["ring", "record", "printk"]
+
+
+def rust_code(path: Path) -> str:
+    """A source file without its comments and without the tests at its end."""
+    text = re.sub(r"//[^\n]*", "", path.read_text("utf-8"))
+    return re.split(r"#\[cfg\((?:all\()?test", text)[0]
+
+
+def sources(crate: str) -> list[Path]:
+    return sorted((RUST / crate / "src").rglob("*.rs"))
+
+
+@pytest.mark.parametrize("crate", CRATES)
+def test_a_crate_depends_on_the_floors_below_it_only(crate: str) -> None:
+    manifest = tomllib.loads((RUST / crate / "Cargo.toml").read_text("utf-8"))
+    assert manifest["package"]["name"] == f"pr-{crate}"
+    allowed = {f"pr-{name}" for name in CRATES[crate]} | OUTSIDE[crate]
+    assert set(manifest.get("dependencies", {})) <= allowed
+
+
+@pytest.mark.parametrize("crate", CRATES)
+def test_a_crates_code_names_the_floors_below_it_only(crate: str) -> None:
+    for path in sources(crate):
+        named = set(re.findall(r"\bpr_([a-z]+)\b", rust_code(path))) & set(CRATES)
+        assert named <= CRATES[crate], path
+
+
+@pytest.mark.parametrize("crate", ANY_CONTEXT)
+def test_a_crate_of_any_context_has_neither_std_nor_a_heap(crate: str) -> None:
+    assert "#![no_std]" in (RUST / crate / "src" / "lib.rs").read_text("utf-8")
+    for path in sources(crate):
+        code = rust_code(path)
+        assert not re.search(r"\bextern crate (std|alloc)\b", code), path
+        assert not re.search(r"\b(std|alloc)::", code), path
+
+
+def test_only_one_file_of_the_ring_names_the_atomics() -> None:
+    for path in sources("ring"):
+        door = path.name == "sync.rs" or path.parent.name == "sync"
+        assert door or not re.search(r"\bsync::atomic\b|\bAtomic[A-Z]\w+|\bUnsafeCell\b", rust_code(path)), path
+
+
+# Inside the ring: a file names files of lower floors, or of its own.
+RING_FLOORS = [
+    {"sync"},
+    {"layout", "ids", "error"},
+    {"state", "memory"},
+    {"slots", "blocks"},
+    {"recycle"},
+    {"head"},
+    {"writer", "reader", "reap"},
+    {"ring"},
+    {"lib"},
+]
+
+
+def test_inside_the_ring_files_name_lower_floors_only() -> None:
+    floors = {name: number for number, names in enumerate(RING_FLOORS) for name in names}
+    checked = 0
+    for path in sources("ring"):
+        importer = path.relative_to(RUST / "ring" / "src").parts[0].removesuffix(".rs")
+        assert importer in floors, f"{path} has no floor"
+        for target in set(re.findall(r"\bcrate::(\w+)", rust_code(path))) & set(floors) - {importer}:
+            checked += 1
+            assert floors[target] < floors[importer], f"{path} names {target}"
+    assert checked > 10

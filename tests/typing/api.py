@@ -1,0 +1,121 @@
+"""User code that has to type-check. It is read by mypy and never run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_type
+
+import printk_ring as pr
+from printk_ring.typing import ConsoleStats, LevelLike, RecordException, Stats
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def installing(directory: Path) -> None:
+    log = pr.install(
+        directory / "app.ring",
+        size="16 MiB",
+        console_level=pr.Level.NOTICE,
+        consoles=[
+            pr.sinks.stderr(),
+            {"sink": pr.sinks.file("app.json"), "format": "json", "level": "DEBUG"},
+            (pr.sinks.file(directory / "app.log"), {"format": "iso"}),
+        ],
+        capture_logging=True,
+        capture_warnings=True,
+    )
+    assert_type(log, pr.Log)
+    assert_type(pr.default_log(), pr.Log | None)
+    pr.install(directory=directory, name="web")
+    pr.install("text", path="twice")  # type: ignore[misc]  # a path is a path
+
+
+def logging_calls(level: LevelLike) -> None:
+    logger = pr.get_logger("app", user=5)
+    assert_type(logger, pr.Logger)
+    logger.info("started")
+    logger.warning("%s took %d ms", "it", 12, code=200, path=Path("/x"))
+    logger.log(level, "event", exc_info=True)
+    logger.log(logging.INFO, "event", exc_info=ValueError("x"), stack_info=True, stacklevel=2, extra={"a": 1})
+    logger.error(ValueError("x"))
+    logger.info("fields", level=1, event=2, self=3)
+    logger.level = "WARNING"
+    logger.level = None
+    assert_type(logger.level, pr.Level)
+    assert_type(logger.bind(a=1).bind(b=None), pr.Logger)
+    assert_type(logger.is_enabled_for("DEBUG"), bool)
+    logger.info()  # type: ignore[call-arg]  # an event is needed
+    logger.info("event", stacklevel="2")  # type: ignore[arg-type]
+
+
+def consoles(log: pr.Log) -> None:
+    console = log.add_console(pr.sinks.file("x"), format="json", level=20, overflow="block", block_timeout=2.5)
+    assert_type(console, pr.Console)
+    assert_type(console.level, pr.Level | None)
+    assert_type(console.flush(timeout=0.5), bool)
+    assert_type(log.consoles(), list[pr.Console])
+    console.level = None
+    log.console_level = "ERROR"
+    log.add_console(pr.sinks.file("x"), format="xml")  # type: ignore[arg-type]  # no such format
+    log.add_console("stderr")  # type: ignore[arg-type]  # a sink is needed
+    stats = log.stats()
+    assert_type(stats, Stats)
+    assert_type(stats["consoles"]["x"], ConsoleStats)
+
+
+def reading(path: Path) -> None:
+    with pr.open(path) as ring, pr.Log() as log:
+        assert_type(ring, pr.RingFile)
+        assert_type(ring.info.argv, list[str])
+        for record in ring.reader(start="clear", follow=True):
+            assert_type(record, pr.Record)
+            assert_type(record.level, pr.Level)
+            assert_type(record.fields, dict[str, Any])
+            assert_type(record.exc, RecordException | None)
+        reader = log.reader(5)
+        try:
+            assert_type(reader.read(timeout=1.0), pr.Record | None)
+        except pr.Overrun as overrun:
+            assert_type(overrun.lost, int)
+        reader.seek("newest")
+        log.reader("middle")  # type: ignore[arg-type]  # no such place
+
+
+def columns(log: pr.Log) -> None:
+    snapshot = log.snapshot()
+    assert_type(snapshot, pr.Snapshot)
+    info: NDArray[np.void] = snapshot.info
+    assert_type(len(info), int)
+    assert_type(snapshot.text(-1), str)
+
+
+def bare_ring() -> None:
+    ring = pr.Ring(desc_bits=10, avg_data_bits=6)
+    reservation = ring.reserve(100, caller_id=1, level=pr.Level.ERROR)
+    if reservation is not None:
+        reservation.write(b"text")
+        reservation.write(memoryview(b"text"), offset=4)
+        reservation.text_len = 8
+        reservation.finalize()
+    record = ring.read_valid(0, max_text=4)
+    if record is not None:
+        assert_type(record.text, bytes)
+        assert_type(record.info, pr.RecordInfo)
+
+
+def errors(path: Path) -> None:
+    try:
+        pr.open(path)
+    except pr.RingFileError as error:
+        assert_type(error.reason, str)
+        base: OSError = error
+        ours: pr.PrintkError = error
+        print(base.filename, ours.args)
+    wrong: ValueError = pr.ConfigError("size")
+    print(wrong)
+
+
+handler: logging.Handler = pr.RingHandler(level="INFO")
