@@ -45,17 +45,15 @@ struct Plan {
 #[cold]
 #[inline(never)]
 pub(crate) fn encode_cut(payload: &Payload<'_>, area: &mut [u8]) -> Encoded {
-    let Some(plan) = plan(payload, area.len()) else {
-        return nothing(area);
-    };
+    let limit = area.len();
+    let plan = plan(payload, limit);
     let mut pen = Pen::new(area);
-    write(&mut pen, payload, &plan);
-    if pen.is_full() {
-        return nothing(area);
-    }
-    Encoded {
-        len: pen.len(),
-        truncated: true,
+    match plan.and_then(|plan| write(&mut pen, payload, &plan)) {
+        Some(()) => Encoded {
+            len: pen.len(),
+            truncated: true,
+        },
+        None => nothing(area),
     }
 }
 
@@ -206,51 +204,51 @@ fn length(value: &Value<'_>) -> Option<usize> {
     }
 }
 
-fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) {
-    pen.byte(wire::HEAD | wire::TRUNCATED);
-    marked(pen, wire::EVENT, payload.event, plan.texts);
+fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
+    pen.byte(wire::HEAD | wire::TRUNCATED)?;
+    marked(pen, wire::EVENT, payload.event, plan.texts)?;
     if plan.has_logger {
-        name(pen, wire::LOGGER, payload.logger, plan.names);
+        name(pen, wire::LOGGER, payload.logger, plan.names)?;
     }
     if let Some(message) = payload.message {
-        marked(pen, wire::MESSAGE, message, plan.texts);
+        marked(pen, wire::MESSAGE, message, plan.texts)?;
     }
     if plan.has_details {
-        details(pen, payload, plan);
+        details(pen, payload, plan)?;
     }
-    for field in kept(payload, plan) {
-        cut_field(pen, field, plan.values);
-    }
+    kept(payload, plan).try_for_each(|field| cut_field(pen, field, plan.values))
 }
 
-fn details(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) {
+fn details(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
     if let Some(levelno) = payload.levelno {
-        pen.tagged_u32(wire::LEVELNO, levelno as u32);
+        pen.tagged_u32(wire::LEVELNO, levelno as u32)?;
     }
-    name(pen, wire::FILE, payload.file, plan.names);
+    name(pen, wire::FILE, payload.file, plan.names)?;
     if payload.line != 0 {
-        pen.tagged_u32(wire::LINE, payload.line);
+        pen.tagged_u32(wire::LINE, payload.line)?;
     }
-    name(pen, wire::FUNC, payload.func, plan.names);
+    name(pen, wire::FUNC, payload.func, plan.names)?;
     if let Some(exc) = &payload.exc {
-        pen.tagged(wire::EXC, prefix(exc.kind, plan.names).as_bytes());
-        pen.text(prefix(exc.message, plan.values).as_bytes());
-        pen.text(prefix(exc.stacktrace, plan.values).as_bytes());
+        pen.tagged(wire::EXC, prefix(exc.kind, plan.names).as_bytes())?;
+        pen.text(prefix(exc.message, plan.values).as_bytes())?;
+        pen.text(prefix(exc.stacktrace, plan.values).as_bytes())?;
     }
+    Some(())
 }
 
-fn name(pen: &mut Pen<'_>, tag: u8, text: Option<&str>, cap: usize) {
-    if let Some(text) = text {
-        pen.tagged(tag, prefix(text, cap).as_bytes());
+fn name(pen: &mut Pen<'_>, tag: u8, text: Option<&str>, cap: usize) -> Option<()> {
+    match text {
+        Some(text) => pen.tagged(tag, prefix(text, cap).as_bytes()),
+        None => Some(()),
     }
 }
 
 /// A text that ends in the mark when it is cut.
-fn marked(pen: &mut Pen<'_>, tag: u8, text: &str, cap: usize) {
+fn marked(pen: &mut Pen<'_>, tag: u8, text: &str, cap: usize) -> Option<()> {
     if text.len() <= cap {
         return pen.tagged(tag, text.as_bytes());
     }
-    pen.byte(tag);
+    pen.byte(tag)?;
     pen.text_by(cap, |area| {
         let mut out = Out::new(area);
         match cap.checked_sub(MARK.len()) {
@@ -261,27 +259,24 @@ fn marked(pen: &mut Pen<'_>, tag: u8, text: &str, cap: usize) {
             None => out.put(prefix(text, cap).as_bytes()),
         }
         out.len()
-    });
+    })
 }
 
-fn cut_field(pen: &mut Pen<'_>, field: &Field<'_>, cap: usize) {
-    let Some(length) = length(&field.value) else {
-        return pen.field(field.key, &field.value);
-    };
-    if length <= cap {
+fn cut_field(pen: &mut Pen<'_>, field: &Field<'_>, cap: usize) -> Option<()> {
+    if length(&field.value).is_none_or(|length| length <= cap) {
         return pen.field(field.key, &field.value);
     }
     match &field.value {
         Value::Str(text) | Value::DateTime(text) | Value::Decimal(text) | Value::Path(text) => {
-            pen.field(field.key, &Value::Str(prefix(text, cap)));
+            pen.field(field.key, &Value::Str(prefix(text, cap)))
         }
         Value::Bytes(bytes) => {
             let some = bytes.get(..cap).unwrap_or(bytes);
-            pen.field(field.key, &Value::Bytes(some));
+            pen.field(field.key, &Value::Bytes(some))
         }
         nested => {
-            pen.tagged(wire::STR, field.key.as_bytes());
-            pen.text_by(cap, |area| json_prefix(nested, area));
+            pen.tagged(wire::STR, field.key.as_bytes())?;
+            pen.text_by(cap, |area| json_prefix(nested, area))
         }
     }
 }

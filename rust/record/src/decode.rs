@@ -202,7 +202,7 @@ fn scan(bytes: &[u8]) -> Result<RecordView<'_>, DecodeError> {
             if view.fields.is_empty() {
                 view.fields = item;
             }
-            cursor.check_field(tag).map(|key| keys.add(key.as_bytes()))
+            cursor.check_field(tag).map(|key| keys.add(key))
         } else {
             cursor.part(tag, &mut view)
         };
@@ -390,10 +390,13 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// A field whose tag was read; everything in it is looked at.
-    #[inline]
-    fn check_field(&mut self, tag: u8) -> Option<&'a str> {
-        let key = self.text()?;
+    /// A field whose tag was read; everything in it is looked at. The key.
+    #[inline(always)]
+    fn check_field(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let key = self.bytes()?;
+        if !is_text(key) {
+            return None;
+        }
         self.check_body(tag, MAX_DEPTH)?;
         Some(key)
     }
@@ -431,25 +434,58 @@ impl<'a> Cursor<'a> {
         self.check_body(tag, depth)
     }
 
-    #[inline]
+    /// A value whose tag was read; everything in it is looked at.
+    #[inline(always)]
     fn check_body(&mut self, tag: u8, depth: usize) -> Option<()> {
-        let value = self.body(tag)?;
-        match value {
-            Value::List(_) | Value::Dict(_) | Value::Enum { .. } | Value::Numpy { .. } => {
-                check_nested(&value, depth)
+        let fixed = match tag {
+            wire::NULL | wire::FALSE | wire::TRUE => 0,
+            wire::INT1 => 1,
+            wire::INT2 => 2,
+            wire::INT4 => 4,
+            wire::INT8 | wire::UINT | wire::FLOAT => 8,
+            wire::UUID => 16,
+            wire::STR | wire::DATETIME | wire::DECIMAL | wire::PATH => {
+                return is_text(self.bytes()?).then_some(());
             }
-            _ => Some(()),
+            wire::BYTES | wire::OTHER.. => return self.bytes().map(|_| ()),
+            _ => return self.check_nested(tag, depth),
+        };
+        self.take(fixed).map(|_| ())
+    }
+
+    #[inline(never)]
+    fn check_nested(&mut self, tag: u8, depth: usize) -> Option<()> {
+        match tag {
+            wire::LIST => Cursor::new(self.sized()?).check_values(depth.checked_sub(1)?),
+            wire::DICT => Cursor::new(self.sized()?).check_entries(depth.checked_sub(1)?),
+            wire::ENUM | wire::NUMPY => {
+                self.text()?;
+                let inner = self.byte()?;
+                if matches!(inner, wire::ENUM | wire::NUMPY) {
+                    return None;
+                }
+                self.check_body(inner, depth)
+            }
+            _ => None,
         }
     }
 }
 
-fn check_nested(value: &Value<'_>, depth: usize) -> Option<()> {
-    match value {
-        Value::List(seq) => Cursor::new(seq.bytes).check_values(depth.checked_sub(1)?),
-        Value::Dict(map) => Cursor::new(map.bytes).check_entries(depth.checked_sub(1)?),
-        Value::Enum { value, .. } | Value::Numpy { value, .. } => {
-            Cursor::new(value.bytes).check_depth(depth)
-        }
-        _ => Some(()),
-    }
+/// UTF-8. Most texts are short and plain ASCII, which is seen eight bytes at a time.
+#[inline(always)]
+fn is_text(bytes: &[u8]) -> bool {
+    is_ascii(bytes) || core::str::from_utf8(bytes).is_ok()
+}
+
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return rest.iter().fold(0, |all, byte| all | byte) < 0x80;
+    };
+    let all = words.iter().fold(u64::from_ne_bytes(*last), |all, word| {
+        all | u64::from_ne_bytes(*word)
+    });
+    all & HIGH == 0
 }

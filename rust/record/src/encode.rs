@@ -64,43 +64,49 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
         };
     };
     let mut pen = Pen::new(area);
-    write(&mut pen, payload);
-    if pen.is_full() {
-        return cut::encode_cut(payload, area);
-    }
-    Encoded {
-        len: pen.len(),
-        truncated: false,
+    match write(&mut pen, payload) {
+        Some(()) => Encoded {
+            len: pen.len(),
+            truncated: false,
+        },
+        None => cut::encode_cut(payload, area),
     }
 }
 
 #[inline(always)]
-fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) {
-    pen.byte(wire::HEAD);
-    pen.tagged(wire::EVENT, payload.event.as_bytes());
-    optional(pen, wire::LOGGER, payload.logger);
-    optional(pen, wire::MESSAGE, payload.message);
+fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+    pen.byte(wire::HEAD)?;
+    pen.tagged(wire::EVENT, payload.event.as_bytes())?;
+    if let Some(logger) = payload.logger {
+        pen.tagged(wire::LOGGER, logger.as_bytes())?;
+    }
+    if let Some(message) = payload.message {
+        pen.tagged(wire::MESSAGE, message.as_bytes())?;
+    }
     if let Some(levelno) = payload.levelno {
-        pen.tagged_u32(wire::LEVELNO, levelno as u32);
+        pen.tagged_u32(wire::LEVELNO, levelno as u32)?;
     }
-    optional(pen, wire::FILE, payload.file);
+    if let Some(file) = payload.file {
+        pen.tagged(wire::FILE, file.as_bytes())?;
+    }
     if payload.line != 0 {
-        pen.tagged_u32(wire::LINE, payload.line);
+        pen.tagged_u32(wire::LINE, payload.line)?;
     }
-    optional(pen, wire::FUNC, payload.func);
+    if let Some(func) = payload.func {
+        pen.tagged(wire::FUNC, func.as_bytes())?;
+    }
     if let Some(exc) = &payload.exc {
-        pen.tagged(wire::EXC, exc.kind.as_bytes());
-        pen.text(exc.message.as_bytes());
-        pen.text(exc.stacktrace.as_bytes());
+        write_exc(pen, exc)?;
     }
     for field in payload.fields {
-        pen.field(field.key, &field.value);
+        pen.field(field.key, &field.value)?;
     }
+    Some(())
 }
 
-#[inline(always)]
-fn optional(pen: &mut Pen<'_>, tag: u8, text: Option<&str>) {
-    if let Some(text) = text {
-        pen.tagged(tag, text.as_bytes());
-    }
+#[inline(never)]
+fn write_exc(pen: &mut Pen<'_>, exc: &Exc<'_>) -> Option<()> {
+    pen.tagged(wire::EXC, exc.kind.as_bytes())?;
+    pen.text(exc.message.as_bytes())?;
+    pen.text(exc.stacktrace.as_bytes())
 }

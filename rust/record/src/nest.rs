@@ -72,7 +72,7 @@ impl<'b> ValueWriter<'b> {
         match self.innermost() {
             Some(open) if open.is_dict && !open.has_key => {
                 open.has_key = true;
-                self.pen.text(key.as_bytes());
+                self.failed |= self.pen.text(key.as_bytes()).is_none();
             }
             _ => self.failed = true,
         }
@@ -84,14 +84,14 @@ impl<'b> ValueWriter<'b> {
             self.failed = true;
             return;
         }
-        self.pen.value(value);
+        self.failed |= self.pen.value(value).is_none();
     }
 
     /// Closes the innermost list or dict.
     pub fn end(&mut self) {
         match self.innermost().copied() {
             Some(open) if !open.has_key => {
-                self.pen.fill_size(open.at);
+                self.failed |= self.pen.fill_size(open.at).is_none();
                 self.depth = self.depth.wrapping_sub(1);
             }
             _ => self.failed = true,
@@ -100,7 +100,7 @@ impl<'b> ValueWriter<'b> {
 
     /// True as long as nothing has gone wrong. A caller may stop early.
     pub fn is_ok(&self) -> bool {
-        !self.failed && !self.pen.is_full()
+        !self.failed
     }
 
     /// The finished value.
@@ -108,25 +108,29 @@ impl<'b> ValueWriter<'b> {
         if self.failed || self.depth != 0 || self.values != 1 {
             return None;
         }
-        self.pen.finish().map(|bytes| Raw { bytes })
+        Some(Raw {
+            bytes: self.pen.finish(),
+        })
     }
 
     fn begin(&mut self, tag: u8, is_dict: bool) {
-        if !self.count_value() || self.depth == MAX_DEPTH {
+        if !self.count_value() || self.open_at(tag, is_dict).is_none() {
             self.failed = true;
-            return;
         }
-        self.pen.byte(tag);
-        let at = self.pen.hole();
-        if let Some(open) = self.open.get_mut(self.depth) {
-            *open = Open {
-                at,
-                items: 0,
-                is_dict,
-                has_key: false,
-            };
-        }
+    }
+
+    fn open_at(&mut self, tag: u8, is_dict: bool) -> Option<()> {
+        let open = self.open.get_mut(self.depth)?;
+        self.pen.byte(tag)?;
+        let at = self.pen.hole()?;
+        *open = Open {
+            at,
+            items: 0,
+            is_dict,
+            has_key: false,
+        };
         self.depth = self.depth.wrapping_add(1);
+        Some(())
     }
 
     fn innermost(&mut self) -> Option<&mut Open> {

@@ -4,171 +4,174 @@ use crate::copy::copy;
 use crate::value::{Raw, Value};
 use crate::wire::{self, MAX_LENGTH};
 
-/// A bounded writer of items. What does not fit is not written and makes it `full`, once
-/// and for all: the caller looks once, at the end.
+/// A bounded writer of items. Every method answers `None` when something does not fit;
+/// what was written up to then is of no use.
 pub(crate) struct Pen<'b> {
     buf: &'b mut [u8],
     pos: usize,
-    full: bool,
 }
 
 impl<'b> Pen<'b> {
     pub(crate) fn new(buf: &'b mut [u8]) -> Pen<'b> {
-        Pen {
-            buf,
-            pos: 0,
-            full: false,
-        }
+        Pen { buf, pos: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.pos
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.full
-    }
-
-    /// What was written, unless something did not fit.
-    pub(crate) fn finish(self) -> Option<&'b [u8]> {
-        if self.full {
-            return None;
-        }
+    /// What was written.
+    pub(crate) fn finish(self) -> &'b [u8] {
         let buf: &'b [u8] = self.buf;
-        buf.get(..self.pos)
+        buf.get(..self.pos).unwrap_or(&[])
     }
 
     /// The next `n` bytes to be filled.
     #[inline(always)]
     fn take(&mut self, n: usize) -> Option<&mut [u8]> {
         let end = self.pos.wrapping_add(n);
-        match self.buf.get_mut(self.pos..end) {
-            Some(area) if !self.full => {
-                self.pos = end;
-                Some(area)
-            }
-            _ => {
-                self.full = true;
-                None
-            }
-        }
+        let area = self.buf.get_mut(self.pos..end)?;
+        self.pos = end;
+        Some(area)
     }
 
     #[inline(always)]
-    fn chunk<const N: usize>(&mut self, bytes: [u8; N]) {
-        if let Some(area) = self.take(N)
-            && let Some(area) = area.first_chunk_mut::<N>()
-        {
-            *area = bytes;
-        }
+    fn chunk<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
+        *self.take(N)?.first_chunk_mut::<N>()? = bytes;
+        Some(())
     }
 
     #[inline(always)]
-    pub(crate) fn byte(&mut self, byte: u8) {
-        self.chunk([byte]);
+    pub(crate) fn byte(&mut self, byte: u8) -> Option<()> {
+        self.chunk([byte])
     }
 
     #[inline(always)]
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        if let Some(area) = self.take(bytes.len()) {
-            copy(area, bytes);
-        }
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Option<()> {
+        copy(self.take(bytes.len())?, bytes);
+        Some(())
     }
 
     /// A length and that many bytes.
     #[inline(always)]
-    pub(crate) fn text(&mut self, bytes: &[u8]) {
-        if bytes.len() < 0x80 {
-            if let Some([length, body @ ..]) = self.take(bytes.len() + 1) {
-                *length = bytes.len() as u8;
-                copy(body, bytes);
-            }
-        } else {
-            self.long_text(bytes);
+    pub(crate) fn text(&mut self, bytes: &[u8]) -> Option<()> {
+        if bytes.len() >= 0x80 {
+            return self.long_text(bytes);
         }
+        let (length, body) = self.take(bytes.len() + 1)?.split_first_mut()?;
+        *length = bytes.len() as u8;
+        copy(body, bytes);
+        Some(())
     }
 
-    fn long_text(&mut self, bytes: &[u8]) {
+    #[inline(never)]
+    fn long_text(&mut self, bytes: &[u8]) -> Option<()> {
         if bytes.len() > MAX_LENGTH {
-            self.full = true;
-            return;
+            return None;
         }
-        self.chunk(long_length(bytes.len()));
-        self.raw(bytes);
+        self.chunk(long_length(bytes.len()))?;
+        self.raw(bytes)
     }
 
     /// A tag, a length and that many bytes.
     #[inline(always)]
-    pub(crate) fn tagged(&mut self, tag: u8, bytes: &[u8]) {
-        if bytes.len() < 0x80 {
-            if let Some([first, length, body @ ..]) = self.take(bytes.len() + 2) {
-                *first = tag;
-                *length = bytes.len() as u8;
-                copy(body, bytes);
-            }
-        } else {
-            self.byte(tag);
-            self.long_text(bytes);
+    pub(crate) fn tagged(&mut self, tag: u8, bytes: &[u8]) -> Option<()> {
+        self.tagged_with(tag, bytes, [])
+    }
+
+    /// A tag, a length, that many bytes, and `N` bytes more.
+    #[inline(always)]
+    fn tagged_with<const N: usize>(&mut self, tag: u8, text: &[u8], more: [u8; N]) -> Option<()> {
+        if text.len() >= 0x80 {
+            return self.long_tagged(tag, text, &more);
         }
+        let area = self.take(text.len() + 2 + N)?;
+        let (head, rest) = area.split_first_chunk_mut::<2>()?;
+        *head = [tag, text.len() as u8];
+        let (body, tail) = rest.split_at_mut_checked(text.len())?;
+        copy(body, text);
+        *tail.first_chunk_mut::<N>()? = more;
+        Some(())
+    }
+
+    #[inline(never)]
+    fn long_tagged(&mut self, tag: u8, text: &[u8], more: &[u8]) -> Option<()> {
+        self.byte(tag)?;
+        self.long_text(text)?;
+        self.raw(more)
     }
 
     #[inline(always)]
-    pub(crate) fn tagged_u32(&mut self, tag: u8, number: u32) {
+    pub(crate) fn tagged_u32(&mut self, tag: u8, number: u32) -> Option<()> {
         let [a, b, c, d] = number.to_le_bytes();
-        self.chunk([tag, a, b, c, d]);
+        self.chunk([tag, a, b, c, d])
     }
 
     /// A field: the value's tag, the key, the value's body.
     #[inline(always)]
-    pub(crate) fn field(&mut self, key: &str, value: &Value<'_>) {
+    pub(crate) fn field(&mut self, key: &str, value: &Value<'_>) -> Option<()> {
+        let key = key.as_bytes();
+        match value {
+            Value::Int(number) => self.int_field(key, *number),
+            Value::Float(number) => self.tagged_with(wire::FLOAT, key, number.to_le_bytes()),
+            Value::Bool(false) => self.tagged(wire::FALSE, key),
+            Value::Bool(true) => self.tagged(wire::TRUE, key),
+            Value::Str(text) => {
+                self.tagged(wire::STR, key)?;
+                self.text(text.as_bytes())
+            }
+            _ => self.rare_field(key, value),
+        }
+    }
+
+    #[inline(always)]
+    fn int_field(&mut self, key: &[u8], number: i64) -> Option<()> {
+        match int_tag(number) {
+            wire::INT1 => self.tagged_with(wire::INT1, key, (number as i8).to_le_bytes()),
+            wire::INT2 => self.tagged_with(wire::INT2, key, (number as i16).to_le_bytes()),
+            wire::INT4 => self.tagged_with(wire::INT4, key, (number as i32).to_le_bytes()),
+            _ => self.tagged_with(wire::INT8, key, number.to_le_bytes()),
+        }
+    }
+
+    #[inline(never)]
+    fn rare_field(&mut self, key: &[u8], value: &Value<'_>) -> Option<()> {
         let value = unwrapped(value);
-        self.tagged(tag_of(&value), key.as_bytes());
-        self.body(&value);
+        self.tagged(tag_of(&value), key)?;
+        self.body(&value)
     }
 
     /// A value: its tag, its body.
-    #[inline(always)]
-    pub(crate) fn value(&mut self, value: &Value<'_>) {
+    pub(crate) fn value(&mut self, value: &Value<'_>) -> Option<()> {
         let value = unwrapped(value);
-        self.byte(tag_of(&value));
-        self.body(&value);
+        self.byte(tag_of(&value))?;
+        self.body(&value)
     }
 
-    #[inline(always)]
-    fn body(&mut self, value: &Value<'_>) {
+    fn body(&mut self, value: &Value<'_>) -> Option<()> {
         match value {
-            Value::Null | Value::Bool(_) => {}
+            Value::Null | Value::Bool(_) => Some(()),
             Value::Int(number) => self.int(*number),
             Value::UInt(number) => match i64::try_from(*number) {
                 Ok(number) => self.int(number),
                 Err(_) => self.chunk(number.to_le_bytes()),
             },
             Value::Float(number) => self.chunk(number.to_le_bytes()),
-            Value::Str(text) => self.text(text.as_bytes()),
-            _ => self.rare_body(value),
-        }
-    }
-
-    #[inline(never)]
-    fn rare_body(&mut self, value: &Value<'_>) {
-        match value {
-            Value::DateTime(text) | Value::Decimal(text) | Value::Path(text) => {
-                self.text(text.as_bytes());
+            Value::Str(text) | Value::DateTime(text) | Value::Decimal(text) | Value::Path(text) => {
+                self.text(text.as_bytes())
             }
             Value::Bytes(bytes) => self.text(bytes),
             Value::Uuid(bytes) => self.chunk(*bytes),
             Value::Enum { name, value } | Value::Numpy { dtype: name, value } => {
-                self.text(name.as_bytes());
-                self.raw(value.bytes);
+                self.text(name.as_bytes())?;
+                self.raw(value.bytes)
             }
             Value::List(seq) => self.sized(seq.bytes),
             Value::Dict(map) => self.sized(map.bytes),
-            _ => {}
         }
     }
 
-    #[inline(always)]
-    fn int(&mut self, number: i64) {
+    fn int(&mut self, number: i64) -> Option<()> {
         match int_tag(number) {
             wire::INT1 => self.chunk((number as i8).to_le_bytes()),
             wire::INT2 => self.chunk((number as i16).to_le_bytes()),
@@ -178,51 +181,44 @@ impl<'b> Pen<'b> {
     }
 
     /// Two bytes of size, and as many bytes.
-    fn sized(&mut self, bytes: &[u8]) {
-        match u16::try_from(bytes.len()) {
-            Ok(size) => {
-                self.chunk(size.to_le_bytes());
-                self.raw(bytes);
-            }
-            Err(_) => self.full = true,
-        }
+    fn sized(&mut self, bytes: &[u8]) -> Option<()> {
+        let size = u16::try_from(bytes.len()).ok()?;
+        self.chunk(size.to_le_bytes())?;
+        self.raw(bytes)
     }
 
     /// Space for a size that is known later; its position.
-    pub(crate) fn hole(&mut self) -> usize {
+    pub(crate) fn hole(&mut self) -> Option<usize> {
         let at = self.pos;
-        self.chunk([0, 0]);
-        at
+        self.chunk([0, 0])?;
+        Some(at)
     }
 
     /// Writes the number of bytes since the hole into it, as the size of a list or dict.
-    pub(crate) fn fill_size(&mut self, at: usize) {
-        let size = self.pos.wrapping_sub(at).wrapping_sub(2);
-        match u16::try_from(size) {
-            Ok(size) => self.patch(at, size.to_le_bytes()),
-            Err(_) => self.full = true,
-        }
+    pub(crate) fn fill_size(&mut self, at: usize) -> Option<()> {
+        let size = self.pos.checked_sub(at)?.checked_sub(2)?;
+        let size = u16::try_from(size).ok()?;
+        self.patch(at, size.to_le_bytes())
     }
 
-    fn patch(&mut self, at: usize, bytes: [u8; 2]) {
-        if let Some(hole) = self
-            .buf
-            .get_mut(at..)
-            .and_then(|rest| rest.first_chunk_mut::<2>())
-        {
-            *hole = bytes;
-        }
+    fn patch(&mut self, at: usize, bytes: [u8; 2]) -> Option<()> {
+        *self.buf.get_mut(at..)?.first_chunk_mut::<2>()? = bytes;
+        Some(())
     }
 
     /// A length in its two-byte form, and a body that `write` makes in at most `max` bytes
     /// of the buffer; it answers with how many.
-    pub(crate) fn text_by(&mut self, max: usize, write: impl FnOnce(&mut [u8]) -> usize) {
-        let at = self.hole();
+    pub(crate) fn text_by(
+        &mut self,
+        max: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Option<()> {
+        let at = self.hole()?;
+        let start = self.pos;
         let max = max.min(MAX_LENGTH);
-        let Some(area) = self.take(max) else { return };
-        let written = write(area).min(max);
-        self.pos = self.pos.wrapping_sub(max).wrapping_add(written);
-        self.patch(at, long_length(written));
+        let written = write(self.take(max)?).min(max);
+        self.pos = start.wrapping_add(written);
+        self.patch(at, long_length(written))
     }
 }
 

@@ -69,8 +69,8 @@ impl<'a> Raw<'a> {
     /// Encodes a value into `buf`; `None` when it does not fit.
     pub fn encode(value: &Value<'_>, buf: &'a mut [u8]) -> Option<Raw<'a>> {
         let mut pen = Pen::new(buf);
-        pen.value(value);
-        let bytes = pen.finish()?;
+        pen.value(value)?;
+        let bytes = pen.finish();
         Cursor::new(bytes).check_one()?;
         Some(Raw { bytes })
     }
