@@ -131,9 +131,16 @@ ANY_CONTEXT = ["ring", "record", "printk"]
 
 
 def rust_code(path: Path) -> str:
-    """A source file without its comments and without the tests at its end."""
-    text = re.sub(r"//[^\n]*", "", path.read_text("utf-8"))
-    return re.split(r"#\[cfg\((?:all\()?test", text)[0]
+    """A source file without its comments, and without the items that only tests and model checkers compile."""
+    lines: list[str] = []
+    skipping = False
+    for line in re.sub(r"//[^\n]*", "", path.read_text("utf-8")).splitlines():
+        skipping = skipping or re.match(r"#\[cfg\((any\()?(test|loom)\b", line) is not None
+        if not skipping:
+            lines.append(line)
+        elif line.startswith("}") or re.match(r"[^ #].*;$", line):
+            skipping = False
+    return "\n".join(lines)
 
 
 def sources(crate: str) -> list[Path]:
@@ -159,6 +166,8 @@ def test_a_crates_code_names_the_floors_below_it_only(crate: str) -> None:
 def test_a_crate_of_any_context_has_neither_std_nor_a_heap(crate: str) -> None:
     assert "#![no_std]" in (RUST / crate / "src" / "lib.rs").read_text("utf-8")
     for path in sources(crate):
+        if path.name.endswith("_model.rs"):
+            continue  # the stand-in under a model checker, which no shipped build compiles
         code = rust_code(path)
         assert not re.search(r"\bextern crate (std|alloc)\b", code), path
         assert not re.search(r"\b(std|alloc)::", code), path
@@ -173,13 +182,14 @@ def test_only_one_file_of_the_ring_names_the_atomics() -> None:
 # Inside the ring: a file names files of lower floors, or of its own.
 RING_FLOORS = [
     {"sync"},
-    {"layout", "ids", "error"},
-    {"state", "memory"},
-    {"slots", "blocks"},
+    {"ids", "error"},
+    {"head", "blocks"},  # the fused word and the geometry of the text, each by itself
+    {"state", "layout"},
+    {"slots"},
+    {"memory"},
+    {"ring"},  # the only place that knows both arrays
     {"recycle"},
-    {"head"},
     {"writer", "reader", "reap"},
-    {"ring"},
     {"lib"},
 ]
 
