@@ -9,22 +9,37 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// 8192 descriptors of 128 bytes: 1 MiB of text.
-const DESC_BITS: u32 = 13;
-const AVG_DATA_BITS: u32 = 7;
+/// The ring that is timed, and by how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Power of two of the descriptors.
+    pub desc_bits: u32,
+    /// Power of two of the text per descriptor.
+    pub avg_data_bits: u32,
+    /// Old records dropped at once.
+    pub retire_ahead: u32,
+    /// Writers at once.
+    pub threads: u32,
+}
+
+impl Default for Shape {
+    /// One writer, 8192 descriptors, 1 MiB of text, nothing retired ahead.
+    fn default() -> Shape {
+        Shape { desc_bits: 13, avg_data_bits: 7, retire_ahead: 0, threads: 1 }
+    }
+}
+
 /// Bytes of text of a record.
 const TEXT: [u8; 64] = *b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
-/// Runs the timing called `name` over `n` operations: nanoseconds an operation (for two writers: of each). None: unknown.
-pub fn run(name: &str, n: u64) -> Option<f64> {
+/// Runs the timing called `name` over `n` operations: nanoseconds an operation (of one thread, if there are several).
+/// None: unknown name, or impossible shape.
+pub fn run(name: &str, n: u64, shape: Shape) -> Option<f64> {
     match name {
         "cas" => Some(cas(n)),
         "pingpong" => Some(pingpong(n)),
-        "ring.write.1" => Some(ring_write(n, 1, 0)),
-        "ring.write.1.log" => Some(ring_write(n, 1, 32)),
-        "ring.write.2" => Some(ring_write(n, 2, 0)),
-        "ring.write.2.log" => Some(ring_write(n, 2, 32)),
-        "ring.read" => Some(ring_read(n)),
+        "ring_write" => ring_write(n, shape),
+        "ring_read" => ring_read(n, shape),
         _ => None,
     }
 }
@@ -83,15 +98,15 @@ struct HeapRing {
 }
 
 impl HeapRing {
-    fn new(retire_ahead: u32) -> Option<HeapRing> {
-        let geometry = Geometry::new(DESC_BITS, AVG_DATA_BITS)?;
+    fn new(shape: Shape) -> Option<HeapRing> {
+        let geometry = Geometry::new(shape.desc_bits, shape.avg_data_bits)?;
         let layout = Layout::from_size_align(usize::try_from(geometry.ring_bytes()).ok()?, 4096).ok()?;
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: fresh, aligned, long enough, and freed only with the ring.
         let region = unsafe { Region::over(base, geometry) };
         region.init();
-        Some(HeapRing { ring: Ring::new(region, geometry, retire_ahead)?, base, layout })
+        Some(HeapRing { ring: Ring::new(region, geometry, shape.retire_ahead)?, base, layout })
     }
 }
 
@@ -112,28 +127,33 @@ fn write_records(ring: &Ring<Region>, n: u64) {
     }
 }
 
-/// Reserve, copy of 64 bytes, finalize; `writers` threads at once, the time of each.
-fn ring_write(n: u64, writers: usize, retire_ahead: u32) -> f64 {
-    let Some(heap) = HeapRing::new(retire_ahead) else { return f64::NAN };
-    write_records(&heap.ring, 20_000); // every slot and page has been touched, and the ring has wrapped
-    let all = Barrier::new(writers);
-    std::thread::scope(|scope| {
+/// Reserve, copy of 64 bytes, finalize; the slowest of the threads counts.
+fn ring_write(n: u64, shape: Shape) -> Option<f64> {
+    let heap = HeapRing::new(shape)?;
+    warm_up(&heap);
+    let all = Barrier::new(shape.threads.max(1) as usize);
+    Some(std::thread::scope(|scope| {
         let run = || {
             all.wait();
             let start = Instant::now();
             write_records(&heap.ring, n);
             per_operation(start, n)
         };
-        let others: Vec<_> = (1..writers).map(|_| scope.spawn(run)).collect();
+        let others: Vec<_> = (1..shape.threads).map(|_| scope.spawn(run)).collect();
         let mine = run();
         others.into_iter().filter_map(|other| other.join().ok()).fold(mine, f64::max)
-    })
+    }))
+}
+
+/// Touches every slot and page, and makes the ring wrap.
+fn warm_up(heap: &HeapRing) {
+    write_records(&heap.ring, heap.ring.geometry().descriptors() * 2 + heap.ring.geometry().data_bytes() / 64);
 }
 
 /// Reading a full ring in order, 64 bytes of text each.
-fn ring_read(n: u64) -> f64 {
-    let Some(heap) = HeapRing::new(0) else { return f64::NAN };
-    write_records(&heap.ring, 20_000);
+fn ring_read(n: u64, shape: Shape) -> Option<f64> {
+    let heap = HeapRing::new(shape)?;
+    warm_up(&heap);
     let mut text = [0_u8; 128];
     let (mut seq, mut read) = (Seq(0), 0);
     let start = Instant::now();
@@ -144,5 +164,5 @@ fn ring_read(n: u64) -> f64 {
         }
         black_box(&text);
     }
-    per_operation(start, n)
+    Some(per_operation(start, n))
 }
