@@ -131,7 +131,7 @@ def test_a_size_is_text_with_a_unit(text: str, size: int) -> None:
     assert _native.parse_size(size) == size
 
 
-@pytest.mark.parametrize("wrong", ["", "MiB", "4 MB/s", "-1", "1.5 MiB", "99999999999 GiB", -1, 2**64])
+@pytest.mark.parametrize("wrong", ["", "MiB", "4 MB/s", "-1", "1.5 MiB", "99999999999 GiB", -1, 2**64], ids=repr)
 def test_what_is_no_size_is_a_config_error(wrong: int | str) -> None:
     with pytest.raises(pr.ConfigError):
         _native.parse_size(wrong)

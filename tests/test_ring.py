@@ -209,7 +209,7 @@ def test_the_options_of_a_ring_are_keyword_only() -> None:
         pr.Ring(desc_bits=4)  # type: ignore[call-arg]  # that is the test
 
 
-@pytest.mark.parametrize("wrong", ["8", 8.0, None, b"8"])
+@pytest.mark.parametrize("wrong", ["8", 8.0, None, b"8"], ids=repr)
 def test_a_size_of_a_wrong_type_is_a_type_error(wrong: object) -> None:
     with pytest.raises(TypeError):
         small().reserve(wrong)  # type: ignore[arg-type]  # that is the test
