@@ -16,6 +16,7 @@ __all__ = ["RingHandler", "capture_root_logger"]
 
 # What every LogRecord carries; any other attribute came by `extra` or a record factory, and becomes a field.
 _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_LARGEST_NUMBER = 2**31 - 1
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
 
@@ -82,11 +83,11 @@ class RingHandler(logging.Handler):
             _kernel_level(record.levelno),
             event,
             message=None if message == event else message,
-            logger=_text(record.name),
+            logger=_text_or_none(record.name),
             levelno=_number(record.levelno),
-            file=record.pathname,
-            line=_number(record.lineno),
-            func=record.funcName,
+            file=_text_or_none(record.pathname),
+            line=max(0, _number(record.lineno)),
+            func=_text_or_none(record.funcName),
             exc=_exception(record),
             fields=fields,
         )
@@ -139,8 +140,8 @@ def _kernel_level(levelno: object) -> int:
 
 
 def _number(value: object) -> int:
-    """`value` if it is a number; loggers can be given anything as a level or line."""
-    return int(value) if isinstance(value, int | float) else 0
+    """`value` if it is a number that a record can hold, else 0; records can be given anything as a level or line."""
+    return value if isinstance(value, int) and abs(value) <= _LARGEST_NUMBER else 0
 
 
 def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
@@ -162,6 +163,10 @@ def _arguments(args: object) -> object:
     if isinstance(args, tuple):
         return [value if type(value) in _PLAIN_TYPES else _text(value) for value in args]
     return _text(args)
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _text(value: object) -> str:
