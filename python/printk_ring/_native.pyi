@@ -620,7 +620,7 @@ class Log:
         """Stores one record with everything given: the general, slower way, for integrations.
 
         `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
-        str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD. False: not stored
+        str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD, numbers beyond their range the nearest one within. False: not stored
         (level, closed, or the ring refused).
         """
     def close(self) -> None:
@@ -697,7 +697,11 @@ class Record:
         """The event with its arguments; the same as `event` when there are none."""
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields, typed, bound ones first, then in call order. A new dict at each access."""
+        """The fields, typed, bound ones first, then in call order. A new dict at each access.
+
+        A tuple comes back as a list, a Path as a PurePath, an Enum as its value, a NumPy scalar as the Python scalar (the
+        Enum's qualified name and the dtype stay in the record).
+        """
     @property
     def file(self) -> str | None:
         """The file of the call, if known."""
