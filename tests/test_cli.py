@@ -162,7 +162,7 @@ def test_colours_come_when_asked_for_and_change_no_text(dead_ring: Path) -> None
     assert [SGR.sub("", line) for line in coloured] == plain
     assert all(SGR.search(line) for line in coloured)
     assert shown("--color=never", dead_ring) == plain
-    assert shown("--color=auto", dead_ring) == plain
+    assert shown("--color=auto", dead_ring) == shown("--color", dead_ring) == shown("-L", dead_ring) == plain
     assert shown("--color=always", "-J", dead_ring) == shown("-J", dead_ring)
     assert shown("--color=always", "-r", dead_ring) == shown("-r", dead_ring)
 

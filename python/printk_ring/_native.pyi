@@ -620,8 +620,8 @@ class Log:
         """Stores one record with everything given: the general, slower way, for integrations.
 
         `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
-        str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD, numbers beyond their range the nearest one within. False: not stored
-        (level, closed, or the ring refused).
+        str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD, numbers beyond their range
+        the nearest one within. False: not stored (level, closed, or the ring refused).
         """
     def close(self) -> None:
         """Flushes all consoles (together at most 1 s), removes them, marks the file clean and lets go of it.

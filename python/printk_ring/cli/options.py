@@ -43,7 +43,8 @@ class Options(NamedTuple):
 def parse(arguments: Sequence[str]) -> Options:
     """The options in `arguments`; exits with status 2, or after --help and --version with 0, as argparse does."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    # A bare --color means auto, and never takes the FILE behind it for its value.
+    given = parser.parse_args(["--color=auto" if word in {"-L", "--color"} else word for word in arguments])
     target = given.FILE or os.environ.get(_DIRECTORY_VARIABLE)
     if not target:
         parser.error(f"which ring? give a FILE, or a directory in ${_DIRECTORY_VARIABLE}")
@@ -91,10 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         "-L",
         "--color",
         choices=("auto", "always", "never"),
-        nargs="?",
+        metavar="WHEN",
         default="auto",
-        const="auto",
-        help="colours; auto: on a terminal, unless NO_COLOR is set",
+        help="colours: always, never or auto, which is on a terminal unless NO_COLOR is set",
     )
     parser.add_argument("-V", "--version", action="version", version=f"prdmesg {_native.__version__}")
     return parser
