@@ -10,8 +10,8 @@
 //! 3. the event (and the message) is cut, down to half of the space;
 //! 4. values are cut below 64 bytes;
 //! 5. fields are left out, the last ones first;
-//! 6. the event is cut further; then exception, file, line, func and levelno are left
-//!    out, then the logger, and at last there is only an empty event.
+//! 6. the event is cut further, to 64 bytes; then exception, file, line, func and levelno
+//!    are left out, then the logger, and at last the event is cut to nothing.
 //!
 //! Cuts are made between characters. A cut event or message ends in
 //! [`MARK`](crate::wire::MARK); a cut value is a plain prefix of what was logged, so that
@@ -29,6 +29,9 @@ use crate::wire::{self, MARK, MAX_LENGTH};
 
 /// Values up to this length stay whole as long as the event can be cut instead.
 const SHORT_VALUE: usize = 64;
+
+/// Events up to this length stay whole as long as anything else can be left out instead.
+const SHORT_EVENT: usize = 64;
 
 /// How far a record is shortened.
 #[derive(Clone, Copy, Debug)]
@@ -87,16 +90,16 @@ fn plan(payload: &Payload<'_>, limit: usize) -> Option<Plan> {
         || settle(&mut plan, |plan| &mut plan.texts, limit / 2, fits)
         || settle(&mut plan, |plan| &mut plan.values, 0, fits)
         || settle(&mut plan, |plan| &mut plan.fields, 0, fits)
-        || settle(&mut plan, |plan| &mut plan.texts, 0, fits)
+        || settle(&mut plan, |plan| &mut plan.texts, SHORT_EVENT, fits)
     {
         return Some(plan);
     }
     plan.has_details = false;
-    if settle(&mut plan, |p| &mut p.texts, 0, fits) {
+    if settle(&mut plan, |plan| &mut plan.texts, SHORT_EVENT / 2, fits) {
         return Some(plan);
     }
     plan.has_logger = false;
-    fits(&plan).then_some(plan)
+    settle(&mut plan, |plan| &mut plan.texts, 0, fits).then_some(plan)
 }
 
 /// Turns one knob down, as little as needed and to `floor` at most. False: even that is
@@ -144,7 +147,8 @@ fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
         total = total
             .saturating_add(name(payload.file))
             .saturating_add(name(payload.func));
-        total = total.saturating_add(10);
+        let has_numbers = [payload.levelno.is_some(), payload.line != 0];
+        total = total.saturating_add(has_numbers.iter().filter(|is_there| **is_there).count() * 5);
         if let Some(exc) = &payload.exc {
             total = total.saturating_add(name(Some(exc.kind)));
             total = total

@@ -14,9 +14,17 @@ fn json(payload: &Payload<'_>) -> String {
 
 /// What stands behind the parts that every record has.
 fn rest(fields: &[Field<'_>]) -> String {
-    let line = json(&Payload { event: "e", fields, ..Payload::default() });
+    let line = json(&Payload {
+        event: "e",
+        fields,
+        ..Payload::default()
+    });
     let head = format!("{HEAD}\"event\":\"e\",{IDS}");
-    line.strip_prefix(&head).expect("the fixed part").strip_suffix("}\n").unwrap().to_string()
+    line.strip_prefix(&head)
+        .expect("the fixed part")
+        .strip_suffix("}\n")
+        .unwrap()
+        .to_string()
 }
 
 fn value(value: Value<'_>) -> String {
@@ -25,14 +33,27 @@ fn value(value: Value<'_>) -> String {
 }
 
 fn int(key: &str, number: i64) -> Field<'_> {
-    Field { key, value: Value::Int(number) }
+    Field {
+        key,
+        value: Value::Int(number),
+    }
 }
 
 #[test]
 fn a_line_is_flat_with_time_level_logger_event_ids_and_fields() {
-    let fields = [int("a", 1), Field { key: "b", value: Value::Str("x y") }];
-    let payload =
-        Payload { event: "started", logger: Some("app"), fields: &fields, ..Payload::default() };
+    let fields = [
+        int("a", 1),
+        Field {
+            key: "b",
+            value: Value::Str("x y"),
+        },
+    ];
+    let payload = Payload {
+        event: "started",
+        logger: Some("app"),
+        fields: &fields,
+        ..Payload::default()
+    };
     assert_eq!(
         json(&payload),
         format!("{HEAD}\"logger\":\"app\",\"event\":\"started\",{IDS},\"a\":1,\"b\":\"x y\"}}\n")
@@ -41,21 +62,42 @@ fn a_line_is_flat_with_time_level_logger_event_ids_and_fields() {
 
 #[test]
 fn the_message_is_there_only_where_it_differs_from_the_event() {
-    let differs = Payload { event: "x=%d", message: Some("x=5"), ..Payload::default() };
+    let differs = Payload {
+        event: "x=%d",
+        message: Some("x=5"),
+        ..Payload::default()
+    };
     assert_eq!(
         json(&differs),
         format!("{HEAD}\"event\":\"x=%d\",\"message\":\"x=5\",{IDS}}}\n")
     );
-    let same = Payload { event: "x", message: Some("x"), ..Payload::default() };
+    let same = Payload {
+        event: "x",
+        message: Some("x"),
+        ..Payload::default()
+    };
     assert_eq!(json(&same), format!("{HEAD}\"event\":\"x\",{IDS}}}\n"));
 }
 
 #[test]
 fn the_level_is_its_name() {
-    let bytes = encoded(&Payload { event: "e", ..Payload::default() });
+    let bytes = encoded(&Payload {
+        event: "e",
+        ..Payload::default()
+    });
     for level in pr_record::level::LEVELS {
-        let line = show_bytes(Format::Json, &Meta { level: level.number(), ..META }, &bytes);
-        assert!(line.contains(&format!("\"level\":\"{}\"", level.name())), "{line}");
+        let line = show_bytes(
+            Format::Json,
+            &Meta {
+                level: level.number(),
+                ..META
+            },
+            &bytes,
+        );
+        assert!(
+            line.contains(&format!("\"level\":\"{}\"", level.name())),
+            "{line}"
+        );
     }
 }
 
@@ -70,22 +112,48 @@ fn file_line_and_func_are_there_when_known() {
         ..Payload::default()
     };
     let source = r#""file":"/srv/a.py","line":12,"func":"main""#;
-    assert_eq!(json(&payload), format!("{HEAD}\"event\":\"e\",{IDS},{source}}}\n"));
+    assert_eq!(
+        json(&payload),
+        format!("{HEAD}\"event\":\"e\",{IDS},{source}}}\n")
+    );
 }
 
 #[test]
 fn an_exception_has_type_message_and_stacktrace() {
-    let exc = Exc { kind: "ValueError", message: "bad", stacktrace: "T:\n  x\n" };
-    let payload = Payload { event: "e", exc: Some(exc), ..Payload::default() };
+    let exc = Exc {
+        kind: "ValueError",
+        message: "bad",
+        stacktrace: "T:\n  x\n",
+    };
+    let payload = Payload {
+        event: "e",
+        exc: Some(exc),
+        ..Payload::default()
+    };
     let told = r#""exception":{"type":"ValueError","message":"bad","stacktrace":"T:\n  x\n"}"#;
-    assert_eq!(json(&payload), format!("{HEAD}\"event\":\"e\",{IDS},{told}}}\n"));
+    assert_eq!(
+        json(&payload),
+        format!("{HEAD}\"event\":\"e\",{IDS},{told}}}\n")
+    );
 }
 
 #[test]
 fn every_reserved_name_gets_a_trailing_underscore() {
     let reserved = [
-        "ts", "level", "logger", "event", "message", "seq", "pid", "tid", "file", "line", "func",
-        "exception", "truncated", "dropped",
+        "ts",
+        "level",
+        "logger",
+        "event",
+        "message",
+        "seq",
+        "pid",
+        "tid",
+        "file",
+        "line",
+        "func",
+        "exception",
+        "truncated",
+        "dropped",
     ];
     for key in reserved {
         assert_eq!(rest(&[int(key, 1)]), format!(",\"{key}_\":1"));
@@ -97,17 +165,31 @@ fn every_reserved_name_gets_a_trailing_underscore() {
 
 #[test]
 fn underscores_are_added_until_the_name_is_free_of_other_fields_too() {
-    assert_eq!(rest(&[int("seq", 1), int("seq_", 2)]), ",\"seq__\":1,\"seq_\":2");
-    assert_eq!(rest(&[int("seq_", 2), int("seq", 1)]), ",\"seq_\":2,\"seq__\":1");
     assert_eq!(
-        rest(&[int("seq__", 3), int("seq", 1), int("seq_", 2), int("seq_x", 4)]),
+        rest(&[int("seq", 1), int("seq_", 2)]),
+        ",\"seq__\":1,\"seq_\":2"
+    );
+    assert_eq!(
+        rest(&[int("seq_", 2), int("seq", 1)]),
+        ",\"seq_\":2,\"seq__\":1"
+    );
+    assert_eq!(
+        rest(&[
+            int("seq__", 3),
+            int("seq", 1),
+            int("seq_", 2),
+            int("seq_x", 4)
+        ]),
         ",\"seq__\":3,\"seq___\":1,\"seq_\":2,\"seq_x\":4"
     );
 }
 
 #[test]
 fn of_fields_with_the_same_key_the_last_one_counts() {
-    assert_eq!(rest(&[int("a", 1), int("b", 2), int("a", 3)]), ",\"b\":2,\"a\":3");
+    assert_eq!(
+        rest(&[int("a", 1), int("b", 2), int("a", 3)]),
+        ",\"b\":2,\"a\":3"
+    );
     assert_eq!(rest(&[int("seq", 1), int("seq", 2)]), ",\"seq_\":2");
 }
 
@@ -124,7 +206,9 @@ fn ints_keep_all_digits() {
     assert_eq!(value(Value::Int(i64::MAX)), "9223372036854775807");
     assert_eq!(value(Value::UInt(u64::MAX)), "18446744073709551615");
     assert_eq!(value(Value::UInt(5)), "5");
-    for number in [0i64, 9, 10, 99, 100, -1, -10, 12_345, 1_000_000, 127, 128, -128, -129] {
+    for number in [
+        0i64, 9, 10, 99, 100, -1, -10, 12_345, 1_000_000, 127, 128, -128, -129,
+    ] {
         assert_eq!(value(Value::Int(number)), number.to_string());
     }
 }
@@ -132,23 +216,44 @@ fn ints_keep_all_digits() {
 #[test]
 fn bytes_are_strings_with_hexadecimal_escapes() {
     assert_eq!(value(Value::Bytes(b"")), "\"\"");
-    assert_eq!(value(Value::Bytes(b"ab \"\\\x00\x1b\xff\n")), r#""ab \"\\x5c\\x00\\x1b\\xff\\x0a""#);
+    assert_eq!(
+        value(Value::Bytes(b"ab \"\\\x00\x1b\xff\n")),
+        r#""ab \"\\x5c\\x00\\x1b\\xff\\x0a""#
+    );
 }
 
 #[test]
 fn decimal_uuid_path_and_datetime_are_strings() {
     assert_eq!(value(Value::Decimal("1.50")), "\"1.50\"");
     assert_eq!(value(Value::Path("/a")), "\"/a\"");
-    assert_eq!(value(Value::DateTime("2026-01-02T03:04:05")), "\"2026-01-02T03:04:05\"");
-    assert_eq!(value(Value::Uuid([0xab; 16])), "\"abababab-abab-abab-abab-abababababab\"");
+    assert_eq!(
+        value(Value::DateTime("2026-01-02T03:04:05")),
+        "\"2026-01-02T03:04:05\""
+    );
+    assert_eq!(
+        value(Value::Uuid([0xab; 16])),
+        "\"abababab-abab-abab-abab-abababababab\""
+    );
 }
 
 #[test]
 fn an_enum_and_a_numpy_scalar_are_their_values() {
     let mut buf = [0; 16];
     let inner = Raw::encode(&Value::Int(3), &mut buf).unwrap();
-    assert_eq!(value(Value::Enum { name: "Colour.RED", value: inner }), "3");
-    assert_eq!(value(Value::Numpy { dtype: "int64", value: inner }), "3");
+    assert_eq!(
+        value(Value::Enum {
+            name: "Colour.RED",
+            value: inner
+        }),
+        "3"
+    );
+    assert_eq!(
+        value(Value::Numpy {
+            dtype: "int64",
+            value: inner
+        }),
+        "3"
+    );
 }
 
 #[test]
@@ -173,9 +278,14 @@ fn nested_values_are_arrays_and_objects() {
 #[test]
 fn strings_keep_non_ascii_and_escape_whatever_acts_on_a_terminal() {
     assert_eq!(value(Value::Str("grün ✓ 😀")), "\"grün ✓ 😀\"");
-    assert_eq!(value(Value::Str("\"\\/\n\r\t\u{8}\u{c}\0\u{1f}")), r#""\"\\/\n\r\t\b\f\u0000\u001f""#);
     assert_eq!(
-        value(Value::Str("\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{2028}\u{202e}\u{2069}")),
+        value(Value::Str("\"\\/\n\r\t\u{8}\u{c}\0\u{1f}")),
+        r#""\"\\/\n\r\t\b\f\u0000\u001f""#
+    );
+    assert_eq!(
+        value(Value::Str(
+            "\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{2028}\u{202e}\u{2069}"
+        )),
         r#""\u007f\u0080\u009b\u009f\u061c\u200e\u2028\u202e\u2069""#
     );
 }
