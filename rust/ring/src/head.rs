@@ -81,16 +81,22 @@ impl HeadWord {
         HeadWord(Pair::new(0, 0))
     }
 
-    /// The head as it stood at some moment of the call.
+    /// The head as it stood at some moment of the call, with a labelled ordering.
     #[inline(always)]
     pub fn load(&self, order: Ordering) -> Head {
         Head::from_words(self.0.load(order))
     }
 
-    /// Only the newest id.
+    /// The head as it stood at some moment of the call, with no ordering.
     #[inline(always)]
-    pub fn newest(&self, order: Ordering) -> DescId {
-        DescId(self.0.load_high(order) >> 1)
+    pub fn get(&self) -> Head {
+        self.load(Ordering::Relaxed)
+    }
+
+    /// Only the newest id, with no ordering.
+    #[inline(always)]
+    pub fn newest(&self) -> DescId {
+        DescId(self.0.load_high(Ordering::Relaxed) >> 1)
     }
 
     /// Replaces `old` by `new`; false if the head has changed.

@@ -1,7 +1,9 @@
 //! Where a ring's words live: the ring is generic in it.
 
 use crate::head::HeadWord;
-use crate::layout::{Geometry, ring_offset};
+use crate::layout::Geometry;
+#[cfg(not(loom))]
+use crate::layout::ring_offset;
 use crate::slots::Slot;
 use crate::sync::Word;
 use core::ptr::NonNull;
@@ -111,15 +113,20 @@ impl Memory for Region {
     fn slot(&self, index: u64) -> &Slot {
         let index = (index & self.slot_mask) as usize;
         // SAFETY: the masked index lies in the array of slots, all of which `over`'s promise covers.
-        unsafe { &*self.slots.as_ptr().add(index) }
+        let slot = unsafe { self.slots.add(index) };
+        // SAFETY: as above; slots are atomic words, so shared references are all there are.
+        unsafe { slot.as_ref() }
     }
 
     #[inline(always)]
     fn text_from(&self, index: u64) -> &[Word] {
         let index = index & self.word_mask;
         let len = (self.word_mask + 1 - index) as usize;
-        // SAFETY: the masked index lies in the text, and `len` words are left behind it; `over`'s promise covers them.
-        unsafe { core::slice::from_raw_parts(self.text.as_ptr().add(index as usize), len) }
+        // SAFETY: the masked index lies in the text, all of which `over`'s promise covers.
+        let first = unsafe { self.text.add(index as usize) };
+        // SAFETY: `len` words are left from there to the end of the text; all are atomic, so shared references are all
+        // there are.
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), len) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::memory::Memory;
 use crate::ring::Ring;
 use crate::slots::{Meta, SlotCopy, Span};
 use crate::state::{Query, Stage, State};
-use crate::sync::{acquire, copy_out, fence_acquire};
+use crate::sync::{acquire, copy_out, fence_acquire, release};
 use core::convert::Infallible;
 
 /// The tail words as a reader sees them.
@@ -44,9 +44,9 @@ pub trait Source {
 
     /// The ring's geometry, already checked.
     fn geometry(&self) -> Geometry;
-    /// The head. Acquire.
+    /// The head.
     fn head(&self) -> Result<Head, Self::Error>;
-    /// The tail words. Acquire.
+    /// The tail words; `tail_id` is loaded first, with acquire.
     fn tails(&self) -> Result<TailWords, Self::Error>;
     /// The state word of the slot of `id`. Acquire.
     fn state(&self, id: DescId) -> Result<State, Self::Error>;
@@ -54,7 +54,7 @@ pub trait Source {
     fn contents(&self, id: DescId) -> Result<SlotCopy, Self::Error>;
     /// Header word and text from word `header` of the text ring; racy. Fills `text`.
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Self::Error>;
-    /// All earlier accesses are done before any later one.
+    /// All earlier loads are done before any later one.
     fn barrier(&self);
 }
 
@@ -176,8 +176,7 @@ fn look<S: Source + ?Sized>(
     buffer: &mut [u8],
     mode: Unfinished,
 ) -> Result<Look, S::Error> {
-    // ORD(read:A): pairs with ORD(finalize:A) and ORD(commit:A): the contents and the text are there.
-    let state = source.state(id)?;
+    let state = source.state(id)?; // with ORD(state:A): the contents and the text are there
     match state.query(id) {
         Query::Older => return not_stored(source, id, mode),
         Query::Newer => return Ok(Look::Gone),
@@ -188,8 +187,7 @@ fn look<S: Source + ?Sized>(
     }
     let contents = source.contents(id)?;
     let (copied, torn) = copy_text(source, id, &contents, buffer)?;
-    // ORD(read:B): between the copy and the checks (M5, M6).
-    source.barrier();
+    source.barrier(); // ORD(barrier:A): between the copy and the checks (M5, M6)
     let tails = source.tails()?;
     if source.state(id)? != state || id < tails.tail {
         return Ok(Look::Gone); // taken over during the copy
@@ -299,21 +297,23 @@ impl<M: Memory> Source for Ring<M> {
 
     #[inline(always)]
     fn head(&self) -> Result<Head, Infallible> {
-        Ok(self.memory().head().load(acquire("read_head:A")))
+        Ok(self.memory().head().get())
     }
 
     #[inline(always)]
     fn tails(&self) -> Result<TailWords, Infallible> {
         let tails = self.tails();
-        // ORD(read:C): pairs with ORD(push_desc:D) and ORD(push_data:D).
-        let tail_id = tails.tail_id.load(acquire("read:C"));
-        let retired_id = tails.retired_id.load(acquire("read:E"));
+        // ORD(tails:A): pairs with ORD(push_desc:A): a reader that jumps to the tail finds it finalized, or gone again (M4).
+        let tail_id = tails.tail_id.load(acquire("tails:A"));
+        let retired_id = tails.retired_id.get(); // asked for after ORD(barrier:A)
         Ok(TailWords::from_words(tail_id, retired_id))
     }
 
     #[inline(always)]
     fn state(&self, id: DescId) -> Result<State, Infallible> {
-        Ok(self.slot(id).state(acquire("read:A")))
+        // ORD(state:A): pairs with ORD(finalize_state:A) and ORD(commit:A): the contents and the text are there (M8); and with
+        // ORD(open_slot:A): of a record that is gone, the tails are seen to have passed it (M4).
+        Ok(self.slot(id).state(acquire("state:A")))
     }
 
     #[inline(always)]
@@ -333,7 +333,9 @@ impl<M: Memory> Source for Ring<M> {
 
     #[inline(always)]
     fn barrier(&self) {
-        fence_acquire("read:B");
+        // ORD(barrier:A): pairs with ORD(open_slot:B), ORD(first_block:B) and ORD(move_text:A): a copy that holds a word of a
+        // later record is followed by a check that sees the earlier one gone (M5, M6).
+        fence_acquire("barrier:A");
     }
 }
 
@@ -354,8 +356,11 @@ impl<M: Memory> Ring<M> {
 
     /// One past the last record of the run of finished ones that begins at the oldest.
     pub fn next_seq(&self) -> Seq {
-        let seq = always(next_seq(self, Seq(self.hint().get())));
-        self.hint().set(seq.0);
+        // ORD(next_seq:A): pairs with ORD(next_seq:B): what another thread saw finished, this one finds finished (M13).
+        let hint = self.hint().load(acquire("next_seq:A"));
+        let seq = always(next_seq(self, Seq(hint)));
+        // ORD(next_seq:B): pairs with ORD(next_seq:A).
+        self.hint().store(seq.0, release("next_seq:B"));
         seq
     }
 

@@ -16,8 +16,8 @@ use crate::ids::{DescId, Lpos};
 use crate::memory::Memory;
 use crate::ring::Ring;
 use crate::slots::Span;
-use crate::state::{Query, Stage};
-use crate::sync::{acq_rel, acquire, fence_acquire};
+use crate::state::{Query, Stage, State};
+use crate::sync::{acquire, fence_acquire, release};
 
 /// How a push ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +59,13 @@ impl<M: Memory> Ring<M> {
     /// head that `need` was computed from.
     pub(crate) fn push_data(&self, need: Lpos, head: Head, ahead: u32) -> Push {
         loop {
-            // ORD(push_data:A): pairs with ORD(push_data:E): the text below the tail is dropped.
+            // ORD(push_data:A): pairs with ORD(publish_dropped:B), as ORD(room:A) does (M11).
             let data_tail = Lpos(self.tails().data_tail.load(acquire("push_data:A")));
             if data_tail >= need {
                 return Push::Done;
             }
-            // ORD(push_data:B): pairs with ORD(push_data:D): blocks below are dropped, whoever did it.
+            // ORD(push_data:B): pairs with ORD(publish_dropped:A): the records below are seen to be finalized, and where
+            // they end.
             let retired = DescId(self.tails().retired_id.load(acquire("push_data:B")));
             let start = retired.max(self.tail().0);
             let walk = self.walk(start, need, head, ahead);
@@ -77,7 +78,7 @@ impl<M: Memory> Ring<M> {
             }
             // Refused only if nothing has moved: another pusher may have made the room meanwhile.
             let seen = walk.reached.unwrap_or(data_tail).max(data_tail);
-            if Lpos(self.tails().data_tail.load(acquire("push_data:C"))) <= seen {
+            if Lpos(self.tails().data_tail.get()) <= seen {
                 return walk.stop;
             }
         }
@@ -139,24 +140,25 @@ impl<M: Memory> Ring<M> {
     /// Tells what a walk has dropped: first the records, then their text.
     fn publish_dropped(&self, retired: DescId, data_tail: Lpos, walk: &Walk) {
         if walk.id > retired {
-            // ORD(push_data:D): before ORD(push_data:E). Otherwise text could be overwritten whose record a reader
-            // still takes for readable.
+            // ORD(publish_dropped:A): pairs with ORD(push_data:B): what this writer saw of the records that it drops.
             self.tails()
                 .retired_id
-                .raise(retired.0, walk.id.0, acq_rel("push_data:D"));
+                .raise(retired.0, walk.id.0, release("publish_dropped:A"));
         }
         if let Some(reached) = walk.reached {
-            // ORD(push_data:E): releases ORD(push_data:D) to whoever lays a block over this text.
+            // ORD(publish_dropped:B): pairs with ORD(room:A) and ORD(push_data:A): `retired_id` grows first, or text could be
+            // overwritten whose record a reader still takes for readable (M11).
             self.tails()
                 .data_tail
-                .raise(data_tail.0, reached.0, acq_rel("push_data:E"));
+                .raise(data_tail.0, reached.0, release("publish_dropped:B"));
         }
     }
 
     /// What the text tail meets at record `id`.
     fn obstacle(&self, id: DescId) -> Obstacle {
         let slot = self.slot(id);
-        // ORD(obstacle:A): pairs with ORD(commit:A) and ORD(finalize:A): a finalized record's span is all there.
+        // ORD(obstacle:A): pairs with ORD(commit:A) and ORD(finalize_state:A): a closed record's span is all there (M8); and
+        // with ORD(open_slot:A): of a record that is gone, the tails are seen to have passed it (M2).
         let state = slot.state(acquire("obstacle:A"));
         let stage = match state.query(id) {
             Query::Older => return Obstacle::Open, // its number is taken, its state not yet stored
@@ -169,7 +171,7 @@ impl<M: Memory> Ring<M> {
             Stage::Committed | Stage::Finalized => {}
         }
         let span = slot.span();
-        // ORD(obstacle:B): the copy above is thrown away if the slot was taken over during it; pairs with ORD(reserve:D).
+        // ORD(obstacle:B): pairs with ORD(open_slot:B): the copy is thrown away if the slot was taken over during it (M5).
         fence_acquire("obstacle:B");
         if slot.state.get() != state.0 {
             return self.changed(id);
@@ -184,7 +186,7 @@ impl<M: Memory> Ring<M> {
     /// The state of `id` changed while its span was copied: from committed to something else, or to another record.
     #[cold]
     fn changed(&self, id: DescId) -> Obstacle {
-        match self.slot(id).state(acquire("obstacle:C")).query(id) {
+        match State(self.slot(id).state.get()).query(id) {
             Query::Newer => Obstacle::Recycled,
             _ => Obstacle::Open,
         }
@@ -249,12 +251,12 @@ impl<M: Memory> Ring<M> {
         {
             return Push::Done; // the tails are moving under us: look again
         }
-        // ORD(push_desc:D): after the text was dropped (ORD(push_data:D), :E), so that a slot is taken over only when
-        // nobody needs it any more to find the text's owner. A failure means that somebody else moved it.
+        // ORD(push_desc:A): pairs with ORD(take:B): the record is finalized and its text dropped before its slot is taken over
+        // (M12); and with ORD(tail:A) and ORD(tails:A): the new tail is finalized (M4). A failure: somebody else moved it.
         let _ = self
             .tails()
             .tail_id
-            .replace(word, to.0 << 1, acq_rel("push_desc:D"));
+            .replace(word, to.0 << 1, release("push_desc:A"));
         Push::Done
     }
 
@@ -262,24 +264,21 @@ impl<M: Memory> Ring<M> {
     #[cold]
     fn retire_tail(&self, tail: DescId, retired: bool) {
         if !retired && matches!(self.obstacle(tail), Obstacle::NoBlock) {
-            let _ = self.tails().tail_id.replace(
-                tail.0 << 1,
-                tail.0 << 1 | 1,
-                acq_rel("retire_tail:A"),
-            );
+            self.tails().tail_id.mark(tail.0 << 1, tail.0 << 1 | 1);
         }
     }
 
     /// Whether record `id` is finalized.
     fn is_final(&self, id: DescId) -> bool {
-        // ORD(is_final:A): pairs with ORD(finalize:A).
+        // ORD(is_final:A): pairs with ORD(finalize_state:A): whoever moves the tail here hands on that it is finalized (M4);
+        // and with ORD(open_slot:A): of a record that is gone, the tail is seen to have passed it (M3).
         self.slot(id).state(acquire("is_final:A")).query(id) == Query::Is(Stage::Finalized)
     }
 
     /// Refused only if the tail is still where it was.
     #[cold]
     fn stuck_unless_moved(&self, word: u64) -> Push {
-        let now = self.tails().tail_id.load(acquire("stuck:A"));
+        let now = self.tails().tail_id.get();
         if now >> 1 == word >> 1 {
             Push::Stuck
         } else {

@@ -59,10 +59,9 @@ impl<M: Memory> Ring<M> {
         self.counters().health.get()
     }
 
-    /// The number that the next reservation will get.
+    /// The number that the next reservation will get. Orders nothing: it counts, also records that are being written.
     pub fn next_reserve_seq(&self) -> Seq {
-        // ORD(next_reserve_seq:A): an acquire load, so that the caller may go on to read what it counts.
-        Seq(self.memory.head().newest(acquire("next_reserve_seq:A")).0)
+        Seq(self.memory.head().newest().0)
     }
 
     /// The oldest record's number, readable or not; 0 while the ring is empty.
@@ -72,30 +71,25 @@ impl<M: Memory> Ring<M> {
 
     /// Where the next record's text will begin.
     pub fn end_pos(&self) -> Lpos {
-        self.memory.head().load(acquire("end_pos:A")).pos
+        self.memory.head().get().pos
     }
 
     /// The number and the position that the next record will get, as they stood together.
     pub fn newest_edge(&self) -> (Seq, Lpos) {
-        let head = self.memory.head().load(acquire("newest_edge:A"));
+        let head = self.memory.head().get();
         (Seq(head.id.0), head.pos)
     }
 
     /// The oldest record's number, and a position not behind its text.
     pub fn oldest_edge(&self) -> (Seq, Lpos) {
-        let pos = Lpos(self.tails().data_tail.load(acquire("oldest_edge:A")));
+        let pos = Lpos(self.tails().data_tail.get());
         (self.first_seq(), pos)
     }
 
     /// Bytes of text in use, wasted ends included.
     pub fn used_bytes(&self) -> u64 {
         let tail = self.tails().data_tail.get();
-        self.memory
-            .head()
-            .load(acquire("used_bytes:A"))
-            .pos
-            .0
-            .saturating_sub(tail)
+        self.end_pos().0.saturating_sub(tail)
     }
 
     pub(crate) fn hint(&self) -> &Word {
@@ -125,7 +119,7 @@ impl<M: Memory> Ring<M> {
     /// The oldest record's id, and whether it is retired.
     #[inline(always)]
     pub(crate) fn tail(&self) -> (DescId, bool) {
-        // ORD(tail:A): pairs with ORD(push_desc:D): what is below the tail was finalized and its text dropped before.
+        // ORD(tail:A): pairs with ORD(push_desc:A): the tail's record is seen to be finalized (M4).
         let word = self.tails().tail_id.load(acquire("tail:A"));
         (DescId(word >> 1), word & 1 != 0)
     }

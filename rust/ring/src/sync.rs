@@ -7,8 +7,10 @@
 //!
 //! # Ordering labels
 //!
-//! Every ordered access names itself: `load(acquire("reserve:A"))`. `ORDERING.md` pairs the labels. A build with
-//! `PRINTK_RING_WEAKEN=<label>` turns exactly that one access into a relaxed one, so that a model can be seen to fail.
+//! Every ordered access names itself, with the function that it stands in: `load(acquire("take:A"))`. An access that both
+//! acquires and releases has a name for each half. `ORDERING.md` pairs the labels and names the model that guards each.
+//! `PRINTK_RING_WEAKEN=<label>` takes exactly that one ordering away, so that a model can be seen to fail: when building,
+//! or, under the model checker, when running. Accesses without a label order nothing.
 
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, fence};
@@ -32,7 +34,16 @@ compile_error!(
     "printk_ring: the fused head needs a 128-bit compare-exchange; write sync/pair_<arch>.rs for this target"
 );
 
-/// True when this build weakens the access called `label`.
+/// True when this run weakens the ordering called `label`.
+#[cfg(loom)]
+fn weakened(label: &str) -> bool {
+    static WANTED: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();
+    let wanted = WANTED.get_or_init(|| std::env::var("PRINTK_RING_WEAKEN").ok());
+    wanted.as_deref() == Some(label)
+}
+
+/// True when this build weakens the ordering called `label`.
+#[cfg(not(loom))]
 const fn weakened(label: &str) -> bool {
     let Some(wanted) = option_env!("PRINTK_RING_WEAKEN") else {
         return false;
@@ -54,7 +65,7 @@ const fn weakened(label: &str) -> bool {
 
 /// Acquire, under the name `label`.
 #[inline(always)]
-pub const fn acquire(label: &str) -> Ordering {
+pub fn acquire(label: &str) -> Ordering {
     if weakened(label) {
         Ordering::Relaxed
     } else {
@@ -64,7 +75,7 @@ pub const fn acquire(label: &str) -> Ordering {
 
 /// Release, under the name `label`.
 #[inline(always)]
-pub const fn release(label: &str) -> Ordering {
+pub fn release(label: &str) -> Ordering {
     if weakened(label) {
         Ordering::Relaxed
     } else {
@@ -72,13 +83,14 @@ pub const fn release(label: &str) -> Ordering {
     }
 }
 
-/// Acquire and release, under the name `label`.
+/// Acquire and release, each half under its own name.
 #[inline(always)]
-pub const fn acq_rel(label: &str) -> Ordering {
-    if weakened(label) {
-        Ordering::Relaxed
-    } else {
-        Ordering::AcqRel
+pub fn acq_rel(acquire_label: &str, release_label: &str) -> Ordering {
+    match (weakened(acquire_label), weakened(release_label)) {
+        (false, false) => Ordering::AcqRel,
+        (true, false) => Ordering::Release,
+        (false, true) => Ordering::Acquire,
+        (true, true) => Ordering::Relaxed,
     }
 }
 
@@ -95,14 +107,6 @@ pub fn fence_release(label: &str) {
 pub fn fence_acquire(label: &str) {
     if !weakened(label) {
         fence(Ordering::Acquire);
-    }
-}
-
-/// The full barrier called `label`: earlier stores are ordered before later loads (both sides of a Dekker pair need it).
-#[inline(always)]
-pub fn fence_full(label: &str) {
-    if !weakened(label) {
-        fence(Ordering::SeqCst);
     }
 }
 
@@ -156,10 +160,10 @@ impl Word {
             .map(|_| ())
     }
 
-    /// Swaps in `new` and returns the old value.
+    /// Replaces `old` by `new` where it still stands; orders nothing.
     #[inline(always)]
-    pub fn swap(&self, new: u64, order: Ordering) -> u64 {
-        self.0.swap(new, order)
+    pub fn mark(&self, old: u64, new: u64) {
+        let _ = self.replace(old, new, Ordering::Relaxed);
     }
 
     /// Adds to a counter that orders nothing.

@@ -168,11 +168,12 @@ impl<M: Memory> Ring<M> {
     fn take(&self, block: u64) -> Result<(Head, Head, Span), Refused> {
         let mut backoff = Backoff(8);
         loop {
-            // ORD(reserve:A): before ORD(reserve:B) and ORD(room:A): a new head must not be seen with old tails.
-            let head = self.memory().head().load(acquire("reserve:A"));
+            // ORD(take:A): pairs with ORD(take:D), ORD(grow:A), ORD(first_block:A) (M1: not a new head with old tails)
+            // and ORD(commit:B): C is not seen before the state that it speaks of.
+            let head = self.memory().head().load(acquire("take:A"));
             prefetch_for_write(&self.slot(head.id.next()).state);
-            // ORD(reserve:B): pairs with ORD(push_desc:D): the slot below the tail is nobody's.
-            let word = self.tails().tail_id.load(acquire("reserve:B"));
+            // ORD(take:B): pairs with ORD(push_desc:A): the slot below the tail is nobody's (M12).
+            let word = self.tails().tail_id.load(acquire("take:B"));
             if head.id.0.wrapping_sub(word >> 1) >= self.geometry().descriptors() - 1 {
                 match self.push_desc(
                     (DescId(word >> 1), word & 1 != 0),
@@ -199,11 +200,12 @@ impl<M: Memory> Ring<M> {
                 Room::Again => continue,
             };
             let taken = head.taken(pos);
-            // ORD(reserve:C): acquires the predecessor from ORD(commit:B); releases the tails that this writer pushed.
+            // ORD(take:C): pairs with ORD(commit:B): the predecessor's last words; it may have been reopened since ORD(take:A).
+            // ORD(take:D): pairs with ORD(take:A): the tails that this writer pushed (M1).
             if self
                 .memory()
                 .head()
-                .replace(head, taken, acq_rel("reserve:C"))
+                .replace(head, taken, acq_rel("take:C", "take:D"))
             {
                 return Ok((head, taken, span));
             }
@@ -219,7 +221,7 @@ impl<M: Memory> Ring<M> {
         }
         let next = self.text_ring().end_of(head.pos, block);
         let need = Lpos(next.0.saturating_sub(self.text_ring().size()));
-        // ORD(room:A): pairs with ORD(push_data:E): what is below the tail was told to be dropped before.
+        // ORD(room:A): pairs with ORD(publish_dropped:B): what is below the tail was told to be dropped before (M11).
         if self.tails().data_tail.load(acquire("room:A")) >= need.0 {
             return Room::Free(next);
         }
@@ -230,19 +232,17 @@ impl<M: Memory> Ring<M> {
     fn make_room(&self, head: Head, next: Lpos, need: Lpos) -> Room {
         match self.push_data(need, head, self.retire_ahead()) {
             Push::Done => Room::Free(next),
-            Push::Stuck => {
-                // Only a refusal of the present head counts.
-                let same = self.memory().head().load(acquire("make_room:A")) == head;
-                if same { Room::None } else { Room::Again }
-            }
+            // Only a refusal of the present head counts; the caller's compare-exchange would notice too.
+            Push::Stuck if self.memory().head().get() == head => Room::None,
+            Push::Stuck => Room::Again,
             Push::NewestCommitted => {
                 // Its successor's number is certain to be used by now, so it can never be extended again.
                 let closed = head.with_reopenable(false);
-                // ORD(make_room:B): acquires the newest record from ORD(commit:B).
+                // ORD(make_room:A): pairs with ORD(commit:B), as ORD(take:C) does.
                 if self
                     .memory()
                     .head()
-                    .replace(head, closed, acq_rel("make_room:B"))
+                    .replace(head, closed, acquire("make_room:A"))
                 {
                     self.finalize_state(head.id);
                 }
@@ -259,11 +259,13 @@ impl<M: Memory> Ring<M> {
         } else {
             Stage::ReservedNoBlock
         };
-        // ORD(reserve:D): before the contents and the text: a reader that has copied any of them sees this state in its
-        // check (ORD(read:D)) and throws the copy away. A release store too: who sees it sees the tails that allow it.
+        // ORD(open_slot:A): pairs with ORD(obstacle:A), ORD(is_final:A) and ORD(state:A): whoever finds the old record gone
+        // sees the tails that allow it, and need not refuse or wait (M2, M3, M4).
         slot.state
-            .store(State::new(id, stage).0, release("reserve:E"));
-        fence_release("reserve:D");
+            .store(State::new(id, stage).0, release("open_slot:A"));
+        // ORD(open_slot:B): pairs with ORD(barrier:A) and ORD(obstacle:B): whoever has copied a word of the new contents or
+        // text sees in its check that the old record is gone (M5, M6).
+        fence_release("open_slot:B");
         let meta = Meta {
             text_len: 0,
             level: info.level,
@@ -360,22 +362,23 @@ impl<M: Memory> Ring<M> {
     pub fn commit(&self, ticket: Ticket) {
         let slot = self.slot(ticket.id);
         self.close(slot, &ticket);
-        // ORD(commit:A): after the contents and the text (M8, M9).
+        // ORD(commit:A): pairs with ORD(obstacle:A) and ORD(state:A): after the contents and the text (M8).
         slot.state.store(
             State::new(ticket.id, Stage::Committed).0,
             release("commit:A"),
         );
-        let mut head = self.memory().head().load(acquire("commit:C"));
+        let mut head = self.memory().head().get();
         while head.id == ticket.id {
-            // ORD(commit:B): after ORD(commit:A), to whoever takes C away: ORD(reserve:C), ORD(reopen:A).
+            // ORD(commit:B): pairs with ORD(take:A), ORD(take:C), ORD(make_room:A), ORD(finalize_last:A), ORD(claim:A)
+            // and ORD(claim:B): the record as committed, to whoever sees C or takes it away (M9).
             if self
                 .memory()
                 .head()
-                .replace(head, head.with_reopenable(true), acq_rel("commit:B"))
+                .replace(head, head.with_reopenable(true), release("commit:B"))
             {
                 return;
             }
-            head = self.memory().head().load(acquire("commit:C"));
+            head = self.memory().head().get();
         }
         // A newer record was there before C was set: nobody else will finalize this one.
         self.finalize_state(ticket.id);
@@ -392,10 +395,14 @@ impl<M: Memory> Ring<M> {
     /// Finalizes the newest record if it is committed: nobody may extend it any more, and readers see it although nothing
     /// follows.
     pub fn finalize_last(&self) {
-        let head = self.memory().head().load(acquire("finalize_last:B"));
-        // ORD(finalize_last:A): acquires the newest record from ORD(commit:B). Lost means that somebody else closed it.
+        let head = self.memory().head().get();
+        // ORD(finalize_last:A): pairs with ORD(commit:B), as ORD(take:C) does. Lost means that somebody else closed it.
         if head.reopenable
-            && self.memory().head().replace(head, head.with_reopenable(false), acq_rel("finalize_last:A"))
+            && self.memory().head().replace(
+                head,
+                head.with_reopenable(false),
+                acquire("finalize_last:A"),
+            )
         {
             self.finalize_state(head.id);
         }
@@ -412,10 +419,12 @@ impl<M: Memory> Ring<M> {
 
     #[inline]
     pub(crate) fn finalize_state(&self, id: DescId) {
-        // ORD(finalize:A): after the contents and the text (M8), its own or, through C, its predecessor's.
-        self.slot(id)
-            .state
-            .store(State::new(id, Stage::Finalized).0, release("finalize:A"));
+        // ORD(finalize_state:A): pairs with ORD(state:A), ORD(obstacle:A) and ORD(is_final:A): after the contents and the text
+        // (M8), its own or, through C, its predecessor's.
+        self.slot(id).state.store(
+            State::new(id, Stage::Finalized).0,
+            release("finalize_state:A"),
+        );
     }
 
     /// Reopens the newest record, if it is committed and `caller_id`'s, and makes its text `extend` bytes longer. The
@@ -458,16 +467,17 @@ impl<M: Memory> Ring<M> {
 
     /// Takes the newest record back from the readers' future: clears C, and owns it.
     fn claim(&self, caller_id: u64) -> Result<Ticket, Refused> {
-        let head = self.memory().head().load(acquire("reopen:B"));
+        // ORD(claim:A): pairs with ORD(commit:B): the caller that is compared is the one of the record that C speaks of.
+        let head = self.memory().head().load(acquire("claim:A"));
         let slot = self.slot(head.id);
         if !head.reopenable || slot.caller_id.get() != caller_id {
             return Err(Refused::NotReopenable);
         }
-        // ORD(reopen:A): acquires the record from ORD(commit:B) (M9).
+        // ORD(claim:B): pairs with ORD(commit:B): the record with all that was appended since ORD(claim:A) (M9).
         if !self
             .memory()
             .head()
-            .replace(head, head.with_reopenable(false), acq_rel("reopen:A"))
+            .replace(head, head.with_reopenable(false), acquire("claim:B"))
         {
             return Err(Refused::NotReopenable);
         }
@@ -481,8 +491,7 @@ impl<M: Memory> Ring<M> {
         if state.query(head.id) != Query::Is(Stage::Committed) {
             self.counters().health.count(1);
         }
-        slot.state
-            .store(State::new(head.id, stage).0, release("reopen:C"));
+        slot.state.set(State::new(head.id, stage).0);
         let capacity = u64::from(copy.meta.text_len);
         let ticket = Ticket {
             id: head.id,
@@ -527,24 +536,24 @@ impl<M: Memory> Ring<M> {
             self.store_span(slot, ticket.id, Span::Empty);
             return Ok(Span::Empty);
         }
-        let head = self.memory().head().load(acquire("first_block:A"));
+        let head = self.memory().head().get();
         let next = self.text_ring().end_of(head.pos, block);
         if head.id == ticket.id && self.free_up_to(head, next) {
             // Told before the head moves: a pusher that sees a newer record must not take this one for textless.
-            slot.state.store(
-                State::new(ticket.id, Stage::Reserved).0,
-                release("first_block:B"),
-            );
-            // ORD(first_block:C): releases ORD(first_block:B) to every later head.
+            slot.state.set(State::new(ticket.id, Stage::Reserved).0);
+            // ORD(first_block:A): pairs with ORD(take:A): the state above, and the tails that this writer pushed (M1).
             if self
                 .memory()
                 .head()
-                .replace(head, head.with_pos(next), acq_rel("first_block:C"))
+                .replace(head, head.with_pos(next), release("first_block:A"))
             {
                 let span = Span::Block {
                     begin: head.pos,
                     next,
                 };
+                // ORD(first_block:B): pairs with ORD(barrier:A): whoever has copied a word of the text that is overwritten
+                // from here on sees that it was dropped (M6).
+                fence_release("first_block:B");
                 self.store_span(slot, ticket.id, span);
                 return Ok(span);
             }
@@ -561,17 +570,18 @@ impl<M: Memory> Ring<M> {
         if longer <= next {
             return Ok(same);
         }
-        let head = self.memory().head().load(acquire("grow:A"));
+        let head = self.memory().head().get();
         if head.id != ticket.id || head.pos != next {
             return Err(Refused::NotReopenable); // somebody logged meanwhile
         }
         if !self.free_up_to(head, longer) {
             return Err(Refused::Text);
         }
+        // ORD(grow:A): pairs with ORD(take:A): the tails that this writer pushed (M1).
         if !self
             .memory()
             .head()
-            .replace(head, head.with_pos(longer), acq_rel("grow:B"))
+            .replace(head, head.with_pos(longer), release("grow:A"))
         {
             return Err(Refused::NotReopenable);
         }
@@ -586,8 +596,9 @@ impl<M: Memory> Ring<M> {
     fn move_text(&self, ticket: &Ticket, (begin, next): (Lpos, Lpos), longer: Lpos) {
         let ring = self.text_ring();
         let (old, new) = (ring.place(begin, next), ring.place(begin, longer));
-        // The text that is overwritten here was told to be dropped before; a reader of it must see that.
-        fence_release("grow:C");
+        // ORD(move_text:A): pairs with ORD(barrier:A): whoever has copied a word of the text that is overwritten here, or
+        // by the owner later, sees that it was dropped (M6).
+        fence_release("move_text:A");
         self.store_span(
             self.slot(ticket.id),
             ticket.id,

@@ -1,5 +1,6 @@
 //! The fused head on x86-64: two words that one `cmpxchg16b` replaces together.
 
+use super::acquire;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Two 64-bit words replaced in one step. Loads take the halves one by one and re-check the high one: a 128-bit load is a
@@ -27,13 +28,15 @@ impl Pair {
         features.ecx & (1 << 13) != 0
     }
 
-    /// Both words as `(low, high)`, as they stood together at some moment between call and return.
+    /// Both words as `(low, high)`, as they stood together at some moment between call and return. Acquires whatever
+    /// the caller asks for: the two halves need it for themselves.
     #[inline(always)]
-    pub fn load(&self, order: Ordering) -> (u64, u64) {
+    pub fn load(&self, _order: Ordering) -> (u64, u64) {
         loop {
-            let high = self.high.load(order);
-            // The re-check below must not move up: the low word's load is an acquire one.
-            let low = self.low.load(Ordering::Acquire);
+            // ORD(pair:A): before the low word, or a position from before could be taken for this id's.
+            let high = self.high.load(acquire("pair:A"));
+            // ORD(pair:B): before the re-check, or a position from afterwards could be.
+            let low = self.low.load(acquire("pair:B"));
             if self.high.load(Ordering::Relaxed) == high {
                 return (low, high);
             }
