@@ -211,6 +211,13 @@ fn ints_keep_all_digits() {
     ] {
         assert_eq!(value(Value::Int(number)), number.to_string());
     }
+    let mut power = 1u64;
+    for _ in 0..20 {
+        for number in [power - 1, power, power + 1] {
+            assert_eq!(value(Value::UInt(number)), number.to_string());
+        }
+        power = power.saturating_mul(10);
+    }
 }
 
 #[test]

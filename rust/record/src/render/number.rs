@@ -219,3 +219,86 @@ fn signed_value(text: &[u8]) -> i32 {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn same(write: impl Fn(&mut Out<'_>), expected: &str) {
+        let mut buf = [0u8; 400];
+        let mut out = Out::new(&mut buf);
+        write(&mut out);
+        assert_eq!(core::str::from_utf8(out.written()), Ok(expected));
+    }
+
+    /// What CPython 3.11 prints for `repr`.
+    #[test]
+    fn floats_look_as_in_python() {
+        let pairs = [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (2.5, "2.5"),
+            (-2.5, "-2.5"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (100000.0, "100000.0"),
+            (123456789.0, "123456789.0"),
+            (1e15, "1000000000000000.0"),
+            (1234567890123456.7, "1234567890123456.8"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (12345678901234567000.0, "1.2345678901234567e+19"),
+            (1e22, "1e+22"),
+            (1e23, "1e+23"),
+            (1e100, "1e+100"),
+            (-1.5e300, "-1.5e+300"),
+            (0.001, "0.001"),
+            (0.0001, "0.0001"),
+            (0.00012345, "0.00012345"),
+            (0.00001, "1e-05"),
+            (0.000012345, "1.2345e-05"),
+            (1e-7, "1e-07"),
+            (-1e-10, "-1e-10"),
+            (1e-100, "1e-100"),
+            (5e-324, "5e-324"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::MIN, "-1.7976931348623157e+308"),
+            (core::f64::consts::PI, "3.141592653589793"),
+            (1.0 / 3.0, "0.3333333333333333"),
+            (4294967296.0, "4294967296.0"),
+        ];
+        for (number, expected) in pairs {
+            same(|out| finite(out, number), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_finite_number_has_a_name() {
+        assert_eq!(float_name(f64::NAN), Some("NaN"));
+        assert_eq!(float_name(-f64::NAN), Some("NaN"));
+        assert_eq!(float_name(f64::INFINITY), Some("Infinity"));
+        assert_eq!(float_name(f64::NEG_INFINITY), Some("-Infinity"));
+        assert_eq!(float_name(f64::MAX), None);
+    }
+
+    #[test]
+    fn integers_are_padded_with_spaces_and_never_cut() {
+        same(|out| unsigned(out, 0), "0");
+        same(|out| unsigned(out, u64::MAX), "18446744073709551615");
+        same(|out| signed(out, i64::MIN), "-9223372036854775808");
+        same(|out| padded(out, 7, 5), "    7");
+        same(|out| padded(out, 0, 5), "    0");
+        same(|out| padded(out, 123_456, 5), "123456");
+    }
+
+    #[test]
+    fn the_last_digits_keep_their_zeros() {
+        assert_eq!(digits::<6>(42), *b"000042");
+        assert_eq!(digits::<9>(123_456_789), *b"123456789");
+        assert_eq!(digits::<3>(1_234), *b"234");
+        assert_eq!(digits::<1>(7), *b"7");
+    }
+}
