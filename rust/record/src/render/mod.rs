@@ -122,11 +122,11 @@ pub fn render(format: Format, out: &mut Out<'_>, meta: &Meta, record: &RecordVie
     if fits(format, out, &scene, start) {
         return true;
     }
-    if start == 0 {
-        render_cut(format, out, meta, record)
-    } else {
-        give_up(out, start)
+    if start != 0 {
+        return give_up(out, start);
     }
+    out.truncate_to(start);
+    render_cut(format, out, meta, record)
 }
 
 /// Like [`render`], but shortens the record to what room there is, also behind others.
