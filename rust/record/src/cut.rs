@@ -14,7 +14,7 @@
 //!    are left out, then the logger, and at last the event is cut to nothing.
 //!
 //! Cuts are made between characters. A cut event or message ends in
-//! [`MARK`](crate::wire::MARK); a cut value is a plain prefix of what was logged, so that
+//! [`MARK`]; a cut value is a plain prefix of what was logged, so that
 //! it stays data. A cut datetime, decimal or path becomes a str. A list, dict, enum or
 //! NumPy scalar that is too long becomes a str too: the beginning of its JSON text.
 //! Numbers, bools and UUIDs are never cut. Any record that was touched is `truncated`,

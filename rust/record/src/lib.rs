@@ -1,8 +1,8 @@
 //! The record: typed key/values to bytes, bytes to typed key/values, and their rendering.
 //!
-//! A log call describes itself as a [`Payload`]; [`encode`] turns that into bytes that
-//! fit a bound, whatever was logged. A reader turns the bytes back with [`decode`], which
-//! accepts arbitrary bytes and answers with a [`RecordView`] or an error, and [`render`]
+//! A log call describes itself as a [`Payload`]; [`encode()`] turns that into bytes that
+//! fit a bound, whatever was logged. A reader turns the bytes back with [`decode()`], which
+//! accepts arbitrary bytes and answers with a [`RecordView`] or an error, and [`render()`]
 //! writes the view, together with a [`Meta`], as one of the six [`Format`]s.
 //!
 //! The tour, in reading order:
@@ -20,6 +20,24 @@
 //! | [`meta`] | what the caller knows about a record beside its payload |
 //! | [`out`] | the bounded writer that everything is rendered into |
 //! | [`mod@render`] | text, iso, json, logfmt, kmsg, syslog |
+//!
+//! ```
+//! use pr_record::{Field, Format, Meta, NoSites, Out, Payload, Value, decode, encode, render};
+//!
+//! let fields = [Field { key: "port", value: Value::Int(8080) }];
+//! let payload =
+//!     Payload { event: "listening", logger: Some("web"), fields: &fields, ..Payload::default() };
+//! let mut stored = [0; 128];
+//! let len = encode(&payload, &mut stored).len;
+//!
+//! let record = decode(stored.get(..len).unwrap_or(&[]), &NoSites)?;
+//! let meta = Meta { seq: 1, ts_nsec: 1_234_567_890, level: 6, facility: 1, ..Meta::default() };
+//! let mut shown = [0; 128];
+//! let mut out = Out::new(&mut shown);
+//! assert!(render(Format::Text, &mut out, &meta, &record));
+//! assert_eq!(out.written(), b"[    1.234567] web: listening port=8080\n");
+//! # Ok::<(), pr_record::DecodeError>(())
+//! ```
 //!
 //! # Any context
 //!
@@ -45,9 +63,11 @@
 )]
 
 mod copy;
+mod cursor;
 pub mod cut;
 pub mod decode;
 pub mod encode;
+mod keys;
 pub mod level;
 pub mod meta;
 pub mod nest;

@@ -1,6 +1,6 @@
 //! Building a nested value in a caller's buffer.
 
-use crate::decode::Cursor;
+use crate::cursor::Cursor;
 use crate::pen::Pen;
 use crate::value::{Raw, Value};
 use crate::wire::{DICT, LIST, MAX_DEPTH, MAX_ITEMS};

@@ -1,6 +1,6 @@
 //! What a field can hold, and views over encoded lists and dicts.
 
-use crate::decode::Cursor;
+use crate::cursor::Cursor;
 use crate::pen::Pen;
 
 /// A typed value. Strings are borrowed, nested values are views over their encoding

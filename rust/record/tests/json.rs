@@ -194,6 +194,29 @@ fn of_fields_with_the_same_key_the_last_one_counts() {
 }
 
 #[test]
+fn in_a_record_of_many_fields_each_name_is_there_once_too() {
+    let keys: Vec<String> = (0..3000)
+        .map(|number| format!("k{}", number % 2000))
+        .collect();
+    let fields: Vec<_> = keys
+        .iter()
+        .zip(0..)
+        .map(|(key, number)| int(key, number))
+        .collect();
+    let line = json(&Payload {
+        event: "e",
+        fields: &fields,
+        ..Payload::default()
+    });
+    assert!(!line.contains("truncated"));
+    for number in 0..2000 {
+        let last = if number < 1000 { number + 2000 } else { number };
+        assert_eq!(line.matches(&format!("\"k{number}\":")).count(), 1);
+        assert!(line.contains(&format!("\"k{number}\":{last}")), "{number}");
+    }
+}
+
+#[test]
 fn nan_and_infinities_are_strings() {
     assert_eq!(value(Value::Float(f64::NAN)), "\"NaN\"");
     assert_eq!(value(Value::Float(f64::INFINITY)), "\"Infinity\"");

@@ -197,6 +197,19 @@ fn everything_comes_back_as_it_was() {
 }
 
 #[test]
+fn every_line_number_but_zero_is_kept() {
+    for line in [0, 1, 2, 255, 256, u32::MAX] {
+        let bytes = encoded(&Payload {
+            event: "e",
+            line,
+            ..Payload::default()
+        });
+        assert_eq!(view(&bytes).line(), line);
+        assert_eq!(bytes.len(), if line == 0 { 4 } else { 9 });
+    }
+}
+
+#[test]
 fn what_was_not_said_is_not_there() {
     let bytes = encoded(&Payload {
         event: "e",

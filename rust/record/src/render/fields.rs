@@ -1,7 +1,8 @@
 //! Fields under their names, where names must be unique.
 
 use super::Scene;
-use crate::decode::{Fields, RecordView};
+use crate::decode::RecordView;
+use crate::keys::KeySet;
 use crate::value::{Field, Value};
 
 /// A field under the name that it gets.
@@ -14,54 +15,53 @@ pub(crate) struct Named<'a> {
     pub(crate) value: Value<'a>,
 }
 
-/// The fields of a scene, each name once and none of them reserved.
+/// Calls for the fields of a scene in order, each name once and none of them reserved.
 ///
 /// A key that the formats use themselves gets a trailing `_` until the name is free. Of
 /// fields with the same key, which no logger makes, the last one counts.
-pub(crate) struct Names<'r, 'a> {
-    record: &'r RecordView<'a>,
-    fields: Fields<'a>,
-    left: usize,
-}
-
-impl<'r, 'a> Names<'r, 'a> {
-    pub(crate) fn new(scene: &Scene<'r, 'a>) -> Names<'r, 'a> {
-        Names {
-            record: scene.record,
-            fields: scene.record.fields(),
-            left: scene.fields,
-        }
+#[inline(always)]
+pub(crate) fn each<'a>(scene: &Scene<'_, 'a>, mut write: impl FnMut(&Named<'a>)) {
+    if scene.record.keys_may_repeat() {
+        return each_last(scene, &mut write);
     }
-
-    /// A later field has the same key.
-    #[inline(always)]
-    fn comes_again(&self, key: &str) -> bool {
-        self.record.keys_may_repeat() && has_key(self.fields.clone(), key, 0)
+    for field in scene.record.fields().take(scene.fields) {
+        write(&named(scene.record, field));
     }
 }
 
-impl<'a> Iterator for Names<'_, 'a> {
-    type Item = Named<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Named<'a>> {
-        loop {
-            self.left = self.left.checked_sub(1)?;
-            let Field { key, value } = self.fields.next()?;
-            if self.comes_again(key) {
-                continue;
-            }
-            let underscores = if is_reserved(key) {
-                free(self.record, key)
-            } else {
-                0
-            };
-            return Some(Named {
-                key,
-                underscores,
-                value,
-            });
+/// The same where keys have to be compared: those that look like another one.
+#[inline(never)]
+fn each_last<'a>(scene: &Scene<'_, 'a>, write: &mut dyn FnMut(&Named<'a>)) {
+    let mut seen = KeySet::<256>::EMPTY;
+    let mut repeated = KeySet::<256>::EMPTY;
+    for key in scene.record.keys() {
+        if seen.insert(key) {
+            repeated.insert(key);
         }
+    }
+    let mut later = scene.record.keys();
+    for field in scene.record.fields().take(scene.fields) {
+        later.next();
+        let key = field.key.as_bytes();
+        if repeated.may_contain(key) && later.clone().any(|later| later == key) {
+            continue;
+        }
+        write(&named(scene.record, field));
+    }
+}
+
+#[inline(always)]
+fn named<'a>(record: &RecordView<'a>, field: Field<'a>) -> Named<'a> {
+    let Field { key, value } = field;
+    let underscores = if is_reserved(key) {
+        free(record, key)
+    } else {
+        0
+    };
+    Named {
+        key,
+        underscores,
+        value,
     }
 }
 
@@ -88,21 +88,22 @@ fn is_reserved(key: &str) -> bool {
 
 /// The number of `_` that make the name one that no field has.
 #[cold]
+#[inline(never)]
 fn free(record: &RecordView<'_>, key: &str) -> usize {
     let mut underscores = 1;
-    while has_key(record.fields(), key, underscores) {
+    while record
+        .keys()
+        .any(|other| is_extended(other, key.as_bytes(), underscores))
+    {
         underscores += 1;
     }
     underscores
 }
 
-/// One of the fields has this key with so many `_` behind it.
-fn has_key(mut fields: Fields<'_>, key: &str, underscores: usize) -> bool {
-    fields.any(|field| {
-        let (head, tail) = match field.key.as_bytes().split_at_checked(key.len()) {
-            Some(parts) => parts,
-            None => return false,
-        };
-        tail.len() == underscores && head == key.as_bytes() && tail.iter().all(|byte| *byte == b'_')
-    })
+/// `other` is `key` with so many `_` behind it.
+fn is_extended(other: &[u8], key: &[u8], underscores: usize) -> bool {
+    match other.strip_prefix(key) {
+        Some(tail) => tail.len() == underscores && tail.iter().all(|byte| *byte == b'_'),
+        None => false,
+    }
 }

@@ -1,7 +1,7 @@
 //! One flat JSON object a line, without spaces.
 
 use super::escape::{self, Quotes};
-use super::fields::Names;
+use super::fields;
 use super::{Scene, number, time};
 use crate::cut::prefix;
 use crate::encode::Exc;
@@ -35,13 +35,13 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
         quotes: Quotes::Json,
         cap: scene.cap,
     };
-    for field in Names::new(scene) {
+    fields::each(scene, |field| {
         out.put(b",\"");
         escape::quoted_part(out, field.key, Quotes::Json);
         (0..field.underscores).for_each(|_| out.put_byte(b'_'));
         out.put(b"\":");
         writer.value(out, &field.value);
-    }
+    });
     if let Some(exc) = record.exc() {
         exception(out, scene, &exc);
     }

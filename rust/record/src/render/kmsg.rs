@@ -12,7 +12,7 @@
 //! always ends in a newline.
 
 use super::escape::Quotes;
-use super::fields::Names;
+use super::fields;
 use super::json::{self, Shape, Writer};
 use super::syslog::prio_number;
 use super::{Scene, number};
@@ -26,7 +26,7 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     head(out, scene.meta);
     text(out, scene);
     out.put_byte(b'\n');
-    for field in Names::new(scene) {
+    fields::each(scene, |field| {
         out.put_byte(b' ');
         let start = out.len();
         out.put(if field.key.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
         out.put_byte(b'=');
         value(out, &field.value, scene.cap);
         out.put_byte(b'\n');
-    }
+    });
 }
 
 fn head(out: &mut Out<'_>, meta: &Meta) {

@@ -4,7 +4,7 @@
 //! value is either bare or one JSON string, so that no field can pretend to be two.
 
 use super::escape::{self, Quotes};
-use super::fields::Names;
+use super::fields;
 use super::json::{self, Shape, Writer};
 use super::{Scene, number, text, time};
 use crate::level::Level;
@@ -35,13 +35,13 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     if let Some(func) = record.func() {
         string(out, " func=", scene.cut(func));
     }
-    for field in Names::new(scene) {
+    fields::each(scene, |field| {
         out.put_byte(b' ');
         key(out, field.key);
         (0..field.underscores).for_each(|_| out.put_byte(b'_'));
         out.put_byte(b'=');
         value(out, &field.value, scene.cap);
-    }
+    });
     if let Some(exc) = record.exc() {
         let told = [exc.stacktrace, exc.message, exc.kind]
             .into_iter()
