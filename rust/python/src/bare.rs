@@ -18,13 +18,13 @@ impl Bare {
         let geometry = u32::try_from(desc_bits).ok().zip(u32::try_from(avg_data_bits).ok()).and_then(|(d, a)| Geometry::new(d, a));
         let Some(geometry) = geometry else { return Err(errors::config(py, "desc_bits must be 1 to 24, avg_data_bits 3 to 16")) };
         if !(0..=32).contains(&retire_ahead) { return Err(errors::config(py, "retire_ahead must be 0 to 32")); }
-        let layout = Layout::from_size_align(geometry.ring_bytes() as usize, 4096).map_err(|_| errors::no_memory("ring"))?;
+        let layout = Layout::from_size_align(geometry.ring_bytes() as usize, 4096).map_err(|_| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
         // SAFETY: not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| errors::no_memory("ring"))?;
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
         // SAFETY: fresh.
         let region = unsafe { Region::over(base, geometry) };
         region.init();
-        let ring = Ring::new(region, geometry, retire_ahead as u32).ok_or_else(|| errors::no_memory("ring"))?;
+        let ring = Ring::new(region, geometry, retire_ahead as u32).ok_or_else(|| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
         Ok(Bare { ring, base, layout })
     }
     /// Ring.

@@ -148,12 +148,18 @@ pub fn overrun(py: Python<'_>, lost: u64) -> PyErr {
     raise(py, |classes| &classes.overrun, (lost,))
 }
 
-/// A `RingFileError`.
-pub fn ring_file(py: Python<'_>, errno: i32, reason: String, path: String) -> PyErr {
-    raise(py, |classes| &classes.ring_file, (errno, reason, path))
-}
-
-/// A `MemoryError`.
-pub fn no_memory(what: &'static str) -> PyErr {
-    PyMemoryError::new_err(what)
+/// The exception of an error of the host.
+pub fn from_host(py: Python<'_>, why: pr_host::Error) -> PyErr {
+    use pr_host::Error;
+    let text = why.to_string();
+    match why {
+        Error::Config(text) => config(py, text),
+        Error::RingFile { path, reason, errno } => {
+            let errno = errno.unwrap_or(libc::EINVAL);
+            let path = path.to_string_lossy().into_owned();
+            raise(py, |classes| &classes.ring_file, (errno, reason, path))
+        }
+        Error::Os { errno: libc::ENOMEM, .. } => PyMemoryError::new_err(text),
+        Error::Os { errno, .. } => PyOSError::new_err((errno, text)),
+    }
 }

@@ -1,29 +1,66 @@
-//! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else.
+//! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else. It is the
+//! only crate that runs attached to the interpreter; `unsafe` is in [`fastcall`] alone.
 //!
 //! | module | one idea |
 //! |---|---|
 //! | [`errors`] | the exceptions, and the only place where an error becomes one |
-//! | [`levels`] | what Python gives for a level, and what it gets |
+//! | [`levels`], [`sizes`], [`parameters`] | what Python gives for a level, a size, a timeout, a format |
+//! | [`convert`] | values from Python into a record, and back |
+//! | [`fastcall`] | the log call: the interpreter's fast calling convention, straight into the ring |
+//! | [`call`] | a log call in full: what the fast way does not take |
+//! | [`logger`] | a log, a name, a level and bound fields |
+//! | [`logs`] | the logs of this process; waiting without the interpreter; the orderly exit |
+//! | [`log`] | a ring with its consoles |
+//! | [`sink`], [`console`] | where a console writes, and the console |
+//! | [`reader`], [`record`], [`columns`] | records one by one, decoded, and all at once |
+//! | [`file`] | a ring file of any process |
 //! | [`ring`] | the bare ring |
-use pyo3::prelude::*;
 
 mod bare;
+mod call;
+mod columns;
+mod console;
+mod convert;
 mod errors;
+mod fastcall;
 mod levels;
+mod log;
+mod logger;
+mod logs;
+mod parameters;
+mod reader;
+mod record;
 mod ring;
+mod sink;
+mod sizes;
 
-/// The ring, the log with its consoles, and the reader.
-#[pymodule(gil_used = false)]
+/// The native module: the ring, the log with its consoles, and the reader.
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::console::Console;
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]
+    use crate::log::{_default_logger, _set_default, _shutdown, Log, defaults};
+    #[pymodule_export]
+    use crate::logger::Logger;
+    #[pymodule_export]
+    use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::record::{_format_dropped, Record, decode_fields, decode_text};
+    #[pymodule_export]
     use crate::ring::{RawRecord, RecordInfo, Reservation, Ring};
+    #[pymodule_export]
+    use crate::sink::Sink;
+    #[pymodule_export]
+    use crate::sizes::parse_size;
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        crate::errors::add_to(module)
+        crate::errors::add_to(module)?;
+        crate::fastcall::add_to(module)
     }
 }

@@ -1,0 +1,271 @@
+//! A log call in full: what the fast path does not take. Any object is an event, a value, an option; nothing of it raises.
+
+use crate::convert::{Taken, Taker, text};
+use crate::levels::Given;
+use crate::logger::Logger;
+use crate::logs;
+use pr_host::Log;
+use pr_printk::thread;
+use pr_record::{Exc, Field, Payload};
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFrame, PyList, PyMapping, PyString, PyTuple};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// A call as it came.
+pub struct Call<'a, 'py> {
+    /// The level.
+    pub given: Given,
+    /// `exc_info` is True unless it is given.
+    pub is_exception: bool,
+    /// What the record is about.
+    pub event: &'a Bound<'py, PyAny>,
+    /// Arguments of the template.
+    pub args: &'a [Bound<'py, PyAny>],
+    /// The keywords and their values.
+    pub keywords: &'a [(Bound<'py, PyString>, Bound<'py, PyAny>)],
+}
+
+/// The keywords that are no fields.
+#[derive(Default)]
+struct Options<'a, 'py> {
+    exc_info: Option<&'a Bound<'py, PyAny>>,
+    stack_info: Option<&'a Bound<'py, PyAny>>,
+    stacklevel: Option<&'a Bound<'py, PyAny>>,
+    extra: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl<'a, 'py> Options<'a, 'py> {
+    /// Where the value of the keyword belongs; None: it is a field.
+    fn place(&mut self, name: &str) -> Option<&mut Option<&'a Bound<'py, PyAny>>> {
+        match name {
+            "exc_info" => Some(&mut self.exc_info),
+            "stack_info" => Some(&mut self.stack_info),
+            "stacklevel" => Some(&mut self.stacklevel),
+            "extra" => Some(&mut self.extra),
+            _ => None,
+        }
+    }
+}
+
+/// True for a keyword that is no field.
+#[inline]
+pub fn is_option(name: &str) -> bool {
+    match name.len() {
+        5 => name == "extra",
+        8 => name == "exc_info",
+        10 => name == "stack_info" || name == "stacklevel",
+        _ => false,
+    }
+}
+
+/// A record in the making.
+struct Draft<'a> {
+    fields: Vec<(Cow<'a, str>, Taken)>,
+    message: Option<String>,
+    exc: Option<(String, String, String)>,
+    place: Option<Place>,
+}
+
+/// Where the call stands in the source.
+struct Place {
+    file: String,
+    line: u32,
+    func: String,
+}
+
+/// Makes the record and stores it. An error is not the call's own: an interruption that came while Python code of the
+/// arguments ran, to be passed on.
+pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> PyResult<()> {
+    let level = call.given.level;
+    let Some(_nest) = thread::enter() else {
+        // A `__str__` that logs itself: too deep. The store finds so too, and counts it.
+        let _ = log.emit_now(level, &Payload::default(), None);
+        return Ok(());
+    };
+    let mut taker = Taker::default();
+    let event = taker.str_of(call.event);
+    let draft = draft(py, &mut taker, &event, call);
+    let event = text::of_str(&event);
+    let fields = all_fields(logger, &draft);
+    let exc = draft.exc.as_ref().map(|(kind, message, stacktrace)| Exc { kind, message, stacktrace });
+    let payload = Payload {
+        event: &event,
+        message: draft.message.as_deref().filter(|message| *message != event),
+        logger: logger.stored_name(),
+        levelno: call.given.levelno,
+        file: draft.place.as_ref().map(|place| &*place.file),
+        line: draft.place.as_ref().map_or(0, |place| place.line),
+        func: draft.place.as_ref().map(|place| &*place.func),
+        exc,
+        fields: &fields,
+    };
+    let (_, signalled) = logs::store(py, log, level, &payload, None);
+    taker.interrupt().map_or(signalled, Err)
+}
+
+/// The bound fields that the call does not give anew, then the call's.
+fn all_fields<'a>(logger: &'a Logger, draft: &'a Draft<'_>) -> Vec<Field<'a>> {
+    let bound = logger.bound();
+    let own: HashSet<&str> = if bound.is_empty() { HashSet::new() } else { draft.keys().collect() };
+    let kept = bound.iter().filter(|(key, _)| !own.contains(&**key)).map(|(key, value)| (&**key, value));
+    let given = draft.fields.iter().map(|(key, value)| (&**key, value));
+    kept.chain(given).map(|(key, value)| Field { key, value: value.value() }).collect()
+}
+
+impl Draft<'_> {
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(key, _)| &**key)
+    }
+
+    /// Adds a field unless there is one of that name.
+    fn add_new(&mut self, key: &'static str, value: Taken) {
+        if self.keys().all(|known| known != key) {
+            self.fields.push((Cow::Borrowed(key), value));
+        }
+    }
+}
+
+fn draft<'a>(py: Python<'_>, taker: &mut Taker, event: &Bound<'_, PyString>, call: &'a Call<'_, '_>) -> Draft<'a> {
+    let mut options = Options::default();
+    let mut draft = Draft { fields: Vec::with_capacity(call.keywords.len()), message: None, exc: None, place: None };
+    for (name, value) in call.keywords {
+        let name = text::of_str(name);
+        match options.place(&name) {
+            Some(place) => *place = Some(value),
+            None => draft.fields.push((name, taker.take(value))),
+        }
+    }
+    let level = options.stacklevel.and_then(stacklevel);
+    if options.stack_info.is_some_and(|wanted| is_true(taker, wanted)) {
+        let stack = py.import("printk_ring.exceptions").and_then(|module| module.call_method1("stack", (level.unwrap_or(1),)));
+        if let Some(stack) = taker.ok(py, stack) {
+            draft.fields.push((Cow::Borrowed("stack_info"), Taken::Str(taker.text_of(&stack))));
+        }
+    }
+    if let Some(extra) = options.extra {
+        add_extra(taker, &mut draft, extra);
+    }
+    if !call.args.is_empty() {
+        render(py, taker, &mut draft, event, call.args);
+    }
+    draft.exc = described(py, taker, options.exc_info, call.is_exception);
+    if let Some(level) = level {
+        draft.place = taker.ok(py, place(py, level)).flatten();
+    }
+    draft
+}
+
+/// Fields from `extra`; those that the call gives by keyword win. What is no mapping is itself a field.
+fn add_extra(taker: &mut Taker, draft: &mut Draft<'_>, extra: &Bound<'_, PyAny>) {
+    if extra.is_none() {
+        return;
+    }
+    let Some(entries) = taker.ok(extra.py(), entries(extra)) else {
+        let value = taker.take(extra);
+        return draft.add_new("extra", value);
+    };
+    let mut known: HashSet<String> = draft.keys().map(str::to_owned).collect();
+    for (key, value) in entries {
+        let key = taker.text_of(&key);
+        let value = taker.take(&value);
+        if known.insert(key.clone()) {
+            draft.fields.push((Cow::Owned(key), value));
+        }
+    }
+}
+
+type Entries<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
+
+/// A copy of a mapping: it may change while the `__str__` of a value runs.
+fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
+    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
+        return Ok(dict.iter().collect());
+    }
+    mapping.cast::<PyMapping>()?.items()?.iter().map(|entry| entry.extract()).collect()
+}
+
+/// The message: the event with its arguments. If they do not fit, the record says so in two fields.
+fn render(py: Python<'_>, taker: &mut Taker, draft: &mut Draft<'_>, event: &Bound<'_, PyString>, args: &[Bound<'_, PyAny>]) {
+    let why = match format(py, event, args) {
+        Ok(message) => {
+            draft.message = Some(message);
+            return;
+        }
+        Err(why) => why,
+    };
+    let kind = why.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| text::owned(&name));
+    let told = taker.text_of(&why.value(py).clone().into_any());
+    let args = PyList::new(py, args).map(Bound::into_any);
+    let args = taker.ok(py, args).map_or(Taken::Null, |args| taker.take(&args));
+    let _: Option<()> = taker.ok(py, Err(why));
+    draft.add_new("format_args", args);
+    draft.add_new("format_error", Taken::Str(format!("{kind}: {told}")));
+}
+
+fn format(py: Python<'_>, event: &Bound<'_, PyString>, args: &[Bound<'_, PyAny>]) -> PyResult<String> {
+    let named = match args {
+        [only] => Some(only).filter(|only| only.is_instance_of::<PyDict>() || only.cast::<PyMapping>().is_ok()),
+        _ => None,
+    };
+    let message = match named {
+        Some(mapping) if mapping.is_truthy()? => event.rem(mapping)?,
+        _ => event.rem(PyTuple::new(py, args)?)?,
+    };
+    Ok(text::owned(message.cast::<PyString>()?))
+}
+
+/// Type, message and stack trace of the exception that `exc_info` names.
+fn described(
+    py: Python<'_>,
+    taker: &mut Taker,
+    exc_info: Option<&Bound<'_, PyAny>>,
+    is_exception: bool,
+) -> Option<(String, String, String)> {
+    let wanted = match exc_info {
+        None if !is_exception => return None,
+        None => true.into_pyobject(py).ok()?.to_owned().into_any(),
+        Some(given) => given.clone(),
+    };
+    if !wanted.is_instance_of::<PyBaseException>() && !is_true(taker, &wanted) {
+        return None;
+    }
+    let described = py.import("printk_ring.exceptions").and_then(|module| module.call_method1("describe", (wanted,)));
+    let described = taker.ok(py, described)?.cast_into::<PyTuple>().ok()?;
+    let mut parts = described.iter().map(|part| taker.text_of(&part));
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}
+
+/// Truth; an object that cannot tell is not true.
+fn is_true(taker: &mut Taker, object: &Bound<'_, PyAny>) -> bool {
+    taker.ok(object.py(), object.is_truthy()).unwrap_or(false)
+}
+
+/// The number of `stacklevel`, at least 1. None: it is no number.
+fn stacklevel(given: &Bound<'_, PyAny>) -> Option<u32> {
+    let given = given.cast::<pyo3::types::PyInt>().ok()?;
+    let number = given.extract::<i64>().unwrap_or_else(|_| if given.gt(0).unwrap_or(false) { i64::MAX } else { 1 });
+    Some(u32::try_from(number.max(1)).unwrap_or(u32::MAX))
+}
+
+/// File, line and function of the frame that is `level` calls up, or of the outermost.
+fn place(py: Python<'_>, level: u32) -> PyResult<Option<Place>> {
+    let mut frame = py.import("sys")?.call_method0("_getframe")?;
+    for _ in 1..level {
+        let outer = frame.getattr("f_back")?;
+        if outer.is_none() {
+            break;
+        }
+        frame = outer;
+    }
+    let Ok(frame) = frame.cast_into::<PyFrame>() else {
+        return Ok(None);
+    };
+    let code = frame.getattr("f_code")?;
+    Ok(Some(Place {
+        file: text::owned(code.getattr("co_filename")?.cast::<PyString>()?),
+        line: frame.getattr("f_lineno")?.extract::<Option<u32>>()?.unwrap_or(0),
+        func: text::owned(code.getattr("co_name")?.cast::<PyString>()?),
+    }))
+}

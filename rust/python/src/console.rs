@@ -1,0 +1,228 @@
+//! `Console`, and the ways to ask for one.
+
+use crate::errors;
+use crate::levels::{self, LevelArg};
+use crate::logs::{self, LogHandle};
+use crate::parameters::{FormatArg, OverflowArg, Seconds};
+use crate::sink::Sink;
+use pr_host::options::default;
+use pr_host::{ConsoleOptions, Log};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// One console of a log: a sink, a format, a level, and a place in the ring. Made by `Log.add_console`.
+///
+/// Every property is read without waiting for, and without performing, printing. After `remove` the properties keep
+/// working (`enabled` and `alive` are False) and the methods return False or do nothing.
+#[pyclass(frozen, module = "printk_ring")]
+pub struct Console {
+    console: Arc<pr_host::Console>,
+    log: Weak<Log>,
+}
+
+impl Console {
+    /// The console as Python sees it. It does not keep its log open.
+    pub fn new(log: &LogHandle, console: Arc<pr_host::Console>) -> Console {
+        Console { console, log: Arc::downgrade(log.shared()) }
+    }
+}
+
+#[pymethods]
+impl Console {
+    /// Its name, unique within the log.
+    #[getter]
+    fn name(&self) -> &str {
+        self.console.name()
+    }
+
+    /// The least severe level it prints; None: that of `Log.console_level`. Settable with any level.
+    #[getter]
+    fn level<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.console.level().map(|level| levels::member(py, level)).transpose()
+    }
+
+    #[setter]
+    fn set_level(&self, value: Option<LevelArg>) {
+        self.console.set_level(value.map(|level| level.0));
+    }
+
+    /// The number of the record it prints next.
+    #[getter]
+    fn seq(&self) -> u64 {
+        self.console.seq()
+    }
+
+    /// Records stored and not yet printed.
+    #[getter]
+    fn lag(&self) -> u64 {
+        self.console.lag()
+    }
+
+    /// Records overwritten before it came to them, since it was added.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.console.dropped()
+    }
+
+    /// Failed writes since it was added.
+    #[getter]
+    fn errors(&self) -> u64 {
+        self.console.errors()
+    }
+
+    /// False while suspended, and after `remove`.
+    #[getter]
+    fn enabled(&self) -> bool {
+        self.console.is_enabled()
+    }
+
+    /// The context that prints on it at this moment, None when none does ("printer": its own thread).
+    #[getter]
+    fn owner(&self) -> Option<&'static str> {
+        self.console.owner()
+    }
+
+    /// True while it has a printer thread that is not abandoned.
+    #[getter]
+    fn alive(&self) -> bool {
+        self.console.is_alive()
+    }
+
+    /// Stops printing after the record in hand; records wait in the ring, and are dropped there when it wraps.
+    fn suspend(&self) {
+        self.console.suspend();
+    }
+
+    /// Goes on printing where `suspend` stopped; wakes the printer.
+    fn resume(&self) {
+        self.console.resume();
+    }
+
+    /// Closes and opens a file sink again before the next record (after a rotation by others). Else nothing.
+    fn reopen(&self) {
+        self.console.reopen();
+    }
+
+    /// As `Log.flush`, for this console alone; True at once when it is suspended.
+    #[pyo3(signature = (timeout=Seconds::of(default::FLUSH_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
+    fn flush(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
+        flush(py, &self.console, timeout.0)
+    }
+
+    /// Prints what was stored before the call, within `timeout`, and takes the console away.
+    ///
+    /// False: the sink is stuck; the thread is abandoned and calls nothing more.
+    #[pyo3(signature = (timeout=Seconds::of(default::REMOVE_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
+    fn remove(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
+        let Some(log) = self.log.upgrade().map(LogHandle::from) else {
+            return Ok(false);
+        };
+        // What takes long is done in slices, so that Ctrl-C is noticed; what is left is then quick.
+        let start = Instant::now();
+        flush(py, &self.console, timeout.0)?;
+        let left = timeout.0.saturating_sub(start.elapsed());
+        Ok(py.detach(|| log.remove_console(&self.console, left)))
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Console>().is_ok_and(|other| Arc::ptr_eq(&self.console, &other.get().console))
+    }
+
+    fn __hash__(&self) -> usize {
+        Arc::as_ptr(&self.console).addr()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Console {:?}>", self.console.name())
+    }
+}
+
+fn flush(py: Python<'_>, console: &pr_host::Console, timeout: Duration) -> PyResult<bool> {
+    if pr_printk::thread::prints_for().is_some() {
+        return Ok(false);
+    }
+    let target = console.flush_target();
+    logs::wait(py, timeout, |slice| console.flush_until(target, slice))
+}
+
+/// A console's attributes, for `Log.stats`.
+pub fn attributes<'py>(py: Python<'py>, console: &pr_host::Console) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("level", console.level().map(|level| levels::member(py, level)).transpose()?)?;
+    dict.set_item("seq", console.seq())?;
+    dict.set_item("lag", console.lag())?;
+    dict.set_item("dropped", console.dropped())?;
+    dict.set_item("errors", console.errors())?;
+    dict.set_item("enabled", console.is_enabled())?;
+    dict.set_item("owner", console.owner())?;
+    dict.set_item("alive", console.is_alive())?;
+    Ok(dict)
+}
+
+/// What a console is when nothing else is said.
+pub fn plain(sink: &Sink) -> ConsoleOptions {
+    ConsoleOptions {
+        sink: sink.spec().clone(),
+        name: None,
+        level: None,
+        format: FormatArg::default().0,
+        replay: false,
+        overflow: OverflowArg::default().0,
+        block_timeout: Seconds::of(default::BLOCK_TIMEOUT_S).0,
+    }
+}
+
+/// The parameters of `add_console`, for those who give one that is not there.
+const PARAMETERS: &str = "sink, name, level, format, replay, overflow, block_timeout";
+
+/// A console of `consoles=`: a sink, a mapping of `add_console`'s arguments, or a pair of both.
+pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {
+    let py = spec.py();
+    if let Ok(sink) = spec.cast::<Sink>() {
+        return Ok(plain(sink.get()));
+    }
+    if let Ok(pair) = spec.cast::<PyTuple>()
+        && let Ok((sink, arguments)) = pair.extract::<(Bound<'_, Sink>, Bound<'_, PyMapping>)>()
+    {
+        return from_arguments(Some(&sink), &arguments);
+    }
+    if let Ok(arguments) = spec.cast::<PyMapping>() {
+        return from_arguments(None, arguments);
+    }
+    let kind = spec.get_type().name()?;
+    let text = format!("a console is a sink, a mapping of add_console's arguments, or a pair of both; not {kind}");
+    Err(errors::config(py, text))
+}
+
+fn from_arguments(sink: Option<&Bound<'_, Sink>>, arguments: &Bound<'_, PyMapping>) -> PyResult<ConsoleOptions> {
+    let py = arguments.py();
+    let given = match arguments.get_item("sink") {
+        Ok(given) => Some(given.cast_into::<Sink>()?),
+        Err(_) => None,
+    };
+    let Some(sink) = sink.cloned().or(given) else {
+        return Err(errors::config(py, "a console needs a sink: give one as \"sink\", such as sinks.stderr()"));
+    };
+    let mut options = plain(sink.get());
+    for entry in arguments.items()?.iter() {
+        let (name, value) = entry.extract::<(Bound<'_, PyString>, Bound<'_, PyAny>)>()?;
+        set(&mut options, &name.to_string_lossy(), &value)?;
+    }
+    Ok(options)
+}
+
+fn set(options: &mut ConsoleOptions, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    match name {
+        "sink" => {}
+        "name" => options.name = value.extract()?,
+        "level" => options.level = value.extract::<Option<LevelArg>>()?.map(|level| level.0),
+        "format" => options.format = value.extract::<FormatArg>()?.0,
+        "replay" => options.replay = value.extract()?,
+        "overflow" => options.overflow = value.extract::<OverflowArg>()?.0,
+        "block_timeout" => options.block_timeout = value.extract::<Seconds>()?.0,
+        _ => return Err(errors::config(value.py(), format!("{name:?} is no parameter of a console: {PARAMETERS}"))),
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Which of the types that a record keeps an object is an instance of, without importing any of them: a type of a module
+//! that was never imported has no instances.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+/// The kept types that are not built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `enum.Enum`.
+    Enum,
+    /// `numpy.generic`.
+    Numpy,
+    /// `datetime.datetime`.
+    DateTime,
+    /// `uuid.UUID`.
+    Uuid,
+    /// `decimal.Decimal`.
+    Decimal,
+    /// `pathlib.PurePath`.
+    Path,
+}
+
+/// A type, found once its module has been imported by somebody.
+struct Known {
+    kind: Kind,
+    module: &'static str,
+    name: &'static str,
+    class: PyOnceLock<Py<PyType>>,
+}
+
+impl Known {
+    const fn new(kind: Kind, module: &'static str, name: &'static str) -> Known {
+        Known { kind, module, name, class: PyOnceLock::new() }
+    }
+
+    fn class<'py>(&self, modules: &Bound<'py, PyDict>) -> Option<&Bound<'py, PyType>> {
+        let py = modules.py();
+        if self.class.get(py).is_none() {
+            let module = modules.get_item(self.module).ok()??;
+            let class = module.getattr(self.name).ok()?.cast_into::<PyType>().ok()?;
+            let _ = self.class.set(py, class.unbind()); // another thread may have been faster
+        }
+        Some(self.class.get(py)?.bind(py))
+    }
+}
+
+static KNOWN: [Known; 6] = [
+    Known::new(Kind::Enum, "enum", "Enum"),
+    Known::new(Kind::Numpy, "numpy", "generic"),
+    Known::new(Kind::DateTime, "datetime", "datetime"),
+    Known::new(Kind::Uuid, "uuid", "UUID"),
+    Known::new(Kind::Decimal, "decimal", "Decimal"),
+    Known::new(Kind::Path, "pathlib", "PurePath"),
+];
+
+static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// The kind of an object, by its type's base classes. Runs no Python code.
+pub fn kind_of(object: &Bound<'_, PyAny>) -> Option<Kind> {
+    let py = object.py();
+    let modules = MODULES.import(py, "sys", "modules").ok()?;
+    let bases = object.get_type().mro();
+    KNOWN
+        .iter()
+        .find(|known| known.class(modules).is_some_and(|class| bases.iter().any(|base| base.is(class))))
+        .map(|known| known.kind)
+}

@@ -1,0 +1,9 @@
+//! Values: from Python into a record ([`take`]), and back ([`give`]).
+
+mod cost;
+pub mod give;
+mod kinds;
+pub mod take;
+pub mod text;
+
+pub use take::{Taken, Taker};

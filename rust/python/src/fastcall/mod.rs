@@ -1,0 +1,371 @@
+//! The log call. `Logger`'s methods are raw functions of the interpreter's fast calling convention: no tuple, no dict and
+//! no allocation on the way from the caller's stack into the ring, and no Python code run, as long as the event is a str
+//! without arguments and the values are of simple types. Everything else goes to [`crate::call`].
+//!
+//! This is the only place of the crate with `unsafe`.
+
+mod default;
+mod object;
+
+use crate::call::{self, Call, is_option};
+use crate::levels::{self, Given};
+use crate::logger::Logger;
+use object::{Names, Object, Objects};
+use pr_host::{Emit, Log};
+use pr_record::{Field, Level, Payload};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use pyo3::{Borrowed, ffi};
+use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use default::{default_log, set_default};
+
+/// Fields up to this number, bound ones included, lie in an array on the stack.
+const STACK_FIELDS: usize = 32;
+
+/// What a raw function is given: the arguments of one call, alive until it returns.
+#[derive(Clone, Copy)]
+struct Arguments<'a> {
+    positional: Objects<'a>,
+    names: Names<'a>,
+    values: Objects<'a>,
+}
+
+impl<'a> Arguments<'a> {
+    /// Of a fast call with keywords.
+    ///
+    /// # Safety
+    /// The arguments are those that the interpreter passed to a function of that convention.
+    #[inline(always)]
+    unsafe fn new(args: *const *mut ffi::PyObject, nargs: ffi::Py_ssize_t, names: *mut ffi::PyObject) -> Arguments<'a> {
+        let positional = nargs as usize;
+        // SAFETY: the convention: a tuple of str, or null.
+        let names = unsafe { Names::new(names) };
+        // SAFETY: the convention: the positional arguments come first..
+        let first = unsafe { Objects::new(args, positional) };
+        // SAFETY: .. and the values of the keywords follow.
+        let behind = unsafe { args.add(positional) };
+        // SAFETY: as above: one for each name.
+        let values = unsafe { Objects::new(behind, names.len()) };
+        Arguments { positional: first, names, values }
+    }
+}
+
+/// The logger that a method was called on.
+///
+/// # Safety
+/// `logger` is a `Logger`: the method's descriptor has seen to that.
+#[inline(always)]
+unsafe fn logger_of<'a>(logger: *mut ffi::PyObject) -> &'a Logger {
+    // SAFETY: a method runs attached.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: the caller's promise, and the interpreter holds it during the call.
+    let object = unsafe { Borrowed::from_ptr(py, logger) };
+    // SAFETY: the caller's promise.
+    let logger = unsafe { object.cast_unchecked::<Logger>() };
+    logger.get()
+}
+
+/// A log call at a fixed level.
+unsafe extern "C" fn log_at<const LEVEL: u8>(
+    logger: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    nargs: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    if nargs < 1 {
+        return missing(c"missing 1 required positional argument: 'event'");
+    }
+    // SAFETY: a method of `Logger`.
+    let logger = unsafe { logger_of(logger) };
+    let Some(log) = logger.enabled(LEVEL) else {
+        return none();
+    };
+    // SAFETY: the interpreter's own arguments.
+    let arguments = unsafe { Arguments::new(args, nargs, names) };
+    store(logger, log, Given { level: LEVEL, levelno: None }, arguments)
+}
+
+/// `Logger.log`: the level is the first argument. One that says nothing counts as INFO.
+unsafe extern "C" fn log_any(
+    logger: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    nargs: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    if nargs < 2 {
+        return missing(c"log() missing required positional arguments: 'level' and 'event'");
+    }
+    // SAFETY: the interpreter's own arguments.
+    let mut arguments = unsafe { Arguments::new(args, nargs, names) };
+    let Some((level, rest)) = arguments.positional.split_first() else {
+        return none();
+    };
+    arguments.positional = rest;
+    let given = attached(|py| levels::native(&bound(py, level)).ok());
+    let given = given.unwrap_or(Given { level: Level::Info.number(), levelno: None });
+    // SAFETY: a method of `Logger`.
+    let logger = unsafe { logger_of(logger) };
+    match logger.enabled(given.level) {
+        Some(log) => store(logger, log, given, arguments),
+        None => none(),
+    }
+}
+
+/// `Logger.exception`.
+unsafe extern "C" fn exception(
+    logger: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    nargs: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    if nargs < 1 {
+        return missing(c"exception() missing 1 required positional argument: 'event'");
+    }
+    let given = Given { level: Level::Error.number(), levelno: None };
+    // SAFETY: a method of `Logger`.
+    let logger = unsafe { logger_of(logger) };
+    // SAFETY: the interpreter's own arguments.
+    let arguments = unsafe { Arguments::new(args, nargs, names) };
+    match logger.enabled(given.level) {
+        Some(log) => store_any(logger, log, given, arguments, true),
+        None => none(),
+    }
+}
+
+/// Does nothing with whatever it is given.
+unsafe extern "C" fn noop(
+    _module: *mut ffi::PyObject,
+    _args: *const *mut ffi::PyObject,
+    _nargs: ffi::Py_ssize_t,
+    _names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    none()
+}
+
+/// Stores a record, the short way if there is one.
+#[inline(never)]
+fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
+    match store_simple(logger, log, given, arguments) {
+        // Where a console makes its callers wait, the same call again, the way that can.
+        None | Some(Emit::MustWait) => store_any(logger, log, given, arguments, false),
+        Some(_) => none(),
+    }
+}
+
+/// The short way. None: the call is none of those that can take it, and nothing has happened.
+#[inline(always)]
+fn store_simple(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> Option<Emit> {
+    if arguments.positional.len() != 1 {
+        return None;
+    }
+    let event = arguments.positional.get(0)?.text()?;
+    let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
+    let fields = gather(logger, arguments, &mut room)?;
+    let payload =
+        Payload { event, logger: logger.stored_name(), levelno: given.levelno, fields, ..Payload::default() };
+    Some(log.emit(given.level, &payload, None))
+}
+
+/// The fields: bound ones that the call does not give anew, then the call's.
+#[inline(always)]
+fn gather<'r, 'a: 'r>(
+    logger: &'a Logger,
+    arguments: Arguments<'a>,
+    room: &'r mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
+) -> Option<&'r [Field<'a>]> {
+    let mut count = 0;
+    for (key, value) in logger.bound() {
+        if !is_given(arguments.names, key)? {
+            room.get_mut(count)?.write(Field { key, value: value.value() });
+            count += 1;
+        }
+    }
+    for index in 0..arguments.names.len() {
+        let key = arguments.names.get(index)?.text()?;
+        if is_option(key) {
+            return None;
+        }
+        let value = arguments.values.get(index)?.value()?;
+        room.get_mut(count)?.write(Field { key, value });
+        count += 1;
+    }
+    // SAFETY: the first `count` were written, and there are as many.
+    Some(unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) })
+}
+
+/// Whether the call gives this key. None: it gives one that is no UTF-8.
+#[inline(always)]
+fn is_given(names: Names<'_>, key: &str) -> Option<bool> {
+    for index in 0..names.len() {
+        if names.get(index)?.text()? == key {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+/// Any call, the long way.
+#[cold]
+#[inline(never)]
+fn store_any(
+    logger: &Logger,
+    log: &Log,
+    given: Given,
+    arguments: Arguments<'_>,
+    is_exception: bool,
+) -> *mut ffi::PyObject {
+    answer(|py| {
+        let (event, args) = arguments.positional.split_first().ok_or_else(|| PyTypeError::new_err("no event"))?;
+        let event = bound(py, event);
+        let args: Vec<_> = (0..args.len()).filter_map(|index| args.get(index)).map(|arg| bound(py, arg)).collect();
+        let mut keywords = Vec::with_capacity(arguments.names.len());
+        for index in 0..arguments.names.len() {
+            if let (Some(name), Some(value)) = (arguments.names.get(index), arguments.values.get(index)) {
+                keywords.push((bound(py, name).cast_into::<PyString>()?, bound(py, value)));
+            }
+        }
+        let call = Call { given, is_exception, event: &event, args: &args, keywords: &keywords };
+        call::emit(py, logger, log, &call)
+    })
+}
+
+/// The object with a reference of its own.
+fn bound<'py>(py: Python<'py>, object: Object<'_>) -> Bound<'py, PyAny> {
+    // SAFETY: a live object; the bound one takes its own reference.
+    unsafe { Bound::from_borrowed_ptr(py, object.as_ptr()) }
+}
+
+/// Runs ordinary binding code.
+fn attached<R>(work: impl FnOnce(Python<'_>) -> R) -> R {
+    // SAFETY: called in a function of the interpreter, which is attached.
+    unsafe { Python::attach_unchecked(work) }
+}
+
+/// Runs ordinary binding code and turns its outcome into that of a raw function. A panic, which would be a defect of this
+/// package, is told by the panic hook and ends here: it is not the caller's to handle.
+fn answer(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> *mut ffi::PyObject {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        attached(|py| match work(py) {
+            Ok(()) => true,
+            Err(why) => {
+                why.restore(py);
+                false
+            }
+        })
+    }));
+    if outcome.unwrap_or(true) { none() } else { std::ptr::null_mut() }
+}
+
+/// None, as an answer.
+#[inline(always)]
+fn none() -> *mut ffi::PyObject {
+    // SAFETY: a constant of the interpreter.
+    let none = unsafe { ffi::Py_None() };
+    // SAFETY: a live object.
+    unsafe { ffi::Py_INCREF(none) };
+    none
+}
+
+#[cold]
+fn missing(what: &'static CStr) -> *mut ffi::PyObject {
+    answer(|_| Err(PyTypeError::new_err(what.to_string_lossy().into_owned())))
+}
+
+/// Raw functions as the interpreter wants them described.
+struct Methods<const N: usize>([ffi::PyMethodDef; N]);
+
+// SAFETY: the pointers in it are to constants, and nobody writes to any of it.
+unsafe impl<const N: usize> Sync for Methods<N> {}
+
+const fn method(name: &'static CStr, function: ffi::PyCFunctionFastWithKeywords, doc: &'static CStr) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_flags: FLAGS,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+const FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+
+/// Signature and text of a log method.
+macro_rules! doc {
+    ($name:literal, $first:literal, $exc_info:literal, $text:literal) => {{
+        const TEXT: &str = concat!(
+            $name,
+            "($self, ",
+            $first,
+            "event, /, *args, exc_info=",
+            $exc_info,
+            ", stack_info=False, stacklevel=1, extra=None, **fields)\n--\n\n",
+            $text,
+            "\0"
+        );
+        match CStr::from_bytes_with_nul(TEXT.as_bytes()) {
+            Ok(text) => text,
+            Err(_) => panic!("a NUL within the text"),
+        }
+    }};
+}
+
+static LOG_METHODS: Methods<10> = Methods([
+    method(c"debug", log_at::<7>, doc!("debug", "", "None", "Stores a record at DEBUG.")),
+    method(c"info", log_at::<6>, doc!("info", "", "None", "Stores a record at INFO.")),
+    method(c"notice", log_at::<5>, doc!("notice", "", "None", "Stores a record at NOTICE.")),
+    method(c"warning", log_at::<4>, doc!("warning", "", "None", "Stores a record at WARNING.")),
+    method(c"error", log_at::<3>, doc!("error", "", "None", "Stores a record at ERROR.")),
+    method(c"critical", log_at::<2>, doc!("critical", "", "None", "Stores a record at CRITICAL.")),
+    method(c"alert", log_at::<1>, doc!("alert", "", "None", "Stores a record at ALERT.")),
+    method(c"emerg", log_at::<0>, doc!("emerg", "", "None", "Stores a record at EMERG.")),
+    method(
+        c"log",
+        log_any,
+        doc!("log", "level, ", "None", "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."),
+    ),
+    method(
+        c"exception",
+        exception,
+        doc!("exception", "", "True", "Stores a record at ERROR with the exception being handled."),
+    ),
+]);
+
+static YARDSTICKS: Methods<2> = Methods([
+    method(
+        c"_noop",
+        noop,
+        c"_noop($module, /, *args, **kwargs)\n--\n\nDoes nothing: what the same call expression costs at least.",
+    ),
+    method(
+        c"_noop_arg1",
+        noop,
+        c"_noop_arg1($module, x, /)\n--\n\nDoes nothing: what a call with one argument costs at least.",
+    ),
+]);
+
+/// Gives `Logger` its log methods and the module its yardsticks.
+pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let class = py.get_type::<Logger>();
+    for definition in &LOG_METHODS.0 {
+        let definition = std::ptr::from_ref(definition).cast_mut();
+        // SAFETY: a type, and a description that lives for ever; the interpreter only reads it.
+        let method = unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) };
+        // SAFETY: a new object, or null and an exception.
+        let method = unsafe { Bound::from_owned_ptr_or_err(py, method) }?;
+        class.setattr(method.getattr("__name__")?.cast_into::<PyString>()?, method)?;
+    }
+    let name = module.name()?;
+    for definition in &YARDSTICKS.0 {
+        let definition = std::ptr::from_ref(definition).cast_mut();
+        // SAFETY: as above; no object is bound.
+        let function = unsafe { ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), name.as_ptr()) };
+        // SAFETY: a new object, or null and an exception.
+        let function = unsafe { Bound::from_owned_ptr_or_err(py, function) }?;
+        module.add(function.getattr("__name__")?.cast_into::<PyString>()?, function)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Python objects as the fast path sees them: looked at by exact type, never owned, no Python code run.
+
+use pr_record::Value;
+use pyo3::ffi;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// An object that somebody else keeps alive for `'a`: an argument of a call in progress. This thread is attached to the
+/// interpreter for `'a`.
+#[derive(Clone, Copy)]
+pub struct Object<'a> {
+    at: NonNull<ffi::PyObject>,
+    alive: PhantomData<&'a ffi::PyObject>,
+}
+
+impl<'a> Object<'a> {
+    /// An object from a pointer.
+    ///
+    /// # Safety
+    /// `at` points to an object that lives for `'a`, during which this thread is attached.
+    #[inline(always)]
+    pub unsafe fn new(at: *mut ffi::PyObject) -> Object<'a> {
+        // SAFETY: the caller's promise: it points to an object.
+        let at = unsafe { NonNull::new_unchecked(at) };
+        Object { at, alive: PhantomData }
+    }
+
+    /// The pointer.
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut ffi::PyObject {
+        self.at.as_ptr()
+    }
+
+    #[inline(always)]
+    fn class(self) -> *mut ffi::PyTypeObject {
+        // SAFETY: a live object has a type.
+        unsafe { ffi::Py_TYPE(self.as_ptr()) }
+    }
+
+    /// The text of an object that is exactly a str. None: it is not, or has lone surrogates.
+    #[inline(always)]
+    pub fn text(self) -> Option<&'a str> {
+        if self.class() != &raw mut ffi::PyUnicode_Type {
+            return None;
+        }
+        self.text_of_str()
+    }
+
+    /// The text of a str. It lies in the object itself, or in a cache that the object keeps.
+    #[inline(always)]
+    fn text_of_str(self) -> Option<&'a str> {
+        let mut len: ffi::Py_ssize_t = 0;
+        // SAFETY: the object is a str.
+        let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(self.as_ptr(), &raw mut len) };
+        if data.is_null() {
+            clear_error();
+            return None;
+        }
+        // SAFETY: that many bytes, which live as long as the object and never change.
+        let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len as usize) };
+        // SAFETY: the interpreter's UTF-8 is UTF-8.
+        Some(unsafe { std::str::from_utf8_unchecked(bytes) })
+    }
+
+    /// The value of an object that is exactly of a simple type. None: it is not, or does not fit one.
+    #[inline(always)]
+    pub fn value(self) -> Option<Value<'a>> {
+        let class = self.class();
+        if class == &raw mut ffi::PyUnicode_Type {
+            return self.text_of_str().map(Value::Str);
+        }
+        if class == &raw mut ffi::PyLong_Type {
+            return self.int();
+        }
+        if class == &raw mut ffi::PyFloat_Type {
+            // SAFETY: the object is a float.
+            return Some(Value::Float(unsafe { ffi::PyFloat_AsDouble(self.as_ptr()) }));
+        }
+        if class == &raw mut ffi::PyBool_Type {
+            // SAFETY: a constant of the interpreter.
+            return Some(Value::Bool(self.as_ptr() == unsafe { ffi::Py_True() }));
+        }
+        // SAFETY: a constant of the interpreter.
+        if self.as_ptr() == unsafe { ffi::Py_None() } {
+            return Some(Value::Null);
+        }
+        if class == &raw mut ffi::PyBytes_Type {
+            return Some(Value::Bytes(self.bytes()));
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn int(self) -> Option<Value<'a>> {
+        let mut overflow: c_int = 0;
+        // SAFETY: the object is an int, so that this cannot fail but by overflow, which is no exception.
+        let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(self.as_ptr(), &raw mut overflow) };
+        (overflow == 0).then_some(Value::Int(value))
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> &'a [u8] {
+        // SAFETY: the object is a bytes object.
+        let data = unsafe { ffi::PyBytes_AsString(self.as_ptr()) };
+        // SAFETY: as above.
+        let len = unsafe { ffi::PyBytes_Size(self.as_ptr()) };
+        // SAFETY: that many bytes, which live as long as the object and never change.
+        unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len as usize) }
+    }
+}
+
+/// Objects side by side that somebody else keeps alive for `'a`.
+#[derive(Clone, Copy)]
+pub struct Objects<'a> {
+    first: *const *mut ffi::PyObject,
+    len: usize,
+    alive: PhantomData<&'a ffi::PyObject>,
+}
+
+impl<'a> Objects<'a> {
+    /// `len` objects from a pointer to the first.
+    ///
+    /// # Safety
+    /// `first` points to `len` pointers, each as [`Object::new`] wants it.
+    #[inline(always)]
+    pub unsafe fn new(first: *const *mut ffi::PyObject, len: usize) -> Objects<'a> {
+        Objects { first, len, alive: PhantomData }
+    }
+
+    /// How many.
+    #[inline(always)]
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// The first, and the others.
+    #[inline(always)]
+    pub fn split_first(self) -> Option<(Object<'a>, Objects<'a>)> {
+        let first = self.get(0)?;
+        // SAFETY: there is one, so that this points to the next one, or to their end.
+        let next = unsafe { self.first.add(1) };
+        // SAFETY: what `new` was promised, but for the first.
+        Some((first, unsafe { Objects::new(next, self.len - 1) }))
+    }
+
+    /// One of them.
+    #[inline(always)]
+    pub fn get(self, index: usize) -> Option<Object<'a>> {
+        if index >= self.len {
+            return None;
+        }
+        // SAFETY: within what `new` was promised.
+        let place = unsafe { self.first.add(index) };
+        // SAFETY: as above.
+        let at = unsafe { *place };
+        // SAFETY: as above.
+        Some(unsafe { Object::new(at) })
+    }
+}
+
+/// The names of the keywords of a call: a tuple of str, or nothing at all.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    tuple: *mut ffi::PyObject,
+    len: usize,
+    alive: PhantomData<&'a ffi::PyObject>,
+}
+
+impl<'a> Names<'a> {
+    /// From the last argument of a fast call.
+    ///
+    /// # Safety
+    /// `tuple` is null, or a tuple of str that lives for `'a`, during which this thread is attached.
+    #[inline(always)]
+    pub unsafe fn new(tuple: *mut ffi::PyObject) -> Names<'a> {
+        let len = if tuple.is_null() {
+            0
+        } else {
+            // SAFETY: a tuple.
+            (unsafe { ffi::PyTuple_Size(tuple) }) as usize
+        };
+        Names { tuple, len, alive: PhantomData }
+    }
+
+    /// How many.
+    #[inline(always)]
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// One of them.
+    #[inline(always)]
+    pub fn get(self, index: usize) -> Option<Object<'a>> {
+        if index >= self.len {
+            return None;
+        }
+        // SAFETY: the index is within the tuple.
+        let name = unsafe { ffi::PyTuple_GetItem(self.tuple, index as ffi::Py_ssize_t) };
+        // SAFETY: the tuple holds it.
+        Some(unsafe { Object::new(name) })
+    }
+}
+
+#[cold]
+fn clear_error() {
+    // SAFETY: this thread is attached: there is an `Object`.
+    unsafe { ffi::PyErr_Clear() };
+}

@@ -1,0 +1,436 @@
+//! `Log`, and the functions that concern the default one.
+
+use crate::columns::{self, Copied};
+use crate::console::{self, Console};
+use crate::convert::{Taken, Taker, text};
+use crate::errors;
+use crate::fastcall;
+use crate::levels::{self, LevelArg};
+use crate::logger::Logger;
+use crate::logs::{self, LogHandle};
+use crate::parameters::{FormatArg, OverflowArg, Seconds};
+use crate::reader::{Place, Reader, Start};
+use crate::sink::Sink;
+use crate::sizes::SizeArg;
+use pr_host::options::{self, default};
+use pr_host::{ConsoleOptions, Emit, LogOptions};
+use pr_record::{Exc, Field, Payload};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString};
+use std::path::PathBuf;
+
+/// A ring with its consoles. `Log(path=None, *, ...)`.
+///
+/// `path`: the ring file; an existing whole ring of a process that is gone is rotated to `<path>.old.1` first.
+/// `directory`: one ring file per process in it, `<name or argv[0] stem>-<pid>.ring`. Neither: anonymous memory (a memfd).
+/// `size`: upper bound of the whole file or memory, int bytes or text (`parse_size`). `avg_record`: expected bytes of an
+/// encoded record, which sets the number of descriptors. `level`: the least severe level stored. `console_level`: what
+/// consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
+/// or (sink, mapping) pairs.
+///
+/// The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
+#[pyclass(frozen, module = "printk_ring")]
+pub struct Log {
+    handle: LogHandle,
+}
+
+impl Log {
+    /// The log.
+    pub fn handle(&self) -> &LogHandle {
+        &self.handle
+    }
+
+    fn add(&self, py: Python<'_>, options: ConsoleOptions) -> PyResult<Console> {
+        let added = py.detach(|| self.handle.add_console(options));
+        added.map(|console| Console::new(&self.handle, console)).map_err(|why| errors::from_host(py, why))
+    }
+}
+
+/// A level that is a default.
+fn default_level(name: &str) -> LevelArg {
+    LevelArg(pr_record::Level::parse(name).map_or(0, pr_record::Level::number))
+}
+
+fn default_size() -> SizeArg {
+    SizeArg(options::parse_size(default::SIZE).unwrap_or(options::MIN_SIZE))
+}
+
+/// The program's command line, if it has one.
+fn argv(py: Python<'_>) -> Option<Vec<String>> {
+    let argv = py.import("sys").and_then(|sys| sys.getattr("argv")).ok()?;
+    let mut taker = Taker::default();
+    Some(argv.cast::<PyList>().ok()?.iter().map(|argument| taker.text_of(&argument)).collect())
+}
+
+/// Has `_shutdown` called at the exit. Once a process.
+fn register_shutdown(py: Python<'_>) -> PyResult<()> {
+    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
+    REGISTERED.get_or_try_init(py, || {
+        let shutdown = py.import("printk_ring._native")?.getattr("_shutdown")?;
+        py.import("atexit")?.call_method1("register", (shutdown,)).map(|_| ())
+    })?;
+    Ok(())
+}
+
+#[pymethods]
+impl Log {
+    #[new]
+    #[pyo3(
+        signature = (
+            path=None, *, directory=None, name=None, size=default_size(), avg_record=i64::from(default::AVG_RECORD),
+            level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None
+        ),
+        text_signature = "(path=None, *, directory=None, name=None, size='4 MiB', avg_record=128, level='DEBUG', \
+                          console_level='INFO', consoles=())"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "all but the first by name")]
+    fn new(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        directory: Option<PathBuf>,
+        name: Option<&Bound<'_, PyString>>,
+        size: SizeArg,
+        avg_record: i64,
+        level: LevelArg,
+        console_level: LevelArg,
+        consoles: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Log> {
+        let mut specs = Vec::new();
+        if let Some(consoles) = consoles {
+            for spec in consoles.try_iter()? {
+                specs.push(console::from_spec(&spec?)?);
+            }
+        }
+        let options = LogOptions {
+            path,
+            directory,
+            name: name.map(text::owned),
+            size_bytes: size.0,
+            avg_record: u32::try_from(avg_record.max(0)).unwrap_or(u32::MAX),
+            level: level.0,
+            console_level: console_level.0,
+            argv: argv(py),
+        };
+        let opened = py.detach(|| pr_host::Log::open(options)).map_err(|why| errors::from_host(py, why))?;
+        let log = Log { handle: LogHandle::adopt(opened) };
+        register_shutdown(py)?;
+        for spec in specs {
+            log.add(py, spec)?;
+        }
+        Ok(log)
+    }
+
+    /// The absolute path of the ring file; None for anonymous memory.
+    #[getter]
+    fn path(&self) -> Option<PathBuf> {
+        self.handle.path()
+    }
+
+    /// The name given, else the stem of the path, else that of argv[0].
+    #[getter]
+    fn name(&self) -> &str {
+        self.handle.name()
+    }
+
+    /// True after `close`.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// The least severe level stored. Settable with any level.
+    #[getter]
+    fn level<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        levels::member(py, self.handle.level())
+    }
+
+    #[setter]
+    fn set_level(&self, value: LevelArg) {
+        self.handle.set_level(value.0);
+    }
+
+    /// What consoles without a level of their own print. Settable with any level; judged when printing.
+    #[getter]
+    fn console_level<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        levels::member(py, self.handle.console_level())
+    }
+
+    #[setter]
+    fn set_console_level(&self, value: LevelArg) {
+        self.handle.set_console_level(value.0);
+    }
+
+    /// A logger for this log, with these fields bound.
+    #[pyo3(signature = (name=None, **bound))]
+    fn get_logger(
+        &self,
+        name: Option<&Bound<'_, PyString>>,
+        bound: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Logger> {
+        Logger::new(Some(self.handle.clone()), name, bound)
+    }
+
+    /// Adds a console with a printer thread of its own and returns it.
+    ///
+    /// `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `replay`: begin with the oldest record
+    /// instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
+    /// seconds, before a record that it has not printed would be overwritten.
+    #[pyo3(
+        signature = (
+            sink, *, name=None, level=None, format=FormatArg::default(), replay=false, overflow=OverflowArg::default(),
+            block_timeout=Seconds::of(default::BLOCK_TIMEOUT_S)
+        ),
+        text_signature = "($self, sink, *, name=None, level=None, format='text', replay=False, overflow='drop_oldest', \
+                          block_timeout=1.0)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "all but the sink by name")]
+    fn add_console(
+        &self,
+        py: Python<'_>,
+        sink: &Bound<'_, Sink>,
+        name: Option<String>,
+        level: Option<LevelArg>,
+        format: FormatArg,
+        replay: bool,
+        overflow: OverflowArg,
+        block_timeout: Seconds,
+    ) -> PyResult<Console> {
+        let options = ConsoleOptions {
+            sink: sink.get().spec().clone(),
+            name,
+            level: level.map(|level| level.0),
+            format: format.0,
+            replay,
+            overflow: overflow.0,
+            block_timeout: block_timeout.0,
+        };
+        self.add(py, options)
+    }
+
+    /// The consoles, in the order they were added. Never waits for printing.
+    fn consoles(&self) -> Vec<Console> {
+        self.handle.consoles().into_iter().map(|console| Console::new(&self.handle, console)).collect()
+    }
+
+    /// Waits until every enabled, unsuspended console has had everything stored before the call accepted by its sink.
+    ///
+    /// False: not within `timeout`, or called from a console's own callback (at once). True when there is nothing to do.
+    #[pyo3(signature = (timeout=Seconds::of(default::FLUSH_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
+    fn flush(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
+        logs::flush(py, &self.handle, timeout.0)
+    }
+
+    /// Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = py.detach(|| self.handle.stats());
+        let dict = PyDict::new(py);
+        for (name, value) in [
+            ("emitted", stats.emitted),
+            ("records", stats.records),
+            ("overwritten", stats.overwritten),
+            ("failed", stats.failed),
+            ("truncated", stats.truncated),
+            ("suppressed", stats.suppressed),
+            ("recursion_dropped", stats.recursion_dropped),
+            ("bytes", stats.bytes),
+            ("size_bytes", stats.size_bytes),
+            ("descriptors", stats.descriptors),
+            ("data_bytes", stats.data_bytes),
+        ] {
+            dict.set_item(name, value)?;
+        }
+        let memory = PyDict::new(py);
+        for (name, bytes) in stats.memory {
+            memory.set_item(name, bytes)?;
+        }
+        dict.set_item("memory", memory)?;
+        let consoles = PyDict::new(py);
+        for console in stats.consoles {
+            consoles.set_item(console.name(), console::attributes(py, &console)?)?;
+        }
+        dict.set_item("consoles", consoles)?;
+        Ok(dict)
+    }
+
+    /// Moves the mark of `start="clear"` and of plain `prdmesg` behind the newest record; removes nothing.
+    fn clear(&self) {
+        self.handle.clear();
+    }
+
+    /// A reader of this log's records. "newest": only what comes. `follow`: wait for more instead of ending.
+    #[pyo3(signature = (start=Start::Oldest, follow=false), text_signature = "($self, start='oldest', follow=False)")]
+    fn reader(&self, py: Python<'_>, start: Start, follow: bool) -> PyResult<Reader> {
+        Reader::new(Place::Log(self.handle.clone()), &start, py, follow)
+    }
+
+    /// The whole ring as columns: `printk_ring.snapshot.Snapshot(*self._snapshot())`, imported on use.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        columns::wrapped(py, self._snapshot(py)?)
+    }
+
+    /// One copy of all readable records: (rows of 40 bytes, payloads back to back).
+    ///
+    /// A row, little endian, packed: seq u64, ts_nsec u64, caller_id u64, text_offset u64 (into the second item),
+    /// text_len u32, level u8, facility u8, flags u8, zero u8.
+    fn _snapshot<'py>(&self, py: Python<'py>) -> PyResult<Copied<'py>> {
+        let place = Place::Log(self.handle.clone());
+        columns::snapshot(py, &place.records(), place.end(py)?)
+    }
+
+    /// Stores one record with everything given: the general, slower way, for integrations.
+    ///
+    /// `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
+    /// str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD. False: not stored
+    /// (level, closed, or the ring refused).
+    #[pyo3(signature = (
+        level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, line=Clamped(0), func=None,
+        exc=None, fields=None
+    ), text_signature = "($self, level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, \
+                         line=0, func=None, exc=None, fields=None)")]
+    #[expect(clippy::too_many_arguments, reason = "one per part of a record, all by name")]
+    fn _emit(
+        &self,
+        py: Python<'_>,
+        level: Clamped,
+        event: &Bound<'_, PyAny>,
+        message: Option<&Bound<'_, PyAny>>,
+        logger: Option<&Bound<'_, PyAny>>,
+        levelno: Option<Clamped>,
+        ts_nsec: Option<u64>,
+        file: Option<&Bound<'_, PyAny>>,
+        line: Clamped,
+        func: Option<&Bound<'_, PyAny>>,
+        exc: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+        fields: Option<&Bound<'_, PyMapping>>,
+    ) -> PyResult<bool> {
+        let level = level.within(0, 7) as u8;
+        if !self.handle.is_enabled(level) {
+            return Ok(false);
+        }
+        let mut taker = Taker::default();
+        let mut text = |object: &Bound<'_, PyAny>| taker.text_of(object);
+        let event = text(event);
+        let [message, logger, file, func] = [message, logger, file, func].map(|part| part.map(&mut text));
+        let exc = exc.map(|(kind, message, stacktrace)| (text(&kind), text(&message), text(&stacktrace)));
+        let fields = taken(&mut taker, fields)?;
+        let fields: Vec<Field<'_>> = fields.iter().map(|(key, value)| Field { key, value: value.value() }).collect();
+        let payload = Payload {
+            event: &event,
+            message: message.as_deref().filter(|message| *message != event),
+            logger: logger.as_deref(),
+            levelno: levelno.map(|levelno| levelno.within(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
+            file: file.as_deref(),
+            line: line.within(0, i64::from(u32::MAX)) as u32,
+            func: func.as_deref(),
+            exc: exc.as_ref().map(|(kind, message, stacktrace)| Exc { kind, message, stacktrace }),
+            fields: &fields,
+        };
+        let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
+        taker.interrupt().map_or(signalled, Err)?;
+        Ok(outcome == Emit::Stored)
+    }
+
+    /// Flushes all consoles (together at most 1 s), removes them, marks the file clean and lets go of it.
+    ///
+    /// Later records go nowhere; what is stored stays readable through this object. Twice is once.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        logs::close(py, &self.handle, logs::exit_timeout())
+    }
+
+    fn __enter__(log: Bound<'_, Log>) -> Bound<'_, Log> {
+        log
+    }
+
+    #[pyo3(signature = (exc_type, exc_value, traceback, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        exc_type: &Bound<'_, PyAny>,
+        exc_value: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (exc_type, exc_value, traceback);
+        self.close(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let place = self.handle.path().map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
+        format!("<Log {:?} {place}>", self.handle.name())
+    }
+}
+
+/// The fields of a mapping.
+fn taken(taker: &mut Taker, fields: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<(String, Taken)>> {
+    let mut list = Vec::new();
+    if let Some(fields) = fields {
+        for entry in fields.items()?.iter() {
+            let (key, value) = entry.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            list.push((taker.text_of(&key), taker.take(&value)));
+        }
+    }
+    Ok(list)
+}
+
+/// An int of any size, for places that take the nearest number they know.
+#[derive(Clone, Copy, Debug)]
+struct Clamped(i64);
+
+impl Clamped {
+    fn within(self, least: i64, most: i64) -> i64 {
+        self.0.clamp(least, most)
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Clamped {
+    type Error = PyErr;
+
+    fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<Clamped> {
+        let number = number.cast::<PyInt>()?;
+        let beyond = || if number.lt(0).unwrap_or(false) { i64::MIN } else { i64::MAX };
+        Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
+    }
+}
+
+/// A logger for the default log, whichever that is at each call; while there is none its records go nowhere.
+#[pyfunction]
+#[pyo3(signature = (name=None, **bound))]
+pub fn _default_logger(name: Option<&Bound<'_, PyString>>, bound: Option<&Bound<'_, PyDict>>) -> PyResult<Logger> {
+    Logger::new(None, name, bound)
+}
+
+/// Makes `log` the one that default loggers write to; None: none.
+#[pyfunction]
+#[pyo3(signature = (log, /))]
+pub fn _set_default(log: Option<&Bound<'_, Log>>) {
+    fastcall::set_default(log.map(|log| log.get().handle()));
+}
+
+/// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
+///
+/// It does not close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
+/// that belong to its parent.
+#[pyfunction]
+pub fn _shutdown(py: Python<'_>) -> PyResult<()> {
+    logs::shutdown(py, logs::exit_timeout())
+}
+
+/// Every default of `rust/host` under the name of its parameter.
+#[pyfunction]
+pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("size", default::SIZE)?;
+    dict.set_item("avg_record", default::AVG_RECORD)?;
+    dict.set_item("level", default::LEVEL)?;
+    dict.set_item("console_level", default::CONSOLE_LEVEL)?;
+    dict.set_item("format", default::FORMAT)?;
+    dict.set_item("replay", false)?;
+    dict.set_item("overflow", default::OVERFLOW)?;
+    dict.set_item("block_timeout", default::BLOCK_TIMEOUT_S)?;
+    dict.set_item("flush_timeout", default::FLUSH_TIMEOUT_S)?;
+    dict.set_item("remove_timeout", default::REMOVE_TIMEOUT_S)?;
+    dict.set_item("exit_timeout", default::EXIT_TIMEOUT_S)?;
+    dict.set_item("min_size_bytes", options::MIN_SIZE)?;
+    dict.set_item("max_record_bytes", pr_printk::core::MAX_RECORD_BYTES)?;
+    Ok(dict)
+}

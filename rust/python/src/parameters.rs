@@ -1,0 +1,86 @@
+//! Parameters that are given in words or in seconds.
+
+use crate::errors;
+use pr_host::Overflow;
+use pr_host::options::default;
+use pr_record::Format;
+use pr_record::render::FORMATS;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use std::time::Duration;
+
+/// A timeout in seconds; infinity waits without end.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub Duration);
+
+impl Seconds {
+    /// A default.
+    pub fn of(seconds: f64) -> Seconds {
+        Seconds(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(seconds: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
+        let number: f64 = seconds.extract()?;
+        if number.is_nan() || number < 0.0 {
+            let text = format!("a timeout of {number} seconds: it must be 0 or more, infinity to wait without end");
+            return Err(errors::config(seconds.py(), text));
+        }
+        Ok(Seconds::of(number))
+    }
+}
+
+/// A format, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct FormatArg(pub Format);
+
+impl<'py> FromPyObject<'_, 'py> for FormatArg {
+    type Error = PyErr;
+
+    fn extract(name: Borrowed<'_, 'py, PyAny>) -> PyResult<FormatArg> {
+        let given = name.cast::<PyString>()?.to_string_lossy().into_owned();
+        Format::parse(&given).map(FormatArg).ok_or_else(|| {
+            let known: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+            errors::config(name.py(), format!("{given:?} is no format: {}", known.join(", ")))
+        })
+    }
+}
+
+impl Default for FormatArg {
+    fn default() -> FormatArg {
+        FormatArg(Format::parse(default::FORMAT).unwrap_or(Format::Text))
+    }
+}
+
+/// What happens when a console cannot keep up, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct OverflowArg(pub Overflow);
+
+impl OverflowArg {
+    const KNOWN: [(&'static str, Overflow); 2] = [("drop_oldest", Overflow::DropOldest), ("block", Overflow::Block)];
+
+    fn parse(name: &str) -> Option<OverflowArg> {
+        OverflowArg::KNOWN.iter().find(|(known, _)| *known == name).map(|(_, policy)| OverflowArg(*policy))
+    }
+}
+
+impl Default for OverflowArg {
+    fn default() -> OverflowArg {
+        OverflowArg::parse(default::OVERFLOW).unwrap_or(OverflowArg(Overflow::DropOldest))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for OverflowArg {
+    type Error = PyErr;
+
+    fn extract(name: Borrowed<'_, 'py, PyAny>) -> PyResult<OverflowArg> {
+        let given = name.cast::<PyString>()?.to_string_lossy().into_owned();
+        OverflowArg::parse(&given).ok_or_else(|| {
+            let known = OverflowArg::KNOWN.map(|(name, _)| name).join(", ");
+            errors::config(name.py(), format!("{given:?} is no overflow policy: {known}"))
+        })
+    }
+}
