@@ -1,38 +1,98 @@
-//! Temporary memory of a bare ring until the host's mapping is there.
-use crate::errors;
+//! A bare ring and the memory that it lies in.
+
+use pr_host::Error;
+use pr_host::mapping::{Existing, Identity, RingMap};
+use pr_host::plan::Plan;
 use pr_ring::{Geometry, Region, Ring};
-use pyo3::prelude::*;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::path::PathBuf;
+use std::path::Path;
 use std::ptr::NonNull;
 
-/// A ring and its memory.
-pub struct Bare { ring: Ring<Region>, base: NonNull<u8>, layout: Layout }
-// SAFETY: atomics only.
-unsafe impl Sync for Bare {}
-// SAFETY: atomics only.
-unsafe impl Send for Bare {}
-impl Bare {
-    /// Opens.
-    pub fn open(py: Python<'_>, desc_bits: i64, avg_data_bits: i64, _path: Option<PathBuf>, retire_ahead: i64) -> PyResult<Bare> {
-        let geometry = u32::try_from(desc_bits).ok().zip(u32::try_from(avg_data_bits).ok()).and_then(|(d, a)| Geometry::new(d, a));
-        let Some(geometry) = geometry else { return Err(errors::config(py, "desc_bits must be 1 to 24, avg_data_bits 3 to 16")) };
-        if !(0..=32).contains(&retire_ahead) { return Err(errors::config(py, "retire_ahead must be 0 to 32")); }
-        let layout = Layout::from_size_align(geometry.ring_bytes() as usize, 4096).map_err(|_| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
-        // SAFETY: not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
-        // SAFETY: fresh.
-        let region = unsafe { Region::over(base, geometry) };
-        region.init();
-        let ring = Ring::new(region, geometry, retire_ahead as u32).ok_or_else(|| pyo3::exceptions::PyMemoryError::new_err("no memory for the ring"))?;
-        Ok(Bare { ring, base, layout })
-    }
-    /// Ring.
-    pub fn ring(&self) -> &Ring<Region> { &self.ring }
+/// A ring that is no log's. Fields drop in order: the ring before its memory.
+#[derive(Debug)]
+pub struct BareRing {
+    ring: Ring<Region>,
+    _memory: Memory,
 }
-impl Drop for Bare {
+
+/// What a ring lies in.
+#[derive(Debug)]
+enum Memory {
+    /// Of this process alone. Untouched pages cost nothing.
+    Heap { _block: Heap },
+    /// Of a ring file.
+    File { _map: RingMap },
+}
+
+/// A zeroed block.
+#[derive(Debug)]
+struct Heap {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the block is reached through the ring's atomics only.
+unsafe impl Send for Heap {}
+// SAFETY: as above.
+unsafe impl Sync for Heap {}
+
+/// More than a line of any machine's cache.
+const ALIGNMENT: usize = 4096;
+
+impl Heap {
+    fn zeroed(bytes: u64) -> Option<Heap> {
+        let layout = Layout::from_size_align(usize::try_from(bytes).ok()?, ALIGNMENT).ok()?;
+        // SAFETY: no ring has a size of zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Heap { base, layout })
+    }
+}
+
+impl Drop for Heap {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout.
+        // SAFETY: allocated with this layout, and nobody uses it any more.
         unsafe { dealloc(self.base.as_ptr(), self.layout) }
     }
+}
+
+impl BareRing {
+    /// A ring in memory of its own.
+    ///
+    /// # Errors
+    /// There is no such memory.
+    pub fn anonymous(geometry: Geometry, retire_ahead: u32) -> Result<BareRing, Error> {
+        let block = Heap::zeroed(geometry.ring_bytes()).ok_or_else(|| system("no memory for a ring", libc::ENOMEM))?;
+        // SAFETY: zeroed, aligned, long enough, and kept behind the ring.
+        let region = unsafe { Region::over(block.base, geometry) };
+        region.init();
+        BareRing::over(region, geometry, retire_ahead, Memory::Heap { _block: block })
+    }
+
+    /// A ring in a new file.
+    ///
+    /// # Errors
+    /// There is something at `path`, or the system refused.
+    pub fn create(path: &Path, geometry: Geometry, retire_ahead: u32) -> Result<BareRing, Error> {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let plan = Plan::for_ring(geometry);
+        let map = RingMap::create(path, &plan, &Identity::current(&name, None), Existing::Refuse)?;
+        // SAFETY: the map is kept behind the ring.
+        let region = unsafe { map.region() };
+        BareRing::over(region, geometry, retire_ahead, Memory::File { _map: map })
+    }
+
+    fn over(region: Region, geometry: Geometry, retire_ahead: u32, memory: Memory) -> Result<BareRing, Error> {
+        let no_instruction = || system("this processor has no 128-bit compare-exchange", libc::ENOTSUP);
+        let ring = Ring::new(region, geometry, retire_ahead).ok_or_else(no_instruction)?;
+        Ok(BareRing { ring, _memory: memory })
+    }
+
+    /// The ring.
+    pub fn ring(&self) -> &Ring<Region> {
+        &self.ring
+    }
+}
+
+fn system(what: &str, errno: i32) -> Error {
+    Error::Os { what: what.to_owned(), errno }
 }

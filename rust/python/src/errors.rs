@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyException, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
+use std::path::Path;
 
 /// The exception classes, made once.
 struct Classes {
@@ -162,4 +163,10 @@ pub fn from_host(py: Python<'_>, why: pr_host::Error) -> PyErr {
         Error::Os { errno: libc::ENOMEM, .. } => PyMemoryError::new_err(text),
         Error::Os { errno, .. } => PyOSError::new_err((errno, text)),
     }
+}
+
+/// The `RingFileError` of a file that was closed here.
+pub fn closed(py: Python<'_>, path: &Path) -> PyErr {
+    let path = path.to_string_lossy().into_owned();
+    raise(py, |classes| &classes.ring_file, (libc::EBADF, "it was closed".to_owned(), path))
 }

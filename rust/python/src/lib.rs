@@ -23,6 +23,7 @@ mod console;
 mod convert;
 mod errors;
 mod fastcall;
+mod file;
 mod levels;
 mod log;
 mod logger;
@@ -39,6 +40,8 @@ mod sizes;
 mod _native {
     #[pymodule_export]
     use crate::console::Console;
+    #[pymodule_export]
+    use crate::file::{RingFile, RingFileInfo, open_ring};
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]

@@ -275,7 +275,7 @@ impl Log {
     /// text_len u32, level u8, facility u8, flags u8, zero u8.
     fn _snapshot<'py>(&self, py: Python<'py>) -> PyResult<Copied<'py>> {
         let place = Place::Log(self.handle.clone());
-        columns::snapshot(py, &place.records(), place.end(py)?)
+        columns::snapshot(py, &place.records(py)?, place.end(py)?)
     }
 
     /// Stores one record with everything given: the general, slower way, for integrations.

@@ -1,10 +1,12 @@
 //! `Reader`: through the records in order.
 
 use crate::errors;
+use crate::file::OpenFile;
 use crate::logs::{LogHandle, SLICE};
 use crate::parameters::Seconds;
 use crate::record::Record;
-use pr_host::{ForeignFile, Next, Origin, RecordReader};
+use pr_host::{Next, Origin, RecordReader};
+use pr_ring::Source;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,23 +17,23 @@ use std::time::{Duration, Instant};
 pub enum Place {
     /// In a log of this process, which it keeps.
     Log(LogHandle),
-    /// In a ring file.
-    File(Arc<ForeignFile>),
+    /// In a ring file, as long as it is open.
+    File(Arc<OpenFile>),
 }
 
 impl Place {
     /// A reader without a place of its own.
-    pub fn records(&self) -> RecordReader {
-        RecordReader::new(match self {
+    pub fn records(&self, py: Python<'_>) -> PyResult<RecordReader> {
+        Ok(RecordReader::new(match self {
             Place::Log(log) => Origin::Log(log.shared().clone()),
-            Place::File(file) => Origin::File(file.clone()),
-        })
+            Place::File(file) => Origin::File(file.get(py)?),
+        }))
     }
 
     fn clear_seq(&self, py: Python<'_>) -> PyResult<u64> {
         match self {
             Place::Log(log) => Ok(log.clear_seq()),
-            Place::File(file) => file.clear_seq().map_err(|why| errors::from_host(py, why)),
+            Place::File(file) => file.get(py)?.clear_seq().map_err(|why| errors::from_host(py, why)),
         }
     }
 
@@ -39,7 +41,8 @@ impl Place {
     pub fn end(&self, py: Python<'_>) -> PyResult<u64> {
         match self {
             Place::Log(log) => Ok(log.flush_target()),
-            Place::File(file) => file.next_reserve_seq().map_err(|why| errors::from_host(py, why)),
+            // Ids count from 1: the newest id is the number of the record after it.
+            Place::File(file) => file.get(py)?.head().map(|head| head.id.0).map_err(|why| errors::from_host(py, why)),
         }
     }
 }
@@ -48,11 +51,9 @@ impl Place {
 /// and ends when the log was closed or its process is gone and everything was read.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Reader {
-    records: RecordReader,
+    place: Place,
     follow: bool,
     at: Mutex<At>,
-    /// Last, so that a log is closed in its handle and nowhere else.
-    place: Place,
 }
 
 /// How far a reader has come.
@@ -85,7 +86,7 @@ impl Reader {
     /// A reader that begins at `start`.
     pub fn new(place: Place, start: &Start, py: Python<'_>, follow: bool) -> PyResult<Reader> {
         let at = At { seq: 0, lost: 0, torn: 0, buffer: Vec::new() };
-        let reader = Reader { records: place.records(), follow, at: Mutex::new(at), place };
+        let reader = Reader { place, follow, at: Mutex::new(at) };
         reader.go_to(py, start)?;
         Ok(reader)
     }
@@ -109,16 +110,17 @@ impl Reader {
     /// The number of the first record there is at or after `seq`: what was overwritten before is not lost.
     fn first_from(&self, py: Python<'_>, seq: u64) -> PyResult<u64> {
         let mut buffer = Vec::new();
-        match self.records.next(seq, &mut buffer).map_err(|why| errors::from_host(py, why))? {
+        match self.place.records(py)?.next(seq, &mut buffer).map_err(|why| errors::from_host(py, why))? {
             Next::Record { meta, .. } => Ok(meta.seq),
             Next::NotYet { .. } | Next::Ended { .. } => Ok(seq),
         }
     }
 
     fn look(&self, py: Python<'_>, losses: Losses) -> PyResult<Look> {
+        let records = self.place.records(py)?;
         let mut at = self.at();
         let At { seq, lost, torn, buffer } = &mut *at;
-        let next = self.records.next(*seq, buffer).map_err(|why| errors::from_host(py, why))?;
+        let next = records.next(*seq, buffer).map_err(|why| errors::from_host(py, why))?;
         let Next::Record { meta, torn: is_torn, unfinished } = next else {
             return Ok(if matches!(next, Next::Ended { .. }) { Look::Ended } else { Look::NotYet });
         };

@@ -1,12 +1,14 @@
 //! The bare ring: `Ring`, `Reservation`, `RawRecord`, `RecordInfo`.
 
-use crate::bare::Bare;
+use crate::bare::BareRing;
 use crate::errors;
 use pr_ring::writer::Info;
-use pr_ring::{Read, Seq, Ticket, Unfinished};
+use pr_ring::layout::limit;
+use pr_ring::{Geometry, Read, Seq, Ticket, Unfinished};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PyTuple};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -103,7 +105,7 @@ pub struct RawRecord {
 /// after that; the other properties keep their last value.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Reservation {
-    ring: Arc<Bare>,
+    ring: Arc<BareRing>,
     /// The record's number.
     #[pyo3(get)]
     seq: u64,
@@ -123,7 +125,7 @@ struct Open {
 }
 
 impl Reservation {
-    fn new(ring: &Arc<Bare>, ticket: Ticket) -> Reservation {
+    fn new(ring: &Arc<BareRing>, ticket: Ticket) -> Reservation {
         Reservation {
             ring: ring.clone(),
             seq: ticket.seq().0,
@@ -221,7 +223,7 @@ fn contiguous<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 /// once (at most descriptors/64 take effect). Memory is anonymous, or a new file at `path` with mode 0600.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Ring {
-    bare: Arc<Bare>,
+    bare: Arc<BareRing>,
 }
 
 impl Ring {
@@ -241,7 +243,21 @@ impl Ring {
         path: Option<PathBuf>,
         retire_ahead: i64,
     ) -> PyResult<Ring> {
-        let bare = Bare::open(py, desc_bits, avg_data_bits, path, retire_ahead)?;
+        let bits = |what, bits: i64, range: &RangeInclusive<u32>| {
+            let fits = u32::try_from(bits).ok().filter(|bits| range.contains(bits));
+            let text = format!("{what} is {bits}: it must be {} to {}", range.start(), range.end());
+            fits.ok_or_else(|| errors::config(py, text))
+        };
+        let desc_bits = bits("desc_bits", desc_bits, &limit::DESC_BITS)?;
+        let avg_data_bits = bits("avg_data_bits", avg_data_bits, &limit::AVG_DATA_BITS)?;
+        let retire_ahead = bits("retire_ahead", retire_ahead, &(0..=limit::RETIRE_AHEAD))?;
+        let geometry = Geometry::new(desc_bits, avg_data_bits);
+        let geometry = geometry.ok_or_else(|| errors::config(py, "no such ring can be"))?;
+        let bare = py.detach(|| match path {
+            Some(path) => BareRing::create(&path, geometry, retire_ahead),
+            None => BareRing::anonymous(geometry, retire_ahead),
+        });
+        let bare = bare.map_err(|why| errors::from_host(py, why))?;
         Ok(Ring { bare: Arc::new(bare) })
     }
 

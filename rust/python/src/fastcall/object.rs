@@ -50,6 +50,35 @@ impl<'a> Object<'a> {
     /// The text of a str. It lies in the object itself, or in a cache that the object keeps.
     #[inline(always)]
     fn text_of_str(self) -> Option<&'a str> {
+        self.ascii().or_else(|| self.text_by_call())
+    }
+
+    /// The text of a str that says of itself that it is ASCII: it lies behind the object's head.
+    #[cfg(not(any(Py_LIMITED_API, Py_3_14, PyPy, GraalPy)))]
+    #[inline(always)]
+    fn ascii(self) -> Option<&'a str> {
+        // SAFETY: the object is a str.
+        if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(self.as_ptr()) } == 0 {
+            return None;
+        }
+        // SAFETY: the object is a str.
+        let len = unsafe { ffi::PyUnicode_GET_LENGTH(self.as_ptr()) };
+        // SAFETY: the text of a compact ASCII str begins behind its head.
+        let data = unsafe { self.as_ptr().cast::<ffi::PyASCIIObject>().add(1) };
+        // SAFETY: that many bytes, which live as long as the object and never change.
+        let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len as usize) };
+        // SAFETY: ASCII is UTF-8.
+        Some(unsafe { std::str::from_utf8_unchecked(bytes) })
+    }
+
+    #[cfg(any(Py_LIMITED_API, Py_3_14, PyPy, GraalPy))]
+    #[inline(always)]
+    fn ascii(self) -> Option<&'a str> {
+        None
+    }
+
+    #[inline]
+    fn text_by_call(self) -> Option<&'a str> {
         let mut len: ffi::Py_ssize_t = 0;
         // SAFETY: the object is a str.
         let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(self.as_ptr(), &raw mut len) };

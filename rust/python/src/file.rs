@@ -1,0 +1,187 @@
+//! `RingFile`: a ring file of any process, open for reading.
+
+use crate::columns::{self, Copied};
+use crate::errors;
+use crate::levels;
+use crate::reader::{Place, Reader, Start};
+use pr_host::{FileConsole, ForeignFile};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a ring file says about itself and its owner, at one moment.
+#[pyclass(frozen, get_all, module = "printk_ring")]
+pub struct RingFileInfo {
+    /// The absolute path it was opened by.
+    path: PathBuf,
+    /// The log's name.
+    name: String,
+    /// The owner's process id, in the owner's pid namespace.
+    pid: u32,
+    /// True while the owner holds the file.
+    alive: bool,
+    /// True when the owner closed it or exited in order.
+    clean: bool,
+    /// When the log was made, nanoseconds since the epoch.
+    started: u64,
+    /// The owner's command line; empty when not kept.
+    argv: Vec<String>,
+    /// Number of descriptors.
+    descriptors: u64,
+    /// Bytes of text.
+    data_bytes: u64,
+    /// Bytes of the whole file.
+    size_bytes: u64,
+    /// Version of the layout, as `docs/layout.md` describes it.
+    layout_version: u32,
+    /// Records reserved and never committed; 0 while the owner lives.
+    unfinished: u64,
+}
+
+impl RingFileInfo {
+    fn of(file: &ForeignFile) -> Result<RingFileInfo, pr_host::Error> {
+        let info = file.info()?;
+        Ok(RingFileInfo {
+            path: info.path,
+            name: info.name,
+            pid: info.pid,
+            alive: info.alive,
+            clean: info.clean,
+            started: info.started_wall_ns,
+            argv: info.argv,
+            descriptors: info.geometry.descriptors(),
+            data_bytes: info.geometry.data_bytes(),
+            size_bytes: info.file_bytes,
+            layout_version: info.layout_version,
+            unfinished: file.unfinished()?,
+        })
+    }
+}
+
+#[pymethods]
+impl RingFileInfo {
+    fn __repr__(&self) -> String {
+        let life = if self.alive { "alive" } else { "dead" };
+        format!("<RingFileInfo {:?} of process {}, {life}>", self.name, self.pid)
+    }
+}
+
+/// A file that can be closed while readers hold it.
+pub struct OpenFile {
+    path: PathBuf,
+    /// None once it is closed.
+    file: Mutex<Option<Arc<ForeignFile>>>,
+}
+
+impl OpenFile {
+    fn guard(&self) -> MutexGuard<'_, Option<Arc<ForeignFile>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file, unless it was closed.
+    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<ForeignFile>> {
+        self.guard().clone().ok_or_else(|| errors::closed(py, &self.path))
+    }
+}
+
+/// A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open_ring`.
+#[pyclass(frozen, module = "printk_ring")]
+pub struct RingFile {
+    open: Arc<OpenFile>,
+}
+
+#[pymethods]
+impl RingFile {
+    /// Read anew at each access. Raises RingFileError when the file has become unusable.
+    #[getter]
+    fn info(&self, py: Python<'_>) -> PyResult<RingFileInfo> {
+        let file = self.open.get(py)?;
+        py.detach(|| RingFileInfo::of(&file)).map_err(|why| errors::from_host(py, why))
+    }
+
+    /// A reader of its records, as `Log.reader`. `follow` polls and ends when the owner has ended.
+    ///
+    /// The reader raises RingFileError when the file is cut off under it.
+    #[pyo3(signature = (start=Start::Oldest, follow=false), text_signature = "($self, start='oldest', follow=False)")]
+    fn reader(&self, py: Python<'_>, start: Start, follow: bool) -> PyResult<Reader> {
+        Reader::new(Place::File(self.open.clone()), &start, py, follow)
+    }
+
+    /// As `Log.snapshot`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        columns::wrapped(py, self._snapshot(py)?)
+    }
+
+    /// As `Log._snapshot`.
+    fn _snapshot<'py>(&self, py: Python<'py>) -> PyResult<Copied<'py>> {
+        let place = Place::File(self.open.clone());
+        columns::snapshot(py, &place.records(py)?, place.end(py)?)
+    }
+
+    /// What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
+    /// descriptors, data_bytes, and consoles {name: {level, seq, lag, dropped, errors, enabled}}.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let file = self.open.get(py)?;
+        let stats = py.detach(|| file.stats()).map_err(|why| errors::from_host(py, why))?;
+        let dict = PyDict::new(py);
+        for (name, value) in [
+            ("emitted", stats.emitted),
+            ("records", stats.records),
+            ("overwritten", stats.overwritten),
+            ("failed", stats.failed),
+            ("truncated", stats.truncated),
+            ("bytes", stats.bytes),
+            ("size_bytes", stats.size_bytes),
+            ("descriptors", stats.descriptors),
+            ("data_bytes", stats.data_bytes),
+        ] {
+            dict.set_item(name, value)?;
+        }
+        let consoles = PyDict::new(py);
+        for console in &stats.consoles {
+            consoles.set_item(&console.name, attributes(py, console)?)?;
+        }
+        dict.set_item("consoles", consoles)?;
+        Ok(dict)
+    }
+
+    /// Closes the file; its readers raise RingFileError then. Twice is once.
+    fn close(&self) {
+        let file = self.open.guard().take();
+        drop(file);
+    }
+
+    fn __enter__(file: Bound<'_, RingFile>) -> Bound<'_, RingFile> {
+        file
+    }
+
+    #[pyo3(signature = (exc_type, exc_value, traceback, /))]
+    fn __exit__(&self, exc_type: &Bound<'_, PyAny>, exc_value: &Bound<'_, PyAny>, traceback: &Bound<'_, PyAny>) {
+        let _ = (exc_type, exc_value, traceback);
+        self.close();
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<RingFile {:?}>", self.open.path.display().to_string())
+    }
+}
+
+fn attributes<'py>(py: Python<'py>, console: &FileConsole) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("level", console.level.map(|level| levels::member(py, level & 7)).transpose()?)?;
+    dict.set_item("seq", console.seq)?;
+    dict.set_item("lag", console.lag)?;
+    dict.set_item("dropped", console.dropped)?;
+    dict.set_item("errors", console.errors)?;
+    dict.set_item("enabled", console.enabled)?;
+    Ok(dict)
+}
+
+/// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
+#[pyfunction]
+pub fn open_ring(py: Python<'_>, path: PathBuf) -> PyResult<RingFile> {
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let file = py.detach(|| ForeignFile::open(&path)).map_err(|why| errors::from_host(py, why))?;
+    Ok(RingFile { open: Arc::new(OpenFile { path, file: Mutex::new(Some(Arc::new(file))) }) })
+}
