@@ -1,0 +1,161 @@
+//! A forked child: its own ring and printers from its first record on, and nothing of its parent's.
+
+mod scratch;
+
+use pr_host::{ForeignFile, Log, LogOptions, Overflow};
+use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One forking test at a time: a child of another test would hold nothing, but would be counted.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Runs `child` in a forked child, which leaves with its result.
+fn fork(child: impl FnOnce() -> i32) -> libc::pid_t {
+    // SAFETY: the child runs what a child of a threaded process may run here, and leaves by `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(99);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(code) }
+        }
+        pid => pid,
+    }
+}
+
+fn wait_for(pid: libc::pid_t) -> i32 {
+    let mut status = 0;
+    wait_until("the child has ended", || {
+        // SAFETY: `status` is ours.
+        (unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) }) == pid
+    });
+    status
+}
+
+fn exit_code(status: i32) -> i32 {
+    assert!(libc::WIFEXITED(status), "status {status}");
+    libc::WEXITSTATUS(status)
+}
+
+#[test]
+fn a_child_logs_into_a_ring_of_its_own_and_its_consoles_go_on() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    say(&log, 1);
+    let pid = fork(|| {
+        say(&log, 2);
+        flush(&log);
+        log.orderly_exit(PATIENCE);
+        i32::from(log.pid() != std::process::id())
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    say(&log, 3);
+    flush(&log);
+    let mut seen = numbers(&scratch.read("out"));
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2, 3], "each once, whoever logged it");
+    let ring = ForeignFile::open(&scratch.path(&format!("a.ring.fork-{pid}"))).expect("the child's ring");
+    let info = ring.info().expect("readable");
+    assert_eq!((info.pid, info.alive, info.clean), (pid as u32, false, true));
+    assert_eq!(log.stats().emitted, 2);
+}
+
+#[test]
+fn a_child_that_never_logs_leaves_nothing_and_holds_nothing() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let release = AtomicBoolPage::new();
+    let pid = fork(|| {
+        while !release.get().load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        0
+    });
+    log.close(PATIENCE);
+    let again = Log::open(scratch.options()).expect("the child does not hold its parent's path");
+    release.get().store(true, Ordering::SeqCst);
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    drop(again);
+    let forks = std::fs::read_dir(scratch.path("")).expect("a folder").filter_map(Result::ok);
+    assert_eq!(forks.filter(|file| file.file_name().to_string_lossy().contains("fork")).count(), 0);
+}
+
+/// A flag that a child shares with its parent.
+struct AtomicBoolPage(*mut libc::c_void);
+
+impl AtomicBoolPage {
+    fn new() -> AtomicBoolPage {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        assert_ne!(page, libc::MAP_FAILED);
+        AtomicBoolPage(page)
+    }
+
+    fn get(&self) -> &AtomicBool {
+        // SAFETY: zeroed, mapped as long as the value, and only reached as an atomic.
+        unsafe { &*self.0.cast() }
+    }
+}
+
+#[test]
+fn two_hundred_forks_under_load_lose_and_double_nothing() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let stop = AtomicBool::new(false);
+    let (forks, logged) = (200, std::sync::atomic::AtomicI64::new(0));
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let (log, stop, logged) = (&log, &stop, &logged);
+            scope.spawn(move || {
+                let mut i = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    say(log, (writer + 1) * 10_000_000 + i);
+                    i += 1;
+                    if i % 20 == 0 {
+                        std::thread::sleep(std::time::Duration::from_micros(200));
+                    }
+                }
+                logged.fetch_add(i, Ordering::Relaxed);
+            });
+        }
+        for child in 0..forks {
+            let pid = fork(|| {
+                (0..3).for_each(|i| say(&log, child * 3 + i));
+                log.orderly_exit(PATIENCE);
+                0
+            });
+            assert_eq!(exit_code(wait_for(pid)), 0);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    flush(&log);
+    let mut seen = numbers(&scratch.read("out"));
+    let total = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(total, seen.len(), "nothing twice");
+    assert_eq!(seen.iter().filter(|&&i| i < forks * 3).count() as i64, forks * 3);
+    assert_eq!(total as i64, forks * 3 + logged.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_child_of_a_log_in_memory_logs_into_memory() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = Log::open(LogOptions { path: None, ..scratch.options() }).expect("a log");
+    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let pid = fork(|| {
+        say(&log, 7);
+        flush(&log);
+        i32::from(log.path().is_some() || log.stats().emitted != 1)
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    assert_eq!(numbers(&scratch.read("out")), [7]);
+    assert_eq!(log.stats().emitted, 0);
+}

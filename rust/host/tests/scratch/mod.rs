@@ -1,0 +1,112 @@
+//! A folder of its own for a test, and a log in it.
+#![allow(dead_code)]
+
+use pr_host::{Console, ConsoleOptions, Emit, Log, LogOptions, Overflow, SinkSpec};
+use pr_record::{Field, Format, Payload, Value};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Long enough for a loaded machine; nothing waits this long when it works.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder that goes with the value.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let shm = Path::new("/dev/shm");
+        let root = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+        let name = format!("pr-host-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        std::fs::create_dir(root.join(&name)).expect("a new folder");
+        Scratch(root.join(name))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).expect("readable")
+    }
+
+    pub fn options(&self) -> LogOptions {
+        LogOptions {
+            path: Some(self.path("a.ring")),
+            directory: None,
+            name: None,
+            size_bytes: 256 * 1024,
+            avg_record: 128,
+            level: 7,
+            console_level: 6,
+            argv: Some(vec!["test".into()]),
+        }
+    }
+
+    pub fn log(&self) -> Arc<Log> {
+        Log::open(self.options()).expect("a log")
+    }
+
+    pub fn console(&self, name: &str, overflow: Overflow) -> ConsoleOptions {
+        to_file(self.path(name), overflow)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn to_file(path: PathBuf, overflow: Overflow) -> ConsoleOptions {
+    ConsoleOptions {
+        sink: SinkSpec::File(path),
+        name: None,
+        level: None,
+        format: Format::Logfmt,
+        replay: false,
+        overflow,
+        block_timeout: PATIENCE,
+    }
+}
+
+/// Logs `i=<number>` at `level`, waiting for room where a console asks for it.
+pub fn say_at(log: &Log, level: u8, number: i64) {
+    let fields = [Field { key: "i", value: Value::Int(number) }];
+    let payload = Payload { event: "said", logger: Some("test"), fields: &fields, ..Payload::default() };
+    if log.emit(level, &payload, None) == Emit::MustWait {
+        log.wait_for_room();
+        assert_eq!(log.emit_now(level, &payload, None), Emit::Stored);
+    }
+}
+
+pub fn say(log: &Log, number: i64) {
+    say_at(log, 6, number);
+}
+
+/// Everything logged so far is printed.
+pub fn flush(log: &Log) {
+    assert!(log.flush_until(log.flush_target(), PATIENCE), "flushed");
+}
+
+/// The numbers that a console has printed, in order.
+pub fn numbers(text: &str) -> Vec<i64> {
+    let number = |line: &str| line.split_once("i=").and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    text.lines().filter_map(number).collect()
+}
+
+/// Waits until `done`.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A console's properties that tests look at together.
+pub fn state(console: &Console) -> (bool, bool, u64) {
+    (console.is_enabled(), console.is_alive(), console.errors())
+}
