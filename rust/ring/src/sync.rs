@@ -15,7 +15,9 @@
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, fence};
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, fence};
+use atomic_model::AtomicU64;
+#[cfg(loom)]
+use loom::sync::atomic::fence;
 
 pub use core::sync::atomic::Ordering;
 
@@ -24,6 +26,8 @@ mod pair_x86_64;
 #[cfg(all(not(loom), target_arch = "x86_64"))]
 pub use pair_x86_64::Pair;
 
+#[cfg(loom)]
+mod atomic_model;
 #[cfg(loom)]
 mod pair_model;
 #[cfg(loom)]

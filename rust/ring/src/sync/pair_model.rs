@@ -2,7 +2,7 @@
 //! constants of a model never leave.
 
 use super::Ordering;
-use loom::sync::atomic::AtomicU64;
+use super::atomic_model::AtomicU64;
 
 /// See `pair_x86_64.rs`; here one atomic of the checker.
 #[derive(Debug)]
