@@ -108,7 +108,7 @@ impl Identity {
             // SAFETY: always succeeds, and touches nothing.
             uid: unsafe { libc::geteuid() },
             pid_namespace: pid_namespace(),
-            start_ticks: start_ticks(pid).unwrap_or(0),
+            start_ticks: start_ticks("self").unwrap_or(0),
             boot_id: boot_id(),
             created_wall_nsec: pr_printk::stamp::wall_nsec(),
             created_mono_nsec: pr_printk::stamp::monotonic_nsec(),
@@ -125,11 +125,12 @@ impl Identity {
         if self.pid_namespace != pid_namespace() {
             return Process::Elsewhere;
         }
-        match start_ticks(self.pid) {
+        if !proc_is_ours() {
+            return Process::Unknown;
+        }
+        match start_ticks(&self.pid.to_string()) {
             Some(ticks) if ticks == self.start_ticks => Process::Runs,
-            Some(_) => Process::Gone,
-            None if start_ticks(std::process::id()).is_some() => Process::Gone,
-            None => Process::Unknown,
+            _ => Process::Gone,
         }
     }
 
@@ -283,9 +284,15 @@ fn boot_id() -> [u8; 16] {
     id
 }
 
+/// Whether `/proc` is there and shows the processes of our own namespace (that of a container may be its host's).
+fn proc_is_ours() -> bool {
+    let me = std::fs::read_link("/proc/self");
+    me.is_ok_and(|me| me.as_os_str() == std::process::id().to_string().as_str())
+}
+
 /// When a process started, in clock ticks since boot; None if there is no such process, or it has ended and nobody has
 /// asked for its status yet.
-fn start_ticks(pid: u32) -> Option<u64> {
+fn start_ticks(pid: &str) -> Option<u64> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses; it may hold anything.
     let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
@@ -363,7 +370,8 @@ mod tests {
             .arg("60")
             .spawn()
             .expect("a child");
-        let start = start_ticks(child.id()).expect("it runs");
+        let number = child.id().to_string();
+        let start = start_ticks(&number).expect("it runs");
         let named = Identity {
             pid: child.id(),
             start_ticks: start,
@@ -372,7 +380,7 @@ mod tests {
         assert_eq!(named.process(), Process::Runs);
         child.kill().expect("killed");
         // Killed, and perhaps not gone yet: asked for without reaping it.
-        while start_ticks(child.id()).is_some() {
+        while start_ticks(&number).is_some() {
             std::thread::yield_now();
         }
         assert_eq!(named.process(), Process::Gone, "a zombie");
