@@ -61,11 +61,17 @@ impl BareRing {
     /// # Errors
     /// There is no such memory.
     pub fn anonymous(geometry: Geometry, retire_ahead: u32) -> Result<BareRing, Error> {
-        let block = Heap::zeroed(geometry.ring_bytes()).ok_or_else(|| system("no memory for a ring", libc::ENOMEM))?;
+        let block = Heap::zeroed(geometry.ring_bytes())
+            .ok_or_else(|| system("no memory for a ring", libc::ENOMEM))?;
         // SAFETY: zeroed, aligned, long enough, and kept behind the ring.
         let region = unsafe { Region::over(block.base, geometry) };
         region.init();
-        BareRing::over(region, geometry, retire_ahead, Memory::Heap { _block: block })
+        BareRing::over(
+            region,
+            geometry,
+            retire_ahead,
+            Memory::Heap { _block: block },
+        )
     }
 
     /// A ring in a new file.
@@ -73,18 +79,39 @@ impl BareRing {
     /// # Errors
     /// There is something at `path`, or the system refused.
     pub fn create(path: &Path, geometry: Geometry, retire_ahead: u32) -> Result<BareRing, Error> {
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let plan = Plan::for_ring(geometry);
-        let map = RingMap::create(path, &plan, &Identity::current(&name, None), Existing::Refuse)?;
+        let map = RingMap::create(
+            path,
+            &plan,
+            &Identity::current(&name, None),
+            Existing::Refuse,
+        )?;
         // SAFETY: the map is kept behind the ring.
         let region = unsafe { map.region() };
         BareRing::over(region, geometry, retire_ahead, Memory::File { _map: map })
     }
 
-    fn over(region: Region, geometry: Geometry, retire_ahead: u32, memory: Memory) -> Result<BareRing, Error> {
-        let no_instruction = || system("this processor has no 128-bit compare-exchange", libc::ENOTSUP);
+    fn over(
+        region: Region,
+        geometry: Geometry,
+        retire_ahead: u32,
+        memory: Memory,
+    ) -> Result<BareRing, Error> {
+        let no_instruction = || {
+            system(
+                "this processor has no 128-bit compare-exchange",
+                libc::ENOTSUP,
+            )
+        };
         let ring = Ring::new(region, geometry, retire_ahead).ok_or_else(no_instruction)?;
-        Ok(BareRing { ring, _memory: memory })
+        Ok(BareRing {
+            ring,
+            _memory: memory,
+        })
     }
 
     /// The ring.
@@ -94,5 +121,8 @@ impl BareRing {
 }
 
 fn system(what: &str, errno: i32) -> Error {
-    Error::Os { what: what.to_owned(), errno }
+    Error::Os {
+        what: what.to_owned(),
+        errno,
+    }
 }

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrame, PyList, PyMapping, PyString, PyTuple};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A call as it came.
 pub struct Call<'a, 'py> {
@@ -89,7 +89,11 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let draft = draft(py, &mut taker, &event, call);
     let event = text::of_str(&event);
     let fields = all_fields(logger, &draft);
-    let exc = draft.exc.as_ref().map(|(kind, message, stacktrace)| Exc { kind, message, stacktrace });
+    let exc = draft.exc.as_ref().map(|(kind, message, stacktrace)| Exc {
+        kind,
+        message,
+        stacktrace,
+    });
     let payload = Payload {
         event: &event,
         message: draft.message.as_deref().filter(|message| *message != event),
@@ -105,13 +109,26 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     taker.interrupt().map_or(signalled, Err)
 }
 
-/// The bound fields that the call does not give anew, then the call's.
+/// The bound fields, with the call's value where it gives one of that name, then the others of the call.
 fn all_fields<'a>(logger: &'a Logger, draft: &'a Draft<'_>) -> Vec<Field<'a>> {
     let bound = logger.bound();
-    let own: HashSet<&str> = if bound.is_empty() { HashSet::new() } else { draft.keys().collect() };
-    let kept = bound.iter().filter(|(key, _)| !own.contains(&**key)).map(|(key, value)| (&**key, value));
-    let given = draft.fields.iter().map(|(key, value)| (&**key, value));
-    kept.chain(given).map(|(key, value)| Field { key, value: value.value() }).collect()
+    let field = |(key, value): (&'a str, &'a Taken)| Field {
+        key,
+        value: value.value(),
+    };
+    let given = || draft.fields.iter().map(|(key, value)| (&**key, value));
+    if bound.is_empty() {
+        return given().map(field).collect();
+    }
+    let anew: HashMap<&str, &Taken> = given().collect();
+    let names: HashSet<&str> = bound.iter().map(|(key, _)| &**key).collect();
+    let first = bound
+        .iter()
+        .map(|(key, value)| (&**key, anew.get(&**key).copied().unwrap_or(value)));
+    first
+        .chain(given().filter(|(key, _)| !names.contains(key)))
+        .map(field)
+        .collect()
 }
 
 impl Draft<'_> {
@@ -127,9 +144,19 @@ impl Draft<'_> {
     }
 }
 
-fn draft<'a>(py: Python<'_>, taker: &mut Taker, event: &Bound<'_, PyString>, call: &'a Call<'_, '_>) -> Draft<'a> {
+fn draft<'a>(
+    py: Python<'_>,
+    taker: &mut Taker,
+    event: &Bound<'_, PyString>,
+    call: &'a Call<'_, '_>,
+) -> Draft<'a> {
     let mut options = Options::default();
-    let mut draft = Draft { fields: Vec::with_capacity(call.keywords.len()), message: None, exc: None, place: None };
+    let mut draft = Draft {
+        fields: Vec::with_capacity(call.keywords.len()),
+        message: None,
+        exc: None,
+        place: None,
+    };
     for (name, value) in call.keywords {
         let name = text::of_str(name);
         match options.place(&name) {
@@ -138,10 +165,18 @@ fn draft<'a>(py: Python<'_>, taker: &mut Taker, event: &Bound<'_, PyString>, cal
         }
     }
     let level = options.stacklevel.and_then(stacklevel);
-    if options.stack_info.is_some_and(|wanted| is_true(taker, wanted)) {
-        let stack = py.import("printk_ring.exceptions").and_then(|module| module.call_method1("stack", (level.unwrap_or(1),)));
+    if options
+        .stack_info
+        .is_some_and(|wanted| is_true(taker, wanted))
+    {
+        let stack = py
+            .import("printk_ring.exceptions")
+            .and_then(|module| module.call_method1("stack", (level.unwrap_or(1),)));
         if let Some(stack) = taker.ok(py, stack) {
-            draft.fields.push((Cow::Borrowed("stack_info"), Taken::Str(taker.text_of(&stack))));
+            draft.fields.push((
+                Cow::Borrowed("stack_info"),
+                Taken::Str(taker.text_of(&stack)),
+            ));
         }
     }
     if let Some(extra) = options.extra {
@@ -183,11 +218,22 @@ fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
     if let Ok(dict) = mapping.cast_exact::<PyDict>() {
         return Ok(dict.iter().collect());
     }
-    mapping.cast::<PyMapping>()?.items()?.iter().map(|entry| entry.extract()).collect()
+    mapping
+        .cast::<PyMapping>()?
+        .items()?
+        .iter()
+        .map(|entry| entry.extract())
+        .collect()
 }
 
 /// The message: the event with its arguments. If they do not fit, the record says so in two fields.
-fn render(py: Python<'_>, taker: &mut Taker, draft: &mut Draft<'_>, event: &Bound<'_, PyString>, args: &[Bound<'_, PyAny>]) {
+fn render(
+    py: Python<'_>,
+    taker: &mut Taker,
+    draft: &mut Draft<'_>,
+    event: &Bound<'_, PyString>,
+    args: &[Bound<'_, PyAny>],
+) {
     let why = match format(py, event, args) {
         Ok(message) => {
             draft.message = Some(message);
@@ -195,18 +241,28 @@ fn render(py: Python<'_>, taker: &mut Taker, draft: &mut Draft<'_>, event: &Boun
         }
         Err(why) => why,
     };
-    let kind = why.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| text::owned(&name));
+    let kind = why
+        .get_type(py)
+        .name()
+        .map_or_else(|_| "Exception".to_owned(), |name| text::owned(&name));
     let told = taker.text_of(&why.value(py).clone().into_any());
     let args = PyList::new(py, args).map(Bound::into_any);
-    let args = taker.ok(py, args).map_or(Taken::Null, |args| taker.take(&args));
+    let args = taker
+        .ok(py, args)
+        .map_or(Taken::Null, |args| taker.take(&args));
     let _: Option<()> = taker.ok(py, Err(why));
     draft.add_new("format_args", args);
     draft.add_new("format_error", Taken::Str(format!("{kind}: {told}")));
 }
 
-fn format(py: Python<'_>, event: &Bound<'_, PyString>, args: &[Bound<'_, PyAny>]) -> PyResult<String> {
+fn format(
+    py: Python<'_>,
+    event: &Bound<'_, PyString>,
+    args: &[Bound<'_, PyAny>],
+) -> PyResult<String> {
     let named = match args {
-        [only] => Some(only).filter(|only| only.is_instance_of::<PyDict>() || only.cast::<PyMapping>().is_ok()),
+        [only] => Some(only)
+            .filter(|only| only.is_instance_of::<PyDict>() || only.cast::<PyMapping>().is_ok()),
         _ => None,
     };
     let message = match named {
@@ -231,7 +287,9 @@ fn described(
     if !wanted.is_instance_of::<PyBaseException>() && !is_true(taker, &wanted) {
         return None;
     }
-    let described = py.import("printk_ring.exceptions").and_then(|module| module.call_method1("describe", (wanted,)));
+    let described = py
+        .import("printk_ring.exceptions")
+        .and_then(|module| module.call_method1("describe", (wanted,)));
     let described = taker.ok(py, described)?.cast_into::<PyTuple>().ok()?;
     let mut parts = described.iter().map(|part| taker.text_of(&part));
     Some((parts.next()?, parts.next()?, parts.next()?))
@@ -245,7 +303,13 @@ fn is_true(taker: &mut Taker, object: &Bound<'_, PyAny>) -> bool {
 /// The number of `stacklevel`, at least 1. None: it is no number.
 fn stacklevel(given: &Bound<'_, PyAny>) -> Option<u32> {
     let given = given.cast::<pyo3::types::PyInt>().ok()?;
-    let number = given.extract::<i64>().unwrap_or_else(|_| if given.gt(0).unwrap_or(false) { i64::MAX } else { 1 });
+    let number = given.extract::<i64>().unwrap_or_else(|_| {
+        if given.gt(0).unwrap_or(false) {
+            i64::MAX
+        } else {
+            1
+        }
+    });
     Some(u32::try_from(number.max(1)).unwrap_or(u32::MAX))
 }
 
@@ -265,7 +329,10 @@ fn place(py: Python<'_>, level: u32) -> PyResult<Option<Place>> {
     let code = frame.getattr("f_code")?;
     Ok(Some(Place {
         file: text::owned(code.getattr("co_filename")?.cast::<PyString>()?),
-        line: frame.getattr("f_lineno")?.extract::<Option<u32>>()?.unwrap_or(0),
+        line: frame
+            .getattr("f_lineno")?
+            .extract::<Option<u32>>()?
+            .unwrap_or(0),
         func: text::owned(code.getattr("co_name")?.cast::<PyString>()?),
     }))
 }

@@ -19,11 +19,18 @@ struct Columns {
 impl Columns {
     fn add(&mut self, meta: &Meta, payload: &[u8]) {
         self.rows.reserve(ROW_BYTES);
-        for word in [meta.seq, meta.ts_nsec, meta.caller_id, self.payloads.len() as u64] {
+        for word in [
+            meta.seq,
+            meta.ts_nsec,
+            meta.caller_id,
+            self.payloads.len() as u64,
+        ] {
             self.rows.extend_from_slice(&word.to_le_bytes());
         }
-        self.rows.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-        self.rows.extend_from_slice(&[meta.level, meta.facility, meta.flags, 0]);
+        self.rows
+            .extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.rows
+            .extend_from_slice(&[meta.level, meta.facility, meta.flags, 0]);
         self.payloads.extend_from_slice(payload);
     }
 
@@ -48,11 +55,18 @@ pub type Copied<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 /// Copies the ring, without the interpreter. `end`: the number after the newest record.
 pub fn snapshot<'py>(py: Python<'py>, reader: &RecordReader, end: u64) -> PyResult<Copied<'py>> {
-    let columns = py.detach(|| Columns::copy(reader, end)).map_err(|why| errors::from_host(py, why))?;
-    Ok((PyBytes::new(py, &columns.rows), PyBytes::new(py, &columns.payloads)))
+    let columns = py
+        .detach(|| Columns::copy(reader, end))
+        .map_err(|why| errors::from_host(py, why))?;
+    Ok((
+        PyBytes::new(py, &columns.rows),
+        PyBytes::new(py, &columns.payloads),
+    ))
 }
 
 /// `printk_ring.snapshot.Snapshot` of the two items.
 pub fn wrapped<'py>(py: Python<'py>, copied: Copied<'py>) -> PyResult<Bound<'py, PyAny>> {
-    py.import("printk_ring.snapshot")?.getattr("Snapshot")?.call1(copied)
+    py.import("printk_ring.snapshot")?
+        .getattr("Snapshot")?
+        .call1(copied)
 }

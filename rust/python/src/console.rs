@@ -25,7 +25,19 @@ pub struct Console {
 impl Console {
     /// The console as Python sees it. It does not keep its log open.
     pub fn new(log: &LogHandle, console: Arc<pr_host::Console>) -> Console {
-        Console { console, log: Arc::downgrade(log.shared()) }
+        Console {
+            console,
+            log: Arc::downgrade(log.shared()),
+        }
+    }
+
+    /// The log, while it has this console.
+    fn log(&self) -> Option<LogHandle> {
+        let log = LogHandle::from(self.log.upgrade()?);
+        log.consoles()
+            .iter()
+            .any(|console| Arc::ptr_eq(console, &self.console))
+            .then_some(log)
     }
 }
 
@@ -40,7 +52,10 @@ impl Console {
     /// The least severe level it prints; None: that of `Log.console_level`. Settable with any level.
     #[getter]
     fn level<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.console.level().map(|level| levels::member(py, level)).transpose()
+        self.console
+            .level()
+            .map(|level| levels::member(py, level))
+            .transpose()
     }
 
     #[setter]
@@ -108,7 +123,11 @@ impl Console {
     /// As `Log.flush`, for this console alone; True at once when it is suspended.
     #[pyo3(signature = (timeout=Seconds::of(default::FLUSH_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
     fn flush(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
-        flush(py, &self.console, timeout.0)
+        if self.log().is_none() {
+            Ok(false)
+        } else {
+            flush(py, &self.console, timeout.0)
+        }
     }
 
     /// Prints what was stored before the call, within `timeout`, and takes the console away.
@@ -116,7 +135,7 @@ impl Console {
     /// False: the sink is stuck; the thread is abandoned and calls nothing more.
     #[pyo3(signature = (timeout=Seconds::of(default::REMOVE_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
     fn remove(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
-        let Some(log) = self.log.upgrade().map(LogHandle::from) else {
+        let Some(log) = self.log() else {
             return Ok(false);
         };
         // What takes long is done in slices, so that Ctrl-C is noticed; what is left is then quick.
@@ -127,7 +146,9 @@ impl Console {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<Console>().is_ok_and(|other| Arc::ptr_eq(&self.console, &other.get().console))
+        other
+            .cast::<Console>()
+            .is_ok_and(|other| Arc::ptr_eq(&self.console, &other.get().console))
     }
 
     fn __hash__(&self) -> usize {
@@ -148,9 +169,18 @@ fn flush(py: Python<'_>, console: &pr_host::Console, timeout: Duration) -> PyRes
 }
 
 /// A console's attributes, for `Log.stats`.
-pub fn attributes<'py>(py: Python<'py>, console: &pr_host::Console) -> PyResult<Bound<'py, PyDict>> {
+pub fn attributes<'py>(
+    py: Python<'py>,
+    console: &pr_host::Console,
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("level", console.level().map(|level| levels::member(py, level)).transpose()?)?;
+    dict.set_item(
+        "level",
+        console
+            .level()
+            .map(|level| levels::member(py, level))
+            .transpose()?,
+    )?;
     dict.set_item("seq", console.seq())?;
     dict.set_item("lag", console.lag())?;
     dict.set_item("dropped", console.dropped())?;
@@ -192,18 +222,26 @@ pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {
         return from_arguments(None, arguments);
     }
     let kind = spec.get_type().name()?;
-    let text = format!("a console is a sink, a mapping of add_console's arguments, or a pair of both; not {kind}");
+    let text = format!(
+        "a console is a sink, a mapping of add_console's arguments, or a pair of both; not {kind}"
+    );
     Err(errors::config(py, text))
 }
 
-fn from_arguments(sink: Option<&Bound<'_, Sink>>, arguments: &Bound<'_, PyMapping>) -> PyResult<ConsoleOptions> {
+fn from_arguments(
+    sink: Option<&Bound<'_, Sink>>,
+    arguments: &Bound<'_, PyMapping>,
+) -> PyResult<ConsoleOptions> {
     let py = arguments.py();
     let given = match arguments.get_item("sink") {
         Ok(given) => Some(given.cast_into::<Sink>()?),
         Err(_) => None,
     };
     let Some(sink) = sink.cloned().or(given) else {
-        return Err(errors::config(py, "a console needs a sink: give one as \"sink\", such as sinks.stderr()"));
+        return Err(errors::config(
+            py,
+            "a console needs a sink: give one as \"sink\", such as sinks.stderr()",
+        ));
     };
     let mut options = plain(sink.get());
     for entry in arguments.items()?.iter() {
@@ -222,7 +260,12 @@ fn set(options: &mut ConsoleOptions, name: &str, value: &Bound<'_, PyAny>) -> Py
         "replay" => options.replay = value.extract()?,
         "overflow" => options.overflow = value.extract::<OverflowArg>()?.0,
         "block_timeout" => options.block_timeout = value.extract::<Seconds>()?.0,
-        _ => return Err(errors::config(value.py(), format!("{name:?} is no parameter of a console: {PARAMETERS}"))),
+        _ => {
+            return Err(errors::config(
+                value.py(),
+                format!("{name:?} is no parameter of a console: {PARAMETERS}"),
+            ));
+        }
     }
     Ok(())
 }

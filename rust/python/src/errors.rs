@@ -24,7 +24,12 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
 impl Classes {
     fn make(py: Python<'_>) -> PyResult<Classes> {
         let exception = py.get_type::<PyException>();
-        let base = class(py, "PrintkError", &[&exception], "The base of all errors of this package.")?;
+        let base = class(
+            py,
+            "PrintkError",
+            &[&exception],
+            "The base of all errors of this package.",
+        )?;
         let config = class(
             py,
             "ConfigError",
@@ -84,10 +89,15 @@ fn property<'py, F>(py: Python<'py>, getter: F, doc: &str) -> PyResult<Bound<'py
 where
     F: Fn(&Bound<'_, PyAny>) -> PyResult<Py<PyAny>> + Send + Sync + 'static,
 {
-    let getter = PyCFunction::new_closure(py, None, None, move |args, _: Option<&Bound<'_, PyDict>>| {
-        getter(&args.get_item(0)?)
-    })?;
-    py.import("builtins")?.getattr("property")?.call1((getter, py.None(), py.None(), doc))
+    let getter = PyCFunction::new_closure(
+        py,
+        None,
+        None,
+        move |args, _: Option<&Bound<'_, PyDict>>| getter(&args.get_item(0)?),
+    )?;
+    py.import("builtins")?
+        .getattr("property")?
+        .call1((getter, py.None(), py.None(), doc))
 }
 
 fn lost_property(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
@@ -116,7 +126,13 @@ fn reason_property(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let classes = classes(py)?;
-    for class in [&classes.base, &classes.config, &classes.reservation, &classes.overrun, &classes.ring_file] {
+    for class in [
+        &classes.base,
+        &classes.config,
+        &classes.reservation,
+        &classes.overrun,
+        &classes.ring_file,
+    ] {
         let class = class.bind(py);
         module.add(class.name()?, class)?;
     }
@@ -141,7 +157,11 @@ pub fn config(py: Python<'_>, text: impl Into<String>) -> PyErr {
 
 /// A `ReservationError`.
 pub fn reservation(py: Python<'_>) -> PyErr {
-    raise(py, |classes| &classes.reservation, ("the reservation has been committed or finalized already",))
+    raise(
+        py,
+        |classes| &classes.reservation,
+        ("the reservation has been committed or finalized already",),
+    )
 }
 
 /// An `Overrun`.
@@ -155,12 +175,19 @@ pub fn from_host(py: Python<'_>, why: pr_host::Error) -> PyErr {
     let text = why.to_string();
     match why {
         Error::Config(text) => config(py, text),
-        Error::RingFile { path, reason, errno } => {
+        Error::RingFile {
+            path,
+            reason,
+            errno,
+        } => {
             let errno = errno.unwrap_or(libc::EINVAL);
             let path = path.to_string_lossy().into_owned();
             raise(py, |classes| &classes.ring_file, (errno, reason, path))
         }
-        Error::Os { errno: libc::ENOMEM, .. } => PyMemoryError::new_err(text),
+        Error::Os {
+            errno: libc::ENOMEM,
+            ..
+        } => PyMemoryError::new_err(text),
         Error::Os { errno, .. } => PyOSError::new_err((errno, text)),
     }
 }
@@ -168,5 +195,9 @@ pub fn from_host(py: Python<'_>, why: pr_host::Error) -> PyErr {
 /// The `RingFileError` of a file that was closed here.
 pub fn closed(py: Python<'_>, path: &Path) -> PyErr {
     let path = path.to_string_lossy().into_owned();
-    raise(py, |classes| &classes.ring_file, (libc::EBADF, "it was closed".to_owned(), path))
+    raise(
+        py,
+        |classes| &classes.ring_file,
+        (libc::EBADF, "it was closed".to_owned(), path),
+    )
 }

@@ -63,7 +63,10 @@ impl RingFileInfo {
 impl RingFileInfo {
     fn __repr__(&self) -> String {
         let life = if self.alive { "alive" } else { "dead" };
-        format!("<RingFileInfo {:?} of process {}, {life}>", self.name, self.pid)
+        format!(
+            "<RingFileInfo {:?} of process {}, {life}>",
+            self.name, self.pid
+        )
     }
 }
 
@@ -81,7 +84,9 @@ impl OpenFile {
 
     /// The file, unless it was closed.
     pub fn get(&self, py: Python<'_>) -> PyResult<Arc<ForeignFile>> {
-        self.guard().clone().ok_or_else(|| errors::closed(py, &self.path))
+        self.guard()
+            .clone()
+            .ok_or_else(|| errors::closed(py, &self.path))
     }
 }
 
@@ -97,7 +102,8 @@ impl RingFile {
     #[getter]
     fn info(&self, py: Python<'_>) -> PyResult<RingFileInfo> {
         let file = self.open.get(py)?;
-        py.detach(|| RingFileInfo::of(&file)).map_err(|why| errors::from_host(py, why))
+        py.detach(|| RingFileInfo::of(&file))
+            .map_err(|why| errors::from_host(py, why))
     }
 
     /// A reader of its records, as `Log.reader`. `follow` polls and ends when the owner has ended.
@@ -123,7 +129,9 @@ impl RingFile {
     /// descriptors, data_bytes, and consoles {name: {level, seq, lag, dropped, errors, enabled}}.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let file = self.open.get(py)?;
-        let stats = py.detach(|| file.stats()).map_err(|why| errors::from_host(py, why))?;
+        let stats = py
+            .detach(|| file.stats())
+            .map_err(|why| errors::from_host(py, why))?;
         let dict = PyDict::new(py);
         for (name, value) in [
             ("emitted", stats.emitted),
@@ -157,7 +165,12 @@ impl RingFile {
     }
 
     #[pyo3(signature = (exc_type, exc_value, traceback, /))]
-    fn __exit__(&self, exc_type: &Bound<'_, PyAny>, exc_value: &Bound<'_, PyAny>, traceback: &Bound<'_, PyAny>) {
+    fn __exit__(
+        &self,
+        exc_type: &Bound<'_, PyAny>,
+        exc_value: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) {
         let _ = (exc_type, exc_value, traceback);
         self.close();
     }
@@ -169,7 +182,13 @@ impl RingFile {
 
 fn attributes<'py>(py: Python<'py>, console: &FileConsole) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("level", console.level.map(|level| levels::member(py, level & 7)).transpose()?)?;
+    dict.set_item(
+        "level",
+        console
+            .level
+            .map(|level| levels::member(py, level & 7))
+            .transpose()?,
+    )?;
     dict.set_item("seq", console.seq)?;
     dict.set_item("lag", console.lag)?;
     dict.set_item("dropped", console.dropped)?;
@@ -182,6 +201,13 @@ fn attributes<'py>(py: Python<'py>, console: &FileConsole) -> PyResult<Bound<'py
 #[pyfunction]
 pub fn open_ring(py: Python<'_>, path: PathBuf) -> PyResult<RingFile> {
     let path = std::path::absolute(&path).unwrap_or(path);
-    let file = py.detach(|| ForeignFile::open(&path)).map_err(|why| errors::from_host(py, why))?;
-    Ok(RingFile { open: Arc::new(OpenFile { path, file: Mutex::new(Some(Arc::new(file))) }) })
+    let file = py
+        .detach(|| ForeignFile::open(&path))
+        .map_err(|why| errors::from_host(py, why))?;
+    Ok(RingFile {
+        open: Arc::new(OpenFile {
+            path,
+            file: Mutex::new(Some(Arc::new(file))),
+        }),
+    })
 }

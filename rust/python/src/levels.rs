@@ -32,7 +32,9 @@ static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
 pub fn member(py: Python<'_>, level: u8) -> PyResult<Bound<'_, PyAny>> {
     let members = MEMBERS.get_or_try_init(py, || {
         let class = LEVEL.import(py, "printk_ring.levels", "Level")?;
-        (0..8_u8).map(|number| Ok(class.call1((number,))?.unbind())).collect::<PyResult<Vec<_>>>()
+        (0..8_u8)
+            .map(|number| Ok(class.call1((number,))?.unbind()))
+            .collect::<PyResult<Vec<_>>>()
     })?;
     match members.get(usize::from(level)) {
         Some(member) => Ok(member.bind(py).clone()),
@@ -52,17 +54,27 @@ fn parse(level: &Bound<'_, PyAny>, scale: Scale) -> PyResult<Given> {
     }
     if level.is_instance_of::<PyBool>() || !level.is_instance_of::<PyInt>() {
         let kind = level.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("a level is a Level, an int or a str, not {kind}")));
+        return Err(PyTypeError::new_err(format!(
+            "a level is a Level, an int or a str, not {kind}"
+        )));
     }
-    let scale = if scale == Scale::Stdlib && is_member(level)? { Scale::Native } else { scale };
+    let scale = if scale == Scale::Stdlib && is_member(level)? {
+        Scale::Native
+    } else {
+        scale
+    };
     match saturated(level)? {
-        number if number < 0 && scale == Scale::Native => Err(errors::config(py, unknown(&number.to_string()))),
+        number if number < 0 && scale == Scale::Native => {
+            Err(errors::config(py, unknown(&number.to_string())))
+        }
         number => Ok(from_number(number, scale)),
     }
 }
 
 fn is_member(level: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(level.get_type().is(LEVEL.import(level.py(), "printk_ring.levels", "Level")?))
+    Ok(level
+        .get_type()
+        .is(LEVEL.import(level.py(), "printk_ring.levels", "Level")?))
 }
 
 /// The number; one beyond 64 bits is as good as the largest.
@@ -76,7 +88,10 @@ fn saturated(number: &Bound<'_, PyAny>) -> PyResult<i64> {
 
 fn from_name(py: Python<'_>, name: &str, scale: Scale) -> PyResult<Given> {
     if let Some(level) = Level::parse(name) {
-        return Ok(Given { level: level.number(), levelno: None });
+        return Ok(Given {
+            level: level.number(),
+            levelno: None,
+        });
     }
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number {
@@ -91,10 +106,16 @@ fn from_number(number: i64, scale: Scale) -> Given {
         Scale::Stdlib => None,
     };
     match of_kernel {
-        Some(level) => Given { level: level.number(), levelno: None },
+        Some(level) => Given {
+            level: level.number(),
+            levelno: None,
+        },
         None => {
             let clamped = number.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
-            Given { level: Level::from_stdlib(number).number(), levelno: Some(clamped as i32) }
+            Given {
+                level: Level::from_stdlib(number).number(),
+                levelno: Some(clamped as i32),
+            }
         }
     }
 }

@@ -14,7 +14,11 @@
 //! | [`sink`], [`console`] | where a console writes, and the console |
 //! | [`reader`], [`record`], [`columns`] | records one by one, decoded, and all at once |
 //! | [`file`] | a ring file of any process |
-//! | [`ring`] | the bare ring |
+//! | [`ring`], [`bare`] | the bare ring, and its memory |
+#![allow(
+    clippy::std_instead_of_core,
+    reason = "the rule is for the crates below that have no std"
+)]
 
 mod bare;
 mod call;

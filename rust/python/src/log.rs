@@ -43,7 +43,9 @@ impl Log {
 
     fn add(&self, py: Python<'_>, options: ConsoleOptions) -> PyResult<Console> {
         let added = py.detach(|| self.handle.add_console(options));
-        added.map(|console| Console::new(&self.handle, console)).map_err(|why| errors::from_host(py, why))
+        added
+            .map(|console| Console::new(&self.handle, console))
+            .map_err(|why| errors::from_host(py, why))
     }
 }
 
@@ -60,7 +62,13 @@ fn default_size() -> SizeArg {
 fn argv(py: Python<'_>) -> Option<Vec<String>> {
     let argv = py.import("sys").and_then(|sys| sys.getattr("argv")).ok()?;
     let mut taker = Taker::default();
-    Some(argv.cast::<PyList>().ok()?.iter().map(|argument| taker.text_of(&argument)).collect())
+    Some(
+        argv.cast::<PyList>()
+            .ok()?
+            .iter()
+            .map(|argument| taker.text_of(&argument))
+            .collect(),
+    )
 }
 
 /// Has `_shutdown` called at the exit. Once a process.
@@ -68,7 +76,9 @@ fn register_shutdown(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
     REGISTERED.get_or_try_init(py, || {
         let shutdown = py.import("printk_ring._native")?.getattr("_shutdown")?;
-        py.import("atexit")?.call_method1("register", (shutdown,)).map(|_| ())
+        py.import("atexit")?
+            .call_method1("register", (shutdown,))
+            .map(|_| ())
     })?;
     Ok(())
 }
@@ -112,8 +122,12 @@ impl Log {
             console_level: console_level.0,
             argv: argv(py),
         };
-        let opened = py.detach(|| pr_host::Log::open(options)).map_err(|why| errors::from_host(py, why))?;
-        let log = Log { handle: LogHandle::adopt(opened) };
+        let opened = py
+            .detach(|| pr_host::Log::open(options))
+            .map_err(|why| errors::from_host(py, why))?;
+        let log = Log {
+            handle: LogHandle::adopt(opened),
+        };
         register_shutdown(py)?;
         for spec in specs {
             log.add(py, spec)?;
@@ -210,7 +224,11 @@ impl Log {
 
     /// The consoles, in the order they were added. Never waits for printing.
     fn consoles(&self) -> Vec<Console> {
-        self.handle.consoles().into_iter().map(|console| Console::new(&self.handle, console)).collect()
+        self.handle
+            .consoles()
+            .into_iter()
+            .map(|console| Console::new(&self.handle, console))
+            .collect()
     }
 
     /// Waits until every enabled, unsuspended console has had everything stored before the call accepted by its sink.
@@ -288,7 +306,10 @@ impl Log {
         exc=None, fields=None
     ), text_signature = "($self, level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, \
                          line=0, func=None, exc=None, fields=None)")]
-    #[expect(clippy::too_many_arguments, reason = "one per part of a record, all by name")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one per part of a record, all by name"
+    )]
     fn _emit(
         &self,
         py: Python<'_>,
@@ -311,19 +332,32 @@ impl Log {
         let mut taker = Taker::default();
         let mut text = |object: &Bound<'_, PyAny>| taker.text_of(object);
         let event = text(event);
-        let [message, logger, file, func] = [message, logger, file, func].map(|part| part.map(&mut text));
-        let exc = exc.map(|(kind, message, stacktrace)| (text(&kind), text(&message), text(&stacktrace)));
+        let [message, logger, file, func] =
+            [message, logger, file, func].map(|part| part.map(&mut text));
+        let exc =
+            exc.map(|(kind, message, stacktrace)| (text(&kind), text(&message), text(&stacktrace)));
         let fields = taken(&mut taker, fields)?;
-        let fields: Vec<Field<'_>> = fields.iter().map(|(key, value)| Field { key, value: value.value() }).collect();
+        let fields: Vec<Field<'_>> = fields
+            .iter()
+            .map(|(key, value)| Field {
+                key,
+                value: value.value(),
+            })
+            .collect();
         let payload = Payload {
             event: &event,
             message: message.as_deref().filter(|message| *message != event),
             logger: logger.as_deref(),
-            levelno: levelno.map(|levelno| levelno.within(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
+            levelno: levelno
+                .map(|levelno| levelno.within(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
             file: file.as_deref(),
             line: line.within(0, i64::from(u32::MAX)) as u32,
             func: func.as_deref(),
-            exc: exc.as_ref().map(|(kind, message, stacktrace)| Exc { kind, message, stacktrace }),
+            exc: exc.as_ref().map(|(kind, message, stacktrace)| Exc {
+                kind,
+                message,
+                stacktrace,
+            }),
             fields: &fields,
         };
         let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
@@ -355,13 +389,19 @@ impl Log {
     }
 
     fn __repr__(&self) -> String {
-        let place = self.handle.path().map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
+        let place = self
+            .handle
+            .path()
+            .map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
         format!("<Log {:?} {place}>", self.handle.name())
     }
 }
 
 /// The fields of a mapping.
-fn taken(taker: &mut Taker, fields: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<(String, Taken)>> {
+fn taken(
+    taker: &mut Taker,
+    fields: Option<&Bound<'_, PyMapping>>,
+) -> PyResult<Vec<(String, Taken)>> {
     let mut list = Vec::new();
     if let Some(fields) = fields {
         for entry in fields.items()?.iter() {
@@ -387,7 +427,13 @@ impl<'py> FromPyObject<'_, 'py> for Clamped {
 
     fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<Clamped> {
         let number = number.cast::<PyInt>()?;
-        let beyond = || if number.lt(0).unwrap_or(false) { i64::MIN } else { i64::MAX };
+        let beyond = || {
+            if number.lt(0).unwrap_or(false) {
+                i64::MIN
+            } else {
+                i64::MAX
+            }
+        };
         Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
     }
 }
@@ -395,7 +441,10 @@ impl<'py> FromPyObject<'_, 'py> for Clamped {
 /// A logger for the default log, whichever that is at each call; while there is none its records go nowhere.
 #[pyfunction]
 #[pyo3(signature = (name=None, **bound))]
-pub fn _default_logger(name: Option<&Bound<'_, PyString>>, bound: Option<&Bound<'_, PyDict>>) -> PyResult<Logger> {
+pub fn _default_logger(
+    name: Option<&Bound<'_, PyString>>,
+    bound: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Logger> {
     Logger::new(None, name, bound)
 }
 

@@ -1,8 +1,8 @@
 //! `Logger`: a log, a name, a level and bound fields. Its log calls are in [`crate::fastcall`].
 
 use crate::convert::{Taken, Taker, text};
-use crate::levels::{self, LevelArg};
 use crate::fastcall::default_log;
+use crate::levels::{self, LevelArg};
 use crate::logs::LogHandle;
 use pr_host::Log;
 use pyo3::prelude::*;
@@ -58,7 +58,10 @@ impl Logger {
     /// Binds more fields. A key that is bound already keeps its place.
     fn add(&mut self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         let mut taker = Taker::default();
-        for (key, value) in fields.into_iter().flat_map(|fields| fields.iter().collect::<Vec<_>>()) {
+        for (key, value) in fields
+            .into_iter()
+            .flat_map(|fields| fields.iter().collect::<Vec<_>>())
+        {
             let key = taker.text_of(&key);
             let value = taker.take(&value);
             match self.bound.iter_mut().find(|(known, _)| **known == *key) {
@@ -121,7 +124,8 @@ impl Logger {
 
     #[setter]
     fn set_level(&self, value: Option<LevelArg>) {
-        self.level.store(value.map_or(FOLLOWS, |level| level.0), Ordering::Relaxed);
+        self.level
+            .store(value.map_or(FOLLOWS, |level| level.0), Ordering::Relaxed);
     }
 
     /// True when a record of this level would be stored now; False also while there is no open log.

@@ -68,7 +68,13 @@ fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Stores one record; where a console makes its callers wait, without the interpreter. A signal's exception that came
 /// meanwhile is the second answer: the record is stored all the same.
-pub fn store(py: Python<'_>, log: &Log, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> (Emit, PyResult<()>) {
+pub fn store(
+    py: Python<'_>,
+    log: &Log,
+    level: u8,
+    payload: &Payload<'_>,
+    ts_nsec: Option<u64>,
+) -> (Emit, PyResult<()>) {
     match log.emit(level, payload, ts_nsec) {
         Emit::MustWait => {
             py.detach(|| log.wait_for_room());
@@ -80,7 +86,11 @@ pub fn store(py: Python<'_>, log: &Log, level: u8, payload: &Payload<'_>, ts_nse
 
 /// Waits in slices, without the interpreter, until `step` says so or the time is over: `step` is given how long it may
 /// take. Signals are noticed between the slices.
-pub fn wait(py: Python<'_>, timeout: Duration, step: impl Fn(Duration) -> bool + Send + Sync) -> PyResult<bool> {
+pub fn wait(
+    py: Python<'_>,
+    timeout: Duration,
+    step: impl Fn(Duration) -> bool + Send + Sync,
+) -> PyResult<bool> {
     let start = Instant::now();
     loop {
         let left = timeout.saturating_sub(start.elapsed());

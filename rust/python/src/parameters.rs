@@ -26,7 +26,9 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
     fn extract(seconds: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
         let number: f64 = seconds.extract()?;
         if number.is_nan() || number < 0.0 {
-            let text = format!("a timeout of {number} seconds: it must be 0 or more, infinity to wait without end");
+            let text = format!(
+                "a timeout of {number} seconds: it must be 0 or more, infinity to wait without end"
+            );
             return Err(errors::config(seconds.py(), text));
         }
         Ok(Seconds::of(number))
@@ -44,7 +46,10 @@ impl<'py> FromPyObject<'_, 'py> for FormatArg {
         let given = name.cast::<PyString>()?.to_string_lossy().into_owned();
         Format::parse(&given).map(FormatArg).ok_or_else(|| {
             let known: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
-            errors::config(name.py(), format!("{given:?} is no format: {}", known.join(", ")))
+            errors::config(
+                name.py(),
+                format!("{given:?} is no format: {}", known.join(", ")),
+            )
         })
     }
 }
@@ -60,10 +65,16 @@ impl Default for FormatArg {
 pub struct OverflowArg(pub Overflow);
 
 impl OverflowArg {
-    const KNOWN: [(&'static str, Overflow); 2] = [("drop_oldest", Overflow::DropOldest), ("block", Overflow::Block)];
+    const KNOWN: [(&'static str, Overflow); 2] = [
+        ("drop_oldest", Overflow::DropOldest),
+        ("block", Overflow::Block),
+    ];
 
     fn parse(name: &str) -> Option<OverflowArg> {
-        OverflowArg::KNOWN.iter().find(|(known, _)| *known == name).map(|(_, policy)| OverflowArg(*policy))
+        OverflowArg::KNOWN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, policy)| OverflowArg(*policy))
     }
 }
 
@@ -80,7 +91,10 @@ impl<'py> FromPyObject<'_, 'py> for OverflowArg {
         let given = name.cast::<PyString>()?.to_string_lossy().into_owned();
         OverflowArg::parse(&given).ok_or_else(|| {
             let known = OverflowArg::KNOWN.map(|(name, _)| name).join(", ");
-            errors::config(name.py(), format!("{given:?} is no overflow policy: {known}"))
+            errors::config(
+                name.py(),
+                format!("{given:?} is no overflow policy: {known}"),
+            )
         })
     }
 }

@@ -33,7 +33,10 @@ impl Place {
     fn clear_seq(&self, py: Python<'_>) -> PyResult<u64> {
         match self {
             Place::Log(log) => Ok(log.clear_seq()),
-            Place::File(file) => file.get(py)?.clear_seq().map_err(|why| errors::from_host(py, why)),
+            Place::File(file) => file
+                .get(py)?
+                .clear_seq()
+                .map_err(|why| errors::from_host(py, why)),
         }
     }
 
@@ -42,7 +45,11 @@ impl Place {
         match self {
             Place::Log(log) => Ok(log.flush_target()),
             // Ids count from 1: the newest id is the number of the record after it.
-            Place::File(file) => file.get(py)?.head().map(|head| head.id.0).map_err(|why| errors::from_host(py, why)),
+            Place::File(file) => file
+                .get(py)?
+                .head()
+                .map(|head| head.id.0)
+                .map_err(|why| errors::from_host(py, why)),
         }
     }
 }
@@ -85,8 +92,17 @@ enum Losses {
 impl Reader {
     /// A reader that begins at `start`.
     pub fn new(place: Place, start: &Start, py: Python<'_>, follow: bool) -> PyResult<Reader> {
-        let at = At { seq: 0, lost: 0, torn: 0, buffer: Vec::new() };
-        let reader = Reader { place, follow, at: Mutex::new(at) };
+        let at = At {
+            seq: 0,
+            lost: 0,
+            torn: 0,
+            buffer: Vec::new(),
+        };
+        let reader = Reader {
+            place,
+            follow,
+            at: Mutex::new(at),
+        };
         reader.go_to(py, start)?;
         Ok(reader)
     }
@@ -110,7 +126,12 @@ impl Reader {
     /// The number of the first record there is at or after `seq`: what was overwritten before is not lost.
     fn first_from(&self, py: Python<'_>, seq: u64) -> PyResult<u64> {
         let mut buffer = Vec::new();
-        match self.place.records(py)?.next(seq, &mut buffer).map_err(|why| errors::from_host(py, why))? {
+        match self
+            .place
+            .records(py)?
+            .next(seq, &mut buffer)
+            .map_err(|why| errors::from_host(py, why))?
+        {
             Next::Record { meta, .. } => Ok(meta.seq),
             Next::NotYet { .. } | Next::Ended { .. } => Ok(seq),
         }
@@ -119,10 +140,26 @@ impl Reader {
     fn look(&self, py: Python<'_>, losses: Losses) -> PyResult<Look> {
         let records = self.place.records(py)?;
         let mut at = self.at();
-        let At { seq, lost, torn, buffer } = &mut *at;
-        let next = records.next(*seq, buffer).map_err(|why| errors::from_host(py, why))?;
-        let Next::Record { meta, torn: is_torn, unfinished } = next else {
-            return Ok(if matches!(next, Next::Ended { .. }) { Look::Ended } else { Look::NotYet });
+        let At {
+            seq,
+            lost,
+            torn,
+            buffer,
+        } = &mut *at;
+        let next = records
+            .next(*seq, buffer)
+            .map_err(|why| errors::from_host(py, why))?;
+        let Next::Record {
+            meta,
+            torn: is_torn,
+            unfinished,
+        } = next
+        else {
+            return Ok(if matches!(next, Next::Ended { .. }) {
+                Look::Ended
+            } else {
+                Look::NotYet
+            });
         };
         let gap = meta.seq.saturating_sub(*seq).saturating_sub(unfinished);
         *lost += gap;
@@ -137,7 +174,12 @@ impl Reader {
     }
 
     /// The next record within `timeout`; None waits without end.
-    fn wait(&self, py: Python<'_>, timeout: Option<Duration>, losses: Losses) -> PyResult<Option<Record>> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        timeout: Option<Duration>,
+        losses: Losses,
+    ) -> PyResult<Option<Record>> {
         let start = Instant::now();
         let mut nap = Nap::new();
         loop {
@@ -170,11 +212,17 @@ impl Nap {
     const PATIENCE: Duration = Duration::from_millis(200);
 
     fn new() -> Nap {
-        Nap { since: Instant::now() }
+        Nap {
+            since: Instant::now(),
+        }
     }
 
     fn next(&mut self, most: Duration) -> Duration {
-        let pause = if self.since.elapsed() < Nap::PATIENCE { Nap::ACTIVE } else { Nap::IDLE };
+        let pause = if self.since.elapsed() < Nap::PATIENCE {
+            Nap::ACTIVE
+        } else {
+            Nap::IDLE
+        };
         pause.min(most)
     }
 }
@@ -187,7 +235,11 @@ impl Reader {
 
     /// The next record; overruns are counted in `lost` and passed over.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Record>> {
-        let timeout = if self.follow { None } else { Some(Duration::ZERO) };
+        let timeout = if self.follow {
+            None
+        } else {
+            Some(Duration::ZERO)
+        };
         self.wait(py, timeout, Losses::Pass)
     }
 
@@ -244,7 +296,9 @@ impl<'py> FromPyObject<'_, 'py> for Start {
 
     fn extract(start: Borrowed<'_, 'py, PyAny>) -> PyResult<Start> {
         let wrong = |given: &str| {
-            let text = format!("{given} is no start: \"oldest\", \"clear\", \"newest\" or a record number from 0 on");
+            let text = format!(
+                "{given} is no start: \"oldest\", \"clear\", \"newest\" or a record number from 0 on"
+            );
             errors::config(start.py(), text)
         };
         if let Ok(name) = start.cast::<PyString>() {
@@ -256,6 +310,9 @@ impl<'py> FromPyObject<'_, 'py> for Start {
             };
         }
         let number = start.cast::<PyInt>()?;
-        number.extract().map(Start::Seq).map_err(|_| wrong(&number.to_string()))
+        number
+            .extract()
+            .map(Start::Seq)
+            .map_err(|_| wrong(&number.to_string()))
     }
 }

@@ -3,7 +3,9 @@
 use crate::convert::give;
 use crate::levels;
 use crate::parameters::FormatArg;
-use pr_record::{Format, Meta, NoSites, Out, RecordView, decode, render, render_cut, render_dropped, render_torn};
+use pr_record::{
+    Format, Meta, NoSites, Out, RecordView, decode, render, render_cut, render_dropped, render_torn,
+};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -25,7 +27,11 @@ impl Record {
     /// A record as it was read.
     pub fn new(meta: Meta, torn: bool, payload: &[u8]) -> Record {
         let torn = torn || decode(payload, &NoSites).is_err();
-        Record { meta, torn, payload: payload.into() }
+        Record {
+            meta,
+            torn,
+            payload: payload.into(),
+        }
     }
 
     /// Whether its bytes are no record.
@@ -34,7 +40,11 @@ impl Record {
     }
 
     fn view(&self) -> Option<RecordView<'_>> {
-        if self.torn { None } else { decode(&self.payload, &NoSites).ok() }
+        if self.torn {
+            None
+        } else {
+            decode(&self.payload, &NoSites).ok()
+        }
     }
 }
 
@@ -136,7 +146,9 @@ impl Record {
     /// The line of the call, if known.
     #[getter]
     fn line(&self) -> Option<u32> {
-        self.view().map(|view| view.line()).filter(|line| *line != 0)
+        self.view()
+            .map(|view| view.line())
+            .filter(|line| *line != 0)
     }
 
     /// The function of the call, if known.
@@ -174,7 +186,9 @@ impl Record {
     #[pyo3(signature = (format=FormatArg(Format::Text)), text_signature = "($self, format='text')")]
     fn format(&self, format: FormatArg) -> String {
         rendered(|out| match self.view() {
-            Some(view) if out.room() >= LONGEST_RENDERED => render_cut(format.0, out, &self.meta, &view),
+            Some(view) if out.room() >= LONGEST_RENDERED => {
+                render_cut(format.0, out, &self.meta, &view)
+            }
             Some(view) => render(format.0, out, &self.meta, &view),
             None => render_torn(format.0, out, &self.meta),
         })
@@ -209,10 +223,22 @@ fn rendered(write: impl Fn(&mut Out<'_>) -> bool) -> String {
 /// The notice of lost records as a console of that format would write it now, without the final newline.
 #[pyfunction]
 pub fn _format_dropped(format: FormatArg, dropped: u64, first_seq: u64, last_seq: u64) -> String {
-    let (ts_nsec, wall_nsec) = (pr_printk::stamp::monotonic_nsec(), pr_printk::stamp::wall_nsec());
+    let (ts_nsec, wall_nsec) = (
+        pr_printk::stamp::monotonic_nsec(),
+        pr_printk::stamp::wall_nsec(),
+    );
     let pid = std::process::id();
     let tid = pr_printk::thread::tid();
-    let meta = Meta { seq: last_seq, ts_nsec, wall_nsec, level: 4, facility: 1, pid, tid, ..Meta::default() };
+    let meta = Meta {
+        seq: last_seq,
+        ts_nsec,
+        wall_nsec,
+        level: 4,
+        facility: 1,
+        pid,
+        tid,
+        ..Meta::default()
+    };
     rendered(|out| render_dropped(format.0, out, &meta, dropped, first_seq, last_seq))
 }
 
@@ -222,7 +248,9 @@ pub fn _format_dropped(format: FormatArg, dropped: u64, first_seq: u64, last_seq
 #[pyo3(signature = (payload, /))]
 pub fn decode_text(py: Python<'_>, payload: PyBuffer<u8>) -> PyResult<String> {
     let bytes = payload.to_vec(py)?;
-    Ok(decode(&bytes, &NoSites).map_or(TORN, |view| view.text()).to_owned())
+    Ok(decode(&bytes, &NoSites)
+        .map_or(TORN, |view| view.text())
+        .to_owned())
 }
 
 /// The typed fields of one encoded record. Total: empty for bytes that are no record.

@@ -2,8 +2,8 @@
 
 use crate::bare::BareRing;
 use crate::errors;
-use pr_ring::writer::Info;
 use pr_ring::layout::limit;
+use pr_ring::writer::Info;
 use pr_ring::{Geometry, Read, Seq, Ticket, Unfinished};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -60,7 +60,15 @@ impl RecordInfo {
     }
 
     fn __repr__(&self) -> String {
-        let RecordInfo { seq, ts_nsec, text_len, facility, flags, level, caller_id } = self;
+        let RecordInfo {
+            seq,
+            ts_nsec,
+            text_len,
+            facility,
+            flags,
+            level,
+            caller_id,
+        } = self;
         format!(
             "RecordInfo(seq={seq}, ts_nsec={ts_nsec}, level={level}, facility={facility}, flags={flags}, \
              caller_id={caller_id}, text_len={text_len})"
@@ -131,7 +139,10 @@ impl Reservation {
             seq: ticket.seq().0,
             capacity: ticket.capacity(),
             space: ticket.space(),
-            open: Mutex::new(Open { text_len: ticket.text_len(), ticket: Some(ticket) }),
+            open: Mutex::new(Open {
+                text_len: ticket.text_len(),
+                ticket: Some(ticket),
+            }),
         }
     }
 
@@ -140,7 +151,10 @@ impl Reservation {
     }
 
     fn take(&self, py: Python<'_>) -> PyResult<Ticket> {
-        self.open().ticket.take().ok_or_else(|| errors::reservation(py))
+        self.open()
+            .ticket
+            .take()
+            .ok_or_else(|| errors::reservation(py))
     }
 }
 
@@ -164,7 +178,10 @@ impl Reservation {
                 open.text_len = len;
                 Ok(())
             }
-            _ => Err(PyValueError::new_err(format!("text_len is {value}: it must be 0 to {}", self.capacity))),
+            _ => Err(PyValueError::new_err(format!(
+                "text_len is {value}: it must be 0 to {}",
+                self.capacity
+            ))),
         }
     }
 
@@ -177,10 +194,14 @@ impl Reservation {
         let Some(ticket) = open.ticket.as_mut() else {
             return Err(errors::reservation(py));
         };
-        let room = u64::try_from(offset).ok().and_then(|offset| self.capacity.checked_sub(offset));
+        let room = u64::try_from(offset)
+            .ok()
+            .and_then(|offset| self.capacity.checked_sub(offset));
         if room.is_none_or(|room| room < bytes.len() as u64) {
             let (len, capacity) = (bytes.len(), self.capacity);
-            return Err(PyValueError::new_err(format!("{len} bytes at {offset} do not fit into {capacity} bytes")));
+            return Err(PyValueError::new_err(format!(
+                "{len} bytes at {offset} do not fit into {capacity} bytes"
+            )));
         }
         self.ring.ring().write(ticket, offset as u64, bytes);
         open.text_len = ticket.text_len();
@@ -213,7 +234,9 @@ fn contiguous<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = data.cast::<PyBytes>() {
         return Ok(bytes.clone());
     }
-    Ok(PyMemoryView::from(data)?.call_method0("tobytes")?.cast_into::<PyBytes>()?)
+    Ok(PyMemoryView::from(data)?
+        .call_method0("tobytes")?
+        .cast_into::<PyBytes>()?)
 }
 
 /// The bare ring: bytes in order, any number of writers and readers. It is the code that a `Log` runs.
@@ -245,7 +268,11 @@ impl Ring {
     ) -> PyResult<Ring> {
         let bits = |what, bits: i64, range: &RangeInclusive<u32>| {
             let fits = u32::try_from(bits).ok().filter(|bits| range.contains(bits));
-            let text = format!("{what} is {bits}: it must be {} to {}", range.start(), range.end());
+            let text = format!(
+                "{what} is {bits}: it must be {} to {}",
+                range.start(),
+                range.end()
+            );
             fits.ok_or_else(|| errors::config(py, text))
         };
         let desc_bits = bits("desc_bits", desc_bits, &limit::DESC_BITS)?;
@@ -258,7 +285,9 @@ impl Ring {
             None => BareRing::anonymous(geometry, retire_ahead),
         });
         let bare = bare.map_err(|why| errors::from_host(py, why))?;
-        Ok(Ring { bare: Arc::new(bare) })
+        Ok(Ring {
+            bare: Arc::new(bare),
+        })
     }
 
     /// Reserves a record of `size` bytes of text; None when the ring refuses. Never blocks.
@@ -285,27 +314,48 @@ impl Ring {
             owner: 0,
         };
         let ticket = self.ring().reserve_ticket(bytes("size", size)?, &info);
-        Ok(ticket.ok().map(|ticket| Reservation::new(&self.bare, ticket)))
+        Ok(ticket
+            .ok()
+            .map(|ticket| Reservation::new(&self.bare, ticket)))
     }
 
     /// Reopens the newest record, if it is committed and of `caller_id`, and adds `size` bytes; its total size is
     /// bounded by `max_size`. None when refused. `text_len` starts at the old length, the info stays.
-    fn reserve_in_last(&self, caller_id: u64, size: i128, max_size: i128) -> PyResult<Option<Reservation>> {
+    fn reserve_in_last(
+        &self,
+        caller_id: u64,
+        size: i128,
+        max_size: i128,
+    ) -> PyResult<Option<Reservation>> {
         let (size, max_size) = (bytes("size", size)?, bytes("max_size", max_size)?);
         let ticket = self.ring().reopen_ticket(caller_id, size, max_size);
-        Ok(ticket.ok().map(|ticket| Reservation::new(&self.bare, ticket)))
+        Ok(ticket
+            .ok()
+            .map(|ticket| Reservation::new(&self.bare, ticket)))
     }
 
     /// The first readable record at or after `seq`; None: there is none yet. `max_text` cuts the text (0: none).
     #[pyo3(signature = (seq, max_text=None))]
-    fn read_valid(&self, py: Python<'_>, seq: u64, max_text: Option<i128>) -> PyResult<Option<RawRecord>> {
+    fn read_valid(
+        &self,
+        py: Python<'_>,
+        seq: u64,
+        max_text: Option<i128>,
+    ) -> PyResult<Option<RawRecord>> {
         let most = max_text.map_or(Ok(usize::MAX), |most| bytes("max_text", most))?;
         let found = self.read(seq, most);
-        Ok(found.map(|(info, text)| RawRecord { info: info.into(), text: PyBytes::new(py, &text).unbind() }))
+        Ok(found.map(|(info, text)| RawRecord {
+            info: info.into(),
+            text: PyBytes::new(py, &text).unbind(),
+        }))
     }
 
     /// The same search without the text: (info, number of lines). An empty text is one line.
-    fn read_valid_info<'py>(&self, py: Python<'py>, seq: u64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    fn read_valid_info<'py>(
+        &self,
+        py: Python<'py>,
+        seq: u64,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let Some((info, text)) = self.read(seq, usize::MAX) else {
             return Ok(None);
         };
@@ -361,7 +411,9 @@ impl Ring {
     fn read(&self, seq: u64, most: usize) -> Option<(pr_ring::RecordInfo, Vec<u8>)> {
         let mut buffer = vec![0; most.min(1024)];
         loop {
-            let read = self.ring().read_valid(Seq(seq), &mut buffer, Unfinished::Wait);
+            let read = self
+                .ring()
+                .read_valid(Seq(seq), &mut buffer, Unfinished::Wait);
             let Read::Found { info, copied, .. } = read else {
                 return None;
             };
@@ -378,7 +430,9 @@ impl Ring {
 /// A number of bytes. One that no machine has is as good as the largest: the ring refuses it.
 fn bytes(what: &str, number: i128) -> PyResult<usize> {
     if number < 0 {
-        return Err(PyValueError::new_err(format!("{what} is {number}: it must not be negative")));
+        return Err(PyValueError::new_err(format!(
+            "{what} is {number}: it must not be negative"
+        )));
     }
     Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }

@@ -18,12 +18,15 @@ impl<'py> FromPyObject<'_, 'py> for SizeArg {
     fn extract(size: Borrowed<'_, 'py, PyAny>) -> PyResult<SizeArg> {
         let py = size.py();
         let bytes = if let Ok(text) = size.cast::<PyString>() {
-            pr_host::options::parse_size(&text.to_string_lossy()).map_err(|why| errors::from_host(py, why))?
+            pr_host::options::parse_size(&text.to_string_lossy())
+                .map_err(|why| errors::from_host(py, why))?
         } else if size.is_instance_of::<PyInt>() && !size.is_instance_of::<PyBool>() {
             size.extract::<u64>().unwrap_or(TOO_LARGE)
         } else {
             let kind = size.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("a size is an int or a str, not {kind}")));
+            return Err(PyTypeError::new_err(format!(
+                "a size is an int or a str, not {kind}"
+            )));
         };
         if bytes >= TOO_LARGE {
             return Err(errors::config(py, "a size is 0 to 2**63-1 bytes"));

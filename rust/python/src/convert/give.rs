@@ -32,19 +32,28 @@ fn value<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>>
         Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
         Value::DateTime(text) => {
             let class = DATETIME.import(py, "datetime", "datetime")?;
-            class.call_method1("fromisoformat", (text,)).unwrap_or_else(|_| PyString::new(py, text).into_any())
+            class
+                .call_method1("fromisoformat", (text,))
+                .unwrap_or_else(|_| PyString::new(py, text).into_any())
         }
         Value::Uuid(bytes) => {
             let arguments = PyDict::new(py);
             arguments.set_item("bytes", PyBytes::new(py, bytes))?;
-            UUID.import(py, "uuid", "UUID")?.call((), Some(&arguments))?
+            UUID.import(py, "uuid", "UUID")?
+                .call((), Some(&arguments))?
         }
         Value::Decimal(text) => {
             let class = DECIMAL.import(py, "decimal", "Decimal")?;
-            class.call1((text,)).unwrap_or_else(|_| PyString::new(py, text).into_any())
+            class
+                .call1((text,))
+                .unwrap_or_else(|_| PyString::new(py, text).into_any())
         }
-        Value::Path(text) => PURE_PATH.import(py, "pathlib", "PurePath")?.call1((text,))?,
-        Value::Enum { value: inner, .. } | Value::Numpy { value: inner, .. } => self::value(py, &inner.value())?,
+        Value::Path(text) => PURE_PATH
+            .import(py, "pathlib", "PurePath")?
+            .call1((text,))?,
+        Value::Enum { value: inner, .. } | Value::Numpy { value: inner, .. } => {
+            self::value(py, &inner.value())?
+        }
         Value::List(items) => {
             let list = PyList::empty(py);
             for item in items.iter() {

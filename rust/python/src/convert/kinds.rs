@@ -32,7 +32,12 @@ struct Known {
 
 impl Known {
     const fn new(kind: Kind, module: &'static str, name: &'static str) -> Known {
-        Known { kind, module, name, class: PyOnceLock::new() }
+        Known {
+            kind,
+            module,
+            name,
+            class: PyOnceLock::new(),
+        }
     }
 
     fn class<'py>(&self, modules: &Bound<'py, PyDict>) -> Option<&Bound<'py, PyType>> {
@@ -64,6 +69,10 @@ pub fn kind_of(object: &Bound<'_, PyAny>) -> Option<Kind> {
     let bases = object.get_type().mro();
     KNOWN
         .iter()
-        .find(|known| known.class(modules).is_some_and(|class| bases.iter().any(|base| base.is(class))))
+        .find(|known| {
+            known
+                .class(modules)
+                .is_some_and(|class| bases.iter().any(|base| base.is(class)))
+        })
         .map(|known| known.kind)
 }

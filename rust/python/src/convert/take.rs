@@ -44,14 +44,19 @@ impl Taken {
             Taken::Path(text) => Value::Path(text),
             Taken::Nested(record) => {
                 let fields = decode(record, &NoSites).map(|view| view.fields());
-                fields.ok().and_then(|mut fields| fields.next()).map_or(Value::Null, |field| field.value)
+                fields
+                    .ok()
+                    .and_then(|mut fields| fields.next())
+                    .map_or(Value::Null, |field| field.value)
             }
         }
     }
 
     fn size(&self) -> usize {
         match self {
-            Taken::Str(text) | Taken::DateTime(text) | Taken::Decimal(text) | Taken::Path(text) => 3 + text.len(),
+            Taken::Str(text) | Taken::DateTime(text) | Taken::Decimal(text) | Taken::Path(text) => {
+                3 + text.len()
+            }
             Taken::Bytes(bytes) | Taken::Nested(bytes) => 3 + bytes.len(),
             Taken::Uuid(_) => 17,
             _ => 9,
@@ -99,7 +104,8 @@ impl Taker {
             return text.clone();
         }
         let text = object.str();
-        self.ok(object.py(), text).unwrap_or_else(|| PyString::new(object.py(), &text::unprintable(object)))
+        self.ok(object.py(), text)
+            .unwrap_or_else(|| PyString::new(object.py(), &text::unprintable(object)))
     }
 
     /// `str()` of an object, at most as much of it as can matter.
@@ -140,7 +146,12 @@ impl Taker {
 
     /// Lists, tuples and dicts with str keys, also of derived types, within the bounds of depth and length. None: it is
     /// none of these, or beyond the bounds.
-    fn collection(&mut self, object: &Bound<'_, PyAny>, depth: usize, budget: &mut Budget) -> Option<Tree> {
+    fn collection(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Option<Tree> {
         if let Ok(list) = object.cast::<PyList>() {
             let fits = depth < MAX_DEPTH && list.len() <= MAX_ITEMS;
             return fits.then(|| self.items(list.iter(), depth, budget));
@@ -177,10 +188,18 @@ impl Taker {
         Tree::List(trees)
     }
 
-    fn entries(&mut self, dict: &Bound<'_, PyDict>, depth: usize, budget: &mut Budget) -> Option<Tree> {
+    fn entries(
+        &mut self,
+        dict: &Bound<'_, PyDict>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Option<Tree> {
         // A copy: the dict may change while the `__str__` of one of its values runs.
-        let entries: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>)> =
-            dict.items().iter().map(|entry| entry.extract().ok()).collect::<Option<_>>()?;
+        let entries: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>)> = dict
+            .items()
+            .iter()
+            .map(|entry| entry.extract().ok())
+            .collect::<Option<_>>()?;
         budget.pay(3);
         let mut trees = Vec::new();
         for (key, value) in &entries {
@@ -195,7 +214,13 @@ impl Taker {
     }
 
     /// The types that are kept under their own kind. None: the object does not behave as its type should.
-    fn kept(&mut self, kind: Kind, object: &Bound<'_, PyAny>, depth: usize, budget: &mut Budget) -> Option<Tree> {
+    fn kept(
+        &mut self,
+        kind: Kind,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Option<Tree> {
         let py = object.py();
         let text = |taker: &mut Taker, answer: PyResult<Bound<'_, PyAny>>| {
             let answer = taker.ok(py, answer)?.cast_into::<PyString>().ok()?;
@@ -206,7 +231,9 @@ impl Taker {
             Kind::Numpy => return self.scalar(object, depth, budget),
             Kind::DateTime => Taken::DateTime(text(self, object.call_method0("isoformat"))?),
             Kind::Uuid => {
-                let bytes = object.getattr("bytes").and_then(|bytes| bytes.extract::<[u8; 16]>());
+                let bytes = object
+                    .getattr("bytes")
+                    .and_then(|bytes| bytes.extract::<[u8; 16]>());
                 Taken::Uuid(self.ok(py, bytes)?)
             }
             Kind::Decimal => Taken::Decimal(text(self, object.str().map(Bound::into_any))?),
@@ -217,7 +244,12 @@ impl Taker {
     }
 
     /// An enum's member: its value, with the qualified name.
-    fn member(&mut self, object: &Bound<'_, PyAny>, depth: usize, budget: &mut Budget) -> Option<Tree> {
+    fn member(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Option<Tree> {
         let py = object.py();
         let class = self.ok(py, object.get_type().qualname())?;
         let name = self.ok(py, object.getattr("_name_"))?;
@@ -230,20 +262,38 @@ impl Taker {
         budget.pay(3 + qualified.len());
         // Members that are each other's values would never end.
         let is_member = kind_of(&value) == Some(Kind::Enum);
-        let value = if is_member { self.printed(&value, budget) } else { self.tree(&value, depth, budget) };
+        let value = if is_member {
+            self.printed(&value, budget)
+        } else {
+            self.tree(&value, depth, budget)
+        };
         Some(Tree::Enum(qualified, Box::new(unwrapped(value))))
     }
 
     /// A NumPy scalar: the Python scalar, with the dtype's name.
-    fn scalar(&mut self, object: &Bound<'_, PyAny>, depth: usize, budget: &mut Budget) -> Option<Tree> {
+    fn scalar(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Option<Tree> {
         let py = object.py();
-        let dtype = self.ok(py, object.getattr("dtype").and_then(|dtype| dtype.getattr("name")))?;
+        let dtype = self.ok(
+            py,
+            object
+                .getattr("dtype")
+                .and_then(|dtype| dtype.getattr("name")),
+        )?;
         let dtype = text::owned(dtype.cast::<PyString>().ok()?);
         let item = self.ok(py, object.call_method0("item"))?;
         budget.pay(3 + dtype.len());
         // A long double has no Python scalar: its item is itself.
         let is_kept = matches!(kind_of(&item), Some(Kind::Numpy | Kind::Enum));
-        let value = if is_kept { self.printed(&item, budget) } else { self.tree(&item, depth, budget) };
+        let value = if is_kept {
+            self.printed(&item, budget)
+        } else {
+            self.tree(&item, depth, budget)
+        };
         Some(Tree::Numpy(dtype, Box::new(value)))
     }
 }
@@ -270,7 +320,11 @@ fn exact(object: &Bound<'_, PyAny>, budget: &mut Budget) -> Option<Taken> {
         || object.is_exact_instance_of::<PyFloat>()
         || object.is_exact_instance_of::<PyString>()
         || object.is_exact_instance_of::<PyBytes>();
-    if simple { derived(object, budget) } else { None }
+    if simple {
+        derived(object, budget)
+    } else {
+        None
+    }
 }
 
 /// Objects of the simple types and of types derived from them: the value that they hold, whatever their methods say.
@@ -316,12 +370,17 @@ fn int_leaf(number: &Bound<'_, PyInt>, budget: &mut Budget) -> Taken {
 fn digits(number: &Bound<'_, PyInt>) -> String {
     let class: Bound<'_, PyType> = number.py().get_type::<PyInt>();
     let text = |answer: PyResult<Bound<'_, PyAny>>| {
-        answer.ok().and_then(|text| Some(text::owned(text.cast::<PyString>().ok()?)))
+        answer
+            .ok()
+            .and_then(|text| Some(text::owned(text.cast::<PyString>().ok()?)))
     };
     if let Some(decimal) = text(class.call_method1("__repr__", (number,))) {
         return decimal;
     }
-    let bits = class.call_method1("bit_length", (number,)).and_then(|bits| bits.extract::<u64>()).unwrap_or(u64::MAX);
+    let bits = class
+        .call_method1("bit_length", (number,))
+        .and_then(|bits| bits.extract::<u64>())
+        .unwrap_or(u64::MAX);
     if bits <= 4 * MAX_PAYLOAD as u64
         && let Some(hexadecimal) = text(class.call_method1("__format__", (number, "#x")))
     {
@@ -337,7 +396,10 @@ fn seal(tree: &Tree) -> Option<Taken> {
     write(tree, &mut writer)?;
     let value = writer.finish()?.value();
     let mut record = vec![0; MAX_PAYLOAD.min(size(tree) + 16)];
-    let payload = Payload { fields: &[Field { key: "", value }], ..Payload::default() };
+    let payload = Payload {
+        fields: &[Field { key: "", value }],
+        ..Payload::default()
+    };
     let encoded = encode(&payload, &mut record);
     record.truncate(encoded.len);
     record.shrink_to_fit();
@@ -379,7 +441,12 @@ fn size(tree: &Tree) -> usize {
     match tree {
         Tree::Leaf(taken) => taken.size(),
         Tree::List(items) => 3 + items.iter().map(size).sum::<usize>(),
-        Tree::Dict(entries) => 3 + entries.iter().map(|(key, value)| 2 + key.len() + size(value)).sum::<usize>(),
+        Tree::Dict(entries) => {
+            3 + entries
+                .iter()
+                .map(|(key, value)| 2 + key.len() + size(value))
+                .sum::<usize>()
+        }
         Tree::Enum(name, inner) | Tree::Numpy(name, inner) => 3 + name.len() + size(inner),
     }
 }

@@ -35,14 +35,20 @@ pub fn cut(text: &str, most: usize) -> &str {
 fn without_surrogates(text: &Bound<'_, PyString>) -> String {
     let encoded = text.call_method1("encode", ("utf-8", "surrogatepass"));
     let bytes = encoded.and_then(|bytes| Ok(bytes.cast_into::<PyBytes>()?));
-    bytes.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |bytes| replace_surrogates(bytes.as_bytes()))
+    bytes.map_or_else(
+        |_| char::REPLACEMENT_CHARACTER.to_string(),
+        |bytes| replace_surrogates(bytes.as_bytes()),
+    )
 }
 
 /// UTF-8 but for surrogates, which are encoded as if they were characters: three bytes, the first ED, the second A0..BF.
 fn replace_surrogates(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
-    while let Some(at) = rest.windows(3).position(|three| matches!(three, [0xed, 0xa0..=0xbf, _])) {
+    while let Some(at) = rest
+        .windows(3)
+        .position(|three| matches!(three, [0xed, 0xa0..=0xbf, _]))
+    {
         let (before, after) = rest.split_at(at);
         out.extend_from_slice(before);
         out.extend_from_slice("\u{fffd}".as_bytes());
@@ -55,7 +61,10 @@ fn replace_surrogates(bytes: &[u8]) -> String {
 /// What stands for an object whose `__str__` fails.
 pub fn unprintable(object: &Bound<'_, PyAny>) -> String {
     let name = object.get_type().name();
-    format!("<unprintable {}>", name.as_ref().map_or(Cow::Borrowed("object"), of_str))
+    format!(
+        "<unprintable {}>",
+        name.as_ref().map_or(Cow::Borrowed("object"), of_str)
+    )
 }
 
 #[cfg(test)]
@@ -65,7 +74,10 @@ mod tests {
     #[test]
     fn a_surrogate_becomes_one_replacement_character() {
         assert_eq!(replace_surrogates(b"a\xed\xb2\x80b"), "a\u{fffd}b");
-        assert_eq!(replace_surrogates(b"\xed\xa0\x80\xed\xbf\xbf"), "\u{fffd}\u{fffd}");
+        assert_eq!(
+            replace_surrogates(b"\xed\xa0\x80\xed\xbf\xbf"),
+            "\u{fffd}\u{fffd}"
+        );
     }
 
     #[test]

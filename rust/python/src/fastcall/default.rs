@@ -24,7 +24,10 @@ pub fn set_default(log: Option<&LogHandle>) {
         return DEFAULT.store(std::ptr::null_mut(), Ordering::Release);
     };
     let mut defaults = DEFAULTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if !defaults.iter().any(|known| Arc::ptr_eq(known.shared(), log.shared())) {
+    if !defaults
+        .iter()
+        .any(|known| Arc::ptr_eq(known.shared(), log.shared()))
+    {
         defaults.push(log.clone());
     }
     DEFAULT.store(Arc::as_ptr(log.shared()).cast_mut(), Ordering::Release);

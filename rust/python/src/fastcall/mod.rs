@@ -40,7 +40,11 @@ impl<'a> Arguments<'a> {
     /// # Safety
     /// The arguments are those that the interpreter passed to a function of that convention.
     #[inline(always)]
-    unsafe fn new(args: *const *mut ffi::PyObject, nargs: ffi::Py_ssize_t, names: *mut ffi::PyObject) -> Arguments<'a> {
+    unsafe fn new(
+        args: *const *mut ffi::PyObject,
+        nargs: ffi::Py_ssize_t,
+        names: *mut ffi::PyObject,
+    ) -> Arguments<'a> {
         let positional = nargs as usize;
         // SAFETY: the convention: a tuple of str, or null.
         let names = unsafe { Names::new(names) };
@@ -50,7 +54,11 @@ impl<'a> Arguments<'a> {
         let behind = unsafe { args.add(positional) };
         // SAFETY: as above: one for each name.
         let values = unsafe { Objects::new(behind, names.len()) };
-        Arguments { positional: first, names, values }
+        Arguments {
+            positional: first,
+            names,
+            values,
+        }
     }
 }
 
@@ -86,7 +94,15 @@ unsafe extern "C" fn log_at<const LEVEL: u8>(
     };
     // SAFETY: the interpreter's own arguments.
     let arguments = unsafe { Arguments::new(args, nargs, names) };
-    store(logger, log, Given { level: LEVEL, levelno: None }, arguments)
+    store(
+        logger,
+        log,
+        Given {
+            level: LEVEL,
+            levelno: None,
+        },
+        arguments,
+    )
 }
 
 /// `Logger.log`: the level is the first argument. One that says nothing counts as INFO.
@@ -106,7 +122,10 @@ unsafe extern "C" fn log_any(
     };
     arguments.positional = rest;
     let given = attached(|py| levels::native(&bound(py, level)).ok());
-    let given = given.unwrap_or(Given { level: Level::Info.number(), levelno: None });
+    let given = given.unwrap_or(Given {
+        level: Level::Info.number(),
+        levelno: None,
+    });
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
     match logger.enabled(given.level) {
@@ -125,7 +144,10 @@ unsafe extern "C" fn exception(
     if nargs < 1 {
         return missing(c"exception() missing 1 required positional argument: 'event'");
     }
-    let given = Given { level: Level::Error.number(), levelno: None };
+    let given = Given {
+        level: Level::Error.number(),
+        levelno: None,
+    };
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
     // SAFETY: the interpreter's own arguments.
@@ -158,38 +180,62 @@ fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> 
 
 /// The short way. None: the call is none of those that can take it, and nothing has happened.
 #[inline(always)]
-fn store_simple(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> Option<Emit> {
+fn store_simple(
+    logger: &Logger,
+    log: &Log,
+    given: Given,
+    arguments: Arguments<'_>,
+) -> Option<Emit> {
     if arguments.positional.len() != 1 {
         return None;
     }
     let event = arguments.positional.get(0)?.text()?;
     let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
     let fields = gather(logger, arguments, &mut room)?;
-    let payload =
-        Payload { event, logger: logger.stored_name(), levelno: given.levelno, fields, ..Payload::default() };
+    let payload = Payload {
+        event,
+        logger: logger.stored_name(),
+        levelno: given.levelno,
+        fields,
+        ..Payload::default()
+    };
     Some(log.emit(given.level, &payload, None))
 }
 
-/// The fields: bound ones that the call does not give anew, then the call's.
+/// The fields: bound ones, with the call's value where it gives one of that name, then the others of the call.
 #[inline(always)]
 fn gather<'r, 'a: 'r>(
     logger: &'a Logger,
     arguments: Arguments<'a>,
     room: &'r mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
 ) -> Option<&'r [Field<'a>]> {
-    let mut count = 0;
-    for (key, value) in logger.bound() {
-        if !is_given(arguments.names, key)? {
-            room.get_mut(count)?.write(Field { key, value: value.value() });
-            count += 1;
-        }
+    let Arguments { names, values, .. } = arguments;
+    if names.len() > STACK_FIELDS {
+        return None;
     }
-    for index in 0..arguments.names.len() {
-        let key = arguments.names.get(index)?.text()?;
+    let mut count = 0;
+    let mut is_done = 0_u32;
+    for (key, value) in logger.bound() {
+        let given = position(names, key)?;
+        let value = match given {
+            Some(index) => {
+                is_done |= 1 << index;
+                values.get(index)?.value()?
+            }
+            None => value.value(),
+        };
+        room.get_mut(count)?.write(Field { key, value });
+        count += 1;
+    }
+    for index in 0..names.len() {
+        if is_done >> index & 1 != 0 {
+            continue;
+        }
+        let key = names.get(index)?.text()?;
         if is_option(key) {
             return None;
         }
-        let value = arguments.values.get(index)?.value()?;
+        let value = values.get(index)?.value()?;
         room.get_mut(count)?.write(Field { key, value });
         count += 1;
     }
@@ -197,15 +243,18 @@ fn gather<'r, 'a: 'r>(
     Some(unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) })
 }
 
-/// Whether the call gives this key. None: it gives one that is no UTF-8.
+/// Where the call gives this key as a field. None: it gives a name that is no UTF-8.
 #[inline(always)]
-fn is_given(names: Names<'_>, key: &str) -> Option<bool> {
+fn position(names: Names<'_>, key: &str) -> Option<Option<usize>> {
+    if is_option(key) {
+        return Some(None); // bound under a name that is a parameter of the call
+    }
     for index in 0..names.len() {
         if names.get(index)?.text()? == key {
-            return Some(true);
+            return Some(Some(index));
         }
     }
-    Some(false)
+    Some(None)
 }
 
 /// Any call, the long way.
@@ -219,16 +268,30 @@ fn store_any(
     is_exception: bool,
 ) -> *mut ffi::PyObject {
     answer(|py| {
-        let (event, args) = arguments.positional.split_first().ok_or_else(|| PyTypeError::new_err("no event"))?;
+        let (event, args) = arguments
+            .positional
+            .split_first()
+            .ok_or_else(|| PyTypeError::new_err("no event"))?;
         let event = bound(py, event);
-        let args: Vec<_> = (0..args.len()).filter_map(|index| args.get(index)).map(|arg| bound(py, arg)).collect();
+        let args: Vec<_> = (0..args.len())
+            .filter_map(|index| args.get(index))
+            .map(|arg| bound(py, arg))
+            .collect();
         let mut keywords = Vec::with_capacity(arguments.names.len());
         for index in 0..arguments.names.len() {
-            if let (Some(name), Some(value)) = (arguments.names.get(index), arguments.values.get(index)) {
+            if let (Some(name), Some(value)) =
+                (arguments.names.get(index), arguments.values.get(index))
+            {
                 keywords.push((bound(py, name).cast_into::<PyString>()?, bound(py, value)));
             }
         }
-        let call = Call { given, is_exception, event: &event, args: &args, keywords: &keywords };
+        let call = Call {
+            given,
+            is_exception,
+            event: &event,
+            args: &args,
+            keywords: &keywords,
+        };
         call::emit(py, logger, log, &call)
     })
 }
@@ -257,7 +320,11 @@ fn answer(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> *mut ffi::PyObject {
             }
         })
     }));
-    if outcome.unwrap_or(true) { none() } else { std::ptr::null_mut() }
+    if outcome.unwrap_or(true) {
+        none()
+    } else {
+        std::ptr::null_mut()
+    }
 }
 
 /// None, as an answer.
@@ -281,10 +348,16 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: the pointers in it are to constants, and nobody writes to any of it.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-const fn method(name: &'static CStr, function: ffi::PyCFunctionFastWithKeywords, doc: &'static CStr) -> ffi::PyMethodDef {
+const fn method(
+    name: &'static CStr,
+    function: ffi::PyCFunctionFastWithKeywords,
+    doc: &'static CStr,
+) -> ffi::PyMethodDef {
     ffi::PyMethodDef {
         ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: function,
+        },
         ml_flags: FLAGS,
         ml_doc: doc.as_ptr(),
     }
@@ -313,23 +386,65 @@ macro_rules! doc {
 }
 
 static LOG_METHODS: Methods<10> = Methods([
-    method(c"debug", log_at::<7>, doc!("debug", "", "None", "Stores a record at DEBUG.")),
-    method(c"info", log_at::<6>, doc!("info", "", "None", "Stores a record at INFO.")),
-    method(c"notice", log_at::<5>, doc!("notice", "", "None", "Stores a record at NOTICE.")),
-    method(c"warning", log_at::<4>, doc!("warning", "", "None", "Stores a record at WARNING.")),
-    method(c"error", log_at::<3>, doc!("error", "", "None", "Stores a record at ERROR.")),
-    method(c"critical", log_at::<2>, doc!("critical", "", "None", "Stores a record at CRITICAL.")),
-    method(c"alert", log_at::<1>, doc!("alert", "", "None", "Stores a record at ALERT.")),
-    method(c"emerg", log_at::<0>, doc!("emerg", "", "None", "Stores a record at EMERG.")),
+    method(
+        c"debug",
+        log_at::<7>,
+        doc!("debug", "", "None", "Stores a record at DEBUG."),
+    ),
+    method(
+        c"info",
+        log_at::<6>,
+        doc!("info", "", "None", "Stores a record at INFO."),
+    ),
+    method(
+        c"notice",
+        log_at::<5>,
+        doc!("notice", "", "None", "Stores a record at NOTICE."),
+    ),
+    method(
+        c"warning",
+        log_at::<4>,
+        doc!("warning", "", "None", "Stores a record at WARNING."),
+    ),
+    method(
+        c"error",
+        log_at::<3>,
+        doc!("error", "", "None", "Stores a record at ERROR."),
+    ),
+    method(
+        c"critical",
+        log_at::<2>,
+        doc!("critical", "", "None", "Stores a record at CRITICAL."),
+    ),
+    method(
+        c"alert",
+        log_at::<1>,
+        doc!("alert", "", "None", "Stores a record at ALERT."),
+    ),
+    method(
+        c"emerg",
+        log_at::<0>,
+        doc!("emerg", "", "None", "Stores a record at EMERG."),
+    ),
     method(
         c"log",
         log_any,
-        doc!("log", "level, ", "None", "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."),
+        doc!(
+            "log",
+            "level, ",
+            "None",
+            "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."
+        ),
     ),
     method(
         c"exception",
         exception,
-        doc!("exception", "", "True", "Stores a record at ERROR with the exception being handled."),
+        doc!(
+            "exception",
+            "",
+            "True",
+            "Stores a record at ERROR with the exception being handled."
+        ),
     ),
 ]);
 
@@ -362,10 +477,14 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for definition in &YARDSTICKS.0 {
         let definition = std::ptr::from_ref(definition).cast_mut();
         // SAFETY: as above; no object is bound.
-        let function = unsafe { ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), name.as_ptr()) };
+        let function =
+            unsafe { ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), name.as_ptr()) };
         // SAFETY: a new object, or null and an exception.
         let function = unsafe { Bound::from_owned_ptr_or_err(py, function) }?;
-        module.add(function.getattr("__name__")?.cast_into::<PyString>()?, function)?;
+        module.add(
+            function.getattr("__name__")?.cast_into::<PyString>()?,
+            function,
+        )?;
     }
     Ok(())
 }

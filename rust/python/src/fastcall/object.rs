@@ -23,7 +23,10 @@ impl<'a> Object<'a> {
     pub unsafe fn new(at: *mut ffi::PyObject) -> Object<'a> {
         // SAFETY: the caller's promise: it points to an object.
         let at = unsafe { NonNull::new_unchecked(at) };
-        Object { at, alive: PhantomData }
+        Object {
+            at,
+            alive: PhantomData,
+        }
     }
 
     /// The pointer.
@@ -104,7 +107,9 @@ impl<'a> Object<'a> {
         }
         if class == &raw mut ffi::PyFloat_Type {
             // SAFETY: the object is a float.
-            return Some(Value::Float(unsafe { ffi::PyFloat_AsDouble(self.as_ptr()) }));
+            return Some(Value::Float(unsafe {
+                ffi::PyFloat_AsDouble(self.as_ptr())
+            }));
         }
         if class == &raw mut ffi::PyBool_Type {
             // SAFETY: a constant of the interpreter.
@@ -154,7 +159,11 @@ impl<'a> Objects<'a> {
     /// `first` points to `len` pointers, each as [`Object::new`] wants it.
     #[inline(always)]
     pub unsafe fn new(first: *const *mut ffi::PyObject, len: usize) -> Objects<'a> {
-        Objects { first, len, alive: PhantomData }
+        Objects {
+            first,
+            len,
+            alive: PhantomData,
+        }
     }
 
     /// How many.
@@ -209,7 +218,11 @@ impl<'a> Names<'a> {
             // SAFETY: a tuple.
             (unsafe { ffi::PyTuple_Size(tuple) }) as usize
         };
-        Names { tuple, len, alive: PhantomData }
+        Names {
+            tuple,
+            len,
+            alive: PhantomData,
+        }
     }
 
     /// How many.
