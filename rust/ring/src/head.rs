@@ -9,7 +9,7 @@
 //! is clear; so a pair whose high word was the same before and after did stand there.
 
 use crate::ids::{DescId, Lpos};
-use crate::sync::{Ordering, Pair};
+use crate::sync::{Order, Pair};
 
 /// A loaded head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,26 +83,26 @@ impl HeadWord {
 
     /// The head as it stood at some moment of the call, with a labelled ordering.
     #[inline(always)]
-    pub fn load(&self, order: Ordering) -> Head {
+    pub fn load(&self, order: Order) -> Head {
         Head::from_words(self.0.load(order))
     }
 
     /// The head as it stood at some moment of the call, with no ordering.
     #[inline(always)]
     pub fn get(&self) -> Head {
-        self.load(Ordering::Relaxed)
+        self.load(Order::NONE)
     }
 
     /// Only the newest id, with no ordering.
     #[inline(always)]
     pub fn newest(&self) -> DescId {
-        DescId(self.0.load_high(Ordering::Relaxed) >> 1)
+        DescId(self.0.load_high(Order::NONE) >> 1)
     }
 
     /// Replaces `old` by `new`; false if the head has changed.
     #[inline(always)]
     #[must_use]
-    pub fn replace(&self, old: Head, new: Head, order: Ordering) -> bool {
+    pub fn replace(&self, old: Head, new: Head, order: Order) -> bool {
         self.0.replace(old.words(), new.words(), order)
     }
 

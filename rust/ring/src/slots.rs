@@ -2,7 +2,7 @@
 
 use crate::ids::{DescId, Lpos};
 use crate::state::State;
-use crate::sync::{Ordering, Word};
+use crate::sync::{Order, Word};
 
 /// `begin` of a record whose text was lost, or could not be had: it exists, but readers skip it.
 pub const LOST: u64 = 1;
@@ -170,7 +170,7 @@ impl Slot {
 
     /// The state word, with a labelled ordering.
     #[inline(always)]
-    pub fn state(&self, order: Ordering) -> State {
+    pub fn state(&self, order: Order) -> State {
         State(self.state.load(order))
     }
 

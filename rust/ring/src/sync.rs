@@ -12,14 +12,20 @@
 //! `PRINTK_RING_WEAKEN=<label>` takes exactly that one ordering away, so that a model can be seen to fail: when building,
 //! or, under the model checker, when running. Accesses without a label order nothing.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the door"
+)]
+
+#[cfg(loom)]
+use atomic_model::AtomicU64;
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, fence};
 #[cfg(loom)]
-use atomic_model::AtomicU64;
-#[cfg(loom)]
 use loom::sync::atomic::fence;
 
-pub use core::sync::atomic::Ordering;
+use core::sync::atomic::Ordering;
 
 #[cfg(all(not(loom), target_arch = "x86_64"))]
 mod pair_x86_64;
@@ -67,35 +73,44 @@ const fn weakened(label: &str) -> bool {
     true
 }
 
+/// How an access is ordered. Made by [`acquire`], [`release`] and [`acq_rel`], which want a label; or [`Order::NONE`].
+#[derive(Clone, Copy, Debug)]
+pub struct Order(Ordering);
+
+impl Order {
+    /// Orders nothing.
+    pub const NONE: Order = Order(Ordering::Relaxed);
+}
+
 /// Acquire, under the name `label`.
 #[inline(always)]
-pub fn acquire(label: &str) -> Ordering {
-    if weakened(label) {
+pub fn acquire(label: &str) -> Order {
+    Order(if weakened(label) {
         Ordering::Relaxed
     } else {
         Ordering::Acquire
-    }
+    })
 }
 
 /// Release, under the name `label`.
 #[inline(always)]
-pub fn release(label: &str) -> Ordering {
-    if weakened(label) {
+pub fn release(label: &str) -> Order {
+    Order(if weakened(label) {
         Ordering::Relaxed
     } else {
         Ordering::Release
-    }
+    })
 }
 
 /// Acquire and release, each half under its own name.
 #[inline(always)]
-pub fn acq_rel(acquire_label: &str, release_label: &str) -> Ordering {
-    match (weakened(acquire_label), weakened(release_label)) {
+pub fn acq_rel(acquire_label: &str, release_label: &str) -> Order {
+    Order(match (weakened(acquire_label), weakened(release_label)) {
         (false, false) => Ordering::AcqRel,
         (true, false) => Ordering::Release,
         (false, true) => Ordering::Acquire,
         (true, true) => Ordering::Relaxed,
-    }
+    })
 }
 
 /// A release fence called `label`: what was read or written before is ordered before every later store.
@@ -146,28 +161,28 @@ impl Word {
 
     /// Loads with a labelled ordering.
     #[inline(always)]
-    pub fn load(&self, order: Ordering) -> u64 {
-        self.0.load(order)
+    pub fn load(&self, order: Order) -> u64 {
+        self.0.load(order.0)
     }
 
     /// Stores with a labelled ordering.
     #[inline(always)]
-    pub fn store(&self, value: u64, order: Ordering) {
-        self.0.store(value, order);
+    pub fn store(&self, value: u64, order: Order) {
+        self.0.store(value, order.0);
     }
 
     /// Replaces `old` by `new`; the value found otherwise. A failure orders nothing.
     #[inline(always)]
-    pub fn replace(&self, old: u64, new: u64, order: Ordering) -> Result<(), u64> {
+    pub fn replace(&self, old: u64, new: u64, order: Order) -> Result<(), u64> {
         self.0
-            .compare_exchange(old, new, order, Ordering::Relaxed)
+            .compare_exchange(old, new, order.0, Ordering::Relaxed)
             .map(|_| ())
     }
 
     /// Replaces `old` by `new` where it still stands; orders nothing.
     #[inline(always)]
     pub fn mark(&self, old: u64, new: u64) {
-        let _ = self.replace(old, new, Ordering::Relaxed);
+        let _ = self.replace(old, new, Order::NONE);
     }
 
     /// Adds to a counter that orders nothing.
@@ -178,7 +193,7 @@ impl Word {
 
     /// Raises the word to `value` unless it is there or beyond already.
     #[inline]
-    pub fn raise(&self, from: u64, value: u64, order: Ordering) {
+    pub fn raise(&self, from: u64, value: u64, order: Order) {
         let mut now = from;
         while now < value {
             match self.replace(now, value, order) {

@@ -1,8 +1,8 @@
 //! The fused head under the model checker: one 64-bit atomic, ids in 24 bits and positions in 40, which the small
 //! constants of a model never leave.
 
-use super::Ordering;
 use super::atomic_model::AtomicU64;
+use super::{Order, Ordering};
 
 /// See `pair_x86_64.rs`; here one atomic of the checker.
 #[derive(Debug)]
@@ -32,12 +32,12 @@ impl Pair {
     }
 
     /// Both words as `(low, high)`.
-    pub fn load(&self, order: Ordering) -> (u64, u64) {
-        unpack(self.0.load(order))
+    pub fn load(&self, order: Order) -> (u64, u64) {
+        unpack(self.0.load(order.0))
     }
 
     /// Only the high word.
-    pub fn load_high(&self, order: Ordering) -> u64 {
+    pub fn load_high(&self, order: Order) -> u64 {
         self.load(order).1
     }
 
@@ -47,12 +47,12 @@ impl Pair {
     }
 
     /// Replaces `old` by `new`.
-    pub fn replace(&self, old: (u64, u64), new: (u64, u64), order: Ordering) -> bool {
+    pub fn replace(&self, old: (u64, u64), new: (u64, u64), order: Order) -> bool {
         self.0
             .compare_exchange(
                 pack(old.0, old.1),
                 pack(new.0, new.1),
-                order,
+                order.0,
                 Ordering::Relaxed,
             )
             .is_ok()

@@ -1,6 +1,6 @@
 //! The fused head on x86-64: two words that one `cmpxchg16b` replaces together.
 
-use super::acquire;
+use super::{Order, acquire};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Two 64-bit words replaced in one step. Loads take the halves one by one and re-check the high one: a 128-bit load is a
@@ -31,12 +31,12 @@ impl Pair {
     /// Both words as `(low, high)`, as they stood together at some moment between call and return. Acquires whatever
     /// the caller asks for: the two halves need it for themselves.
     #[inline(always)]
-    pub fn load(&self, _order: Ordering) -> (u64, u64) {
+    pub fn load(&self, _order: Order) -> (u64, u64) {
         loop {
             // ORD(pair:A): before the low word, or a position from before could be taken for this id's.
-            let high = self.high.load(acquire("pair:A"));
+            let high = self.high.load(acquire("pair:A").0);
             // ORD(pair:B): before the re-check, or a position from afterwards could be.
-            let low = self.low.load(acquire("pair:B"));
+            let low = self.low.load(acquire("pair:B").0);
             if self.high.load(Ordering::Relaxed) == high {
                 return (low, high);
             }
@@ -46,8 +46,8 @@ impl Pair {
 
     /// Only the high word.
     #[inline(always)]
-    pub fn load_high(&self, order: Ordering) -> u64 {
-        self.high.load(order)
+    pub fn load_high(&self, order: Order) -> u64 {
+        self.high.load(order.0)
     }
 
     /// Sets both words. Only for memory that nobody else sees yet.
@@ -58,7 +58,7 @@ impl Pair {
 
     /// Replaces `old` by `new`, both as `(low, high)`. A locked instruction orders everything, whatever it is asked for.
     #[inline(always)]
-    pub fn replace(&self, old: (u64, u64), new: (u64, u64), _order: Ordering) -> bool {
+    pub fn replace(&self, old: (u64, u64), new: (u64, u64), _order: Order) -> bool {
         let words = core::ptr::from_ref(self).cast_mut();
         // SAFETY: `words` covers both atomics (16 bytes, 16-aligned by repr), which allow writes through a shared
         // reference; the instruction exists, which `Ring::new` has checked with `supported`.

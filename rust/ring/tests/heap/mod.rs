@@ -1,9 +1,10 @@
 //! A ring on the heap, for the tests of this crate.
 #![allow(dead_code)]
 
+use core::alloc::Layout;
+use core::ptr::NonNull;
 use pr_ring::{Geometry, Region, Ring};
-use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::ptr::NonNull;
+use std::alloc::{alloc_zeroed, dealloc};
 
 /// A ring and the zeroed memory that it lies in.
 pub struct HeapRing {
@@ -35,7 +36,7 @@ impl HeapRing {
     }
 }
 
-impl std::ops::Deref for HeapRing {
+impl core::ops::Deref for HeapRing {
     type Target = Ring<Region>;
     fn deref(&self) -> &Ring<Region> {
         &self.ring
