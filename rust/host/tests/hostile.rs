@@ -3,6 +3,7 @@
 
 mod rings;
 
+use core::mem::offset_of;
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::{Existing, Identity, RingMap, SectionKind};
 use pr_host::plan::Plan;
@@ -12,7 +13,6 @@ use pr_ring::{Geometry, Read, Seq, Unfinished};
 use proptest::prelude::*;
 use rings::{FileRing, Folder};
 use std::fs;
-use std::mem::offset_of;
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -3,11 +3,11 @@
 
 mod rings;
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::RingMap;
 use rings::{FileRing, Folder, Other, command, role, say, texts, wait, why};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// In a child: sleeps until it is killed. Async-signal-safe.
 fn sleep_for_ever() -> ! {

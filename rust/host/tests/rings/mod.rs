@@ -1,6 +1,8 @@
 //! Rings in files of a folder of their own, and this test program as another process.
 #![allow(dead_code)]
 
+use core::ops::Deref;
+use core::sync::atomic::{AtomicU32, Ordering};
 use pr_host::error::Error;
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::{Existing, Identity, RingMap};
@@ -9,10 +11,8 @@ use pr_ring::reader::read_valid;
 use pr_ring::writer::Info;
 use pr_ring::{Read, Region, Ring, Seq, Unfinished};
 use std::io::{BufRead, BufReader, Write};
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder that goes with the value.
 pub struct Folder(PathBuf);
