@@ -1,8 +1,52 @@
-//! host
+//! Threads, files, processes: the parts assembled into a log.
+//!
+//! | module | one idea |
+//! |---|---|
+//! | [`error`] | what can go wrong, as prose |
+//! | [`options`] | every default, once |
+//! | [`plan`] | how a size becomes a ring and its sections |
+//! | [`mapping`] | a ring file of this process: created whole, pre-faulted, locked, then named |
+//! | [`foreign`] | a ring file of any process, read with `pread` |
+//! | [`lives`] | previous lives of a path, and how many are kept |
+//! | [`life`] | one ring with its core; a forked child begins another |
+//! | `fork` | the fork hooks, and the one short lock that they hold |
+//! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
+//! | [`console`] | a console's handle |
+//! | `printer` | a console's thread |
+//! | [`sinks`] | where consoles write |
+//! | [`reader`] | records one by one, from a log or a file |
+//! | [`stats`] | counters |
+//! | [`bench`](mod@bench) | timings of what cannot be timed from Python |
+//!
+//! # What this crate does not know
+//!
+//! Python, a memory ordering of the ring, the wire format of a record.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "this crate lives in task context")]
 
+pub mod bench;
+pub mod console;
 pub mod error;
 pub mod foreign;
+mod fork;
+pub mod life;
 pub mod lives;
+pub mod log;
 pub mod mapping;
 pub mod options;
 pub mod plan;
+mod printer;
+pub mod reader;
+pub mod sinks;
+pub mod stats;
+
+pub use console::{Console, ConsoleOptions, Overflow};
+pub use error::Error;
+pub use foreign::{ForeignFile, RingInfo};
+pub use log::{Emit, Log, LogOptions};
+pub use mapping::{Existing, Identity, RingMap};
+pub use plan::{Plan, SectionKind};
+pub use reader::{Next, Origin, RecordReader};
+pub use sinks::SinkSpec;
+pub use stats::Stats;

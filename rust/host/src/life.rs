@@ -34,7 +34,9 @@ impl Life {
         let (consoles, bytes) = map.section_ptr(SectionKind::Consoles);
         debug_assert!(bytes >= size_of::<[ConsoleSlot; SLOTS]>());
         let no_instruction = || Error::Os { what: "this processor has no 128-bit compare-exchange".into(), errno: libc::ENOTSUP };
-        let ring = Ring::new(map.region(), geometry, RETIRE_AHEAD).ok_or_else(no_instruction)?;
+        // SAFETY: the life keeps the map longer than the core, which has the ring (fields drop in order).
+        let region = unsafe { map.region() };
+        let ring = Ring::new(region, geometry, RETIRE_AHEAD).ok_or_else(no_instruction)?;
         let (control, consoles): (NonNull<Control>, NonNull<[ConsoleSlot; SLOTS]>) = (control.cast(), consoles.cast());
         // SAFETY: the sections lie in `map`, which the life keeps longer than the core (fields drop in order).
         let core = unsafe { Core::new(ring, control, consoles, thread::begin_generation(), std::process::id()) };
