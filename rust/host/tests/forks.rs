@@ -67,13 +67,13 @@ fn a_child_that_never_logs_leaves_nothing_and_holds_nothing() {
     let _one = ONE.lock();
     let scratch = Scratch::new();
     let log = scratch.log();
-    let release = AtomicBoolPage::new();
+    let [started, release] = [AtomicBoolPage::new(), AtomicBoolPage::new()];
     let pid = fork(|| {
-        while !release.get().load(Ordering::SeqCst) {
-            std::thread::yield_now();
-        }
+        started.get().store(true, Ordering::SeqCst);
+        wait_until("the parent has tried", || release.get().load(Ordering::SeqCst));
         0
     });
+    wait_until("the child's fork hook has run", || started.get().load(Ordering::SeqCst));
     log.close(PATIENCE);
     let again = Log::open(scratch.options()).expect("the child does not hold its parent's path");
     release.get().store(true, Ordering::SeqCst);
