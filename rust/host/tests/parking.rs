@@ -2,7 +2,7 @@
 
 mod scratch;
 
-use pr_host::Overflow;
+use pr_host::{ConsoleOptions, Overflow};
 use scratch::{Scratch, numbers, say, wait_until};
 use std::time::Duration;
 
@@ -23,12 +23,13 @@ fn switches(name: &str) -> u64 {
 fn a_parked_printer_is_woken_by_the_next_record_and_by_nothing_else() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::DropOldest)).expect("a console");
+    let options = ConsoleOptions { name: Some("idle".into()), ..scratch.console("out", Overflow::DropOldest) };
+    log.add_console(options).expect("a console");
     for i in 0..8 {
         std::thread::sleep(UNTIL_PARKED);
-        let before = switches("pr/file");
+        let before = switches("pr/idle");
         std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(switches("pr/file"), before, "an idle printer has no wake-ups");
+        assert_eq!(switches("pr/idle"), before, "an idle printer has no wake-ups");
         say(&log, i); // and nobody flushes
         wait_until("the record is printed", || numbers(&scratch.read("out")).last() == Some(&i));
     }
