@@ -851,3 +851,21 @@ def _noop_arg1(x: object, /) -> None:
 
 def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""
+
+def _bench(
+    name: str,
+    n: int,
+    /,
+    *,
+    desc_bits: int | None = None,
+    avg_data_bits: int | None = None,
+    retire_ahead: int | None = None,
+    threads: int | None = None,
+) -> float:
+    """Nanoseconds of one operation of the timing `name`, over `n` of them: "cas", "pingpong", "ring_write", "ring_read".
+
+    The others say how large the ring is and how many threads there are; None: as usual.
+
+    Raises:
+        ConfigError: an unknown name, or a ring that cannot be.
+    """

@@ -15,12 +15,14 @@
 //! | [`reader`], [`record`], [`columns`] | records one by one, decoded, and all at once |
 //! | [`file`] | a ring file of any process |
 //! | [`ring`], [`bare`] | the bare ring, and its memory |
+//! | [`bench`] | timings of what cannot be timed from Python |
 #![allow(
     clippy::std_instead_of_core,
     reason = "the rule is for the crates below that have no std"
 )]
 
 mod bare;
+mod bench;
 mod call;
 mod columns;
 mod console;
@@ -42,6 +44,8 @@ mod sizes;
 /// The native module: the ring, the log with its consoles, and the reader.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::bench::_bench;
     #[pymodule_export]
     use crate::console::Console;
     #[pymodule_export]
@@ -68,6 +72,8 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::errors::add_to(module)?;
-        crate::fastcall::add_to(module)
+        crate::fastcall::add_to(module)?;
+        // What is public of all this, the package says.
+        module.delattr("__all__")
     }
 }

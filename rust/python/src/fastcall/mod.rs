@@ -476,9 +476,9 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let name = module.name()?;
     for definition in &YARDSTICKS.0 {
         let definition = std::ptr::from_ref(definition).cast_mut();
-        // SAFETY: as above; no object is bound.
+        // SAFETY: as above, and two live objects.
         let function =
-            unsafe { ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), name.as_ptr()) };
+            unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), name.as_ptr()) };
         // SAFETY: a new object, or null and an exception.
         let function = unsafe { Bound::from_owned_ptr_or_err(py, function) }?;
         module.add(
