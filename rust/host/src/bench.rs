@@ -25,7 +25,12 @@ pub struct Shape {
 impl Default for Shape {
     /// One writer, 8192 descriptors, 1 MiB of text, nothing retired ahead.
     fn default() -> Shape {
-        Shape { desc_bits: 13, avg_data_bits: 7, retire_ahead: 0, threads: 1 }
+        Shape {
+            desc_bits: 13,
+            avg_data_bits: 7,
+            retire_ahead: 0,
+            threads: 1,
+        }
     }
 }
 
@@ -53,7 +58,12 @@ fn cas(n: u64) -> f64 {
     let word = AtomicU64::new(0);
     let start = Instant::now();
     for value in 0..n {
-        let _ = black_box(&word).compare_exchange(value, value + 1, Ordering::AcqRel, Ordering::Acquire);
+        let _ = black_box(&word).compare_exchange(
+            value,
+            value + 1,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
     }
     per_operation(start, n)
 }
@@ -100,13 +110,18 @@ struct HeapRing {
 impl HeapRing {
     fn new(shape: Shape) -> Option<HeapRing> {
         let geometry = Geometry::new(shape.desc_bits, shape.avg_data_bits)?;
-        let layout = Layout::from_size_align(usize::try_from(geometry.ring_bytes()).ok()?, 4096).ok()?;
+        let layout =
+            Layout::from_size_align(usize::try_from(geometry.ring_bytes()).ok()?, 4096).ok()?;
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: fresh, aligned, long enough, and freed only with the ring.
         let region = unsafe { Region::over(base, geometry) };
         region.init();
-        Some(HeapRing { ring: Ring::new(region, geometry, shape.retire_ahead)?, base, layout })
+        Some(HeapRing {
+            ring: Ring::new(region, geometry, shape.retire_ahead)?,
+            base,
+            layout,
+        })
     }
 }
 
@@ -118,7 +133,12 @@ impl Drop for HeapRing {
 }
 
 fn write_records(ring: &Ring<Region>, n: u64) {
-    let info = Info { level: 6, facility: 1, caller_id: 1, ..Info::default() };
+    let info = Info {
+        level: 6,
+        facility: 1,
+        caller_id: 1,
+        ..Info::default()
+    };
     for ts_nsec in 0..n {
         if let Ok(mut ticket) = ring.reserve_ticket(TEXT.len(), &Info { ts_nsec, ..info }) {
             ring.fill(&mut ticket, black_box(&TEXT));
@@ -141,13 +161,19 @@ fn ring_write(n: u64, shape: Shape) -> Option<f64> {
         };
         let others: Vec<_> = (1..shape.threads).map(|_| scope.spawn(run)).collect();
         let mine = run();
-        others.into_iter().filter_map(|other| other.join().ok()).fold(mine, f64::max)
+        others
+            .into_iter()
+            .filter_map(|other| other.join().ok())
+            .fold(mine, f64::max)
     }))
 }
 
 /// Touches every slot and page, and makes the ring wrap.
 fn warm_up(heap: &HeapRing) {
-    write_records(&heap.ring, heap.ring.geometry().descriptors() * 2 + heap.ring.geometry().data_bytes() / 64);
+    write_records(
+        &heap.ring,
+        heap.ring.geometry().descriptors() * 2 + heap.ring.geometry().data_bytes() / 64,
+    );
 }
 
 /// Reading a full ring in order, 64 bytes of text each.

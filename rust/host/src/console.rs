@@ -62,17 +62,34 @@ pub struct Console {
 
 impl Console {
     /// Opens the sink, takes a slot of the table, and starts the printer.
-    pub(crate) fn start(life: &Arc<Life>, name: String, options: ConsoleOptions) -> Result<Arc<Console>, Error> {
+    pub(crate) fn start(
+        life: &Arc<Life>,
+        name: String,
+        options: ConsoleOptions,
+    ) -> Result<Arc<Console>, Error> {
         let ring = life.core().ring();
-        let from = if options.replay { ring.oldest_edge() } else { ring.newest_edge() };
+        let from = if options.replay {
+            ring.oldest_edge()
+        } else {
+            ring.newest_edge()
+        };
         let place = begin(life, &name, &options, from)?;
-        Ok(Arc::new(Console { name, options, place: Listed::new(place) }))
+        Ok(Arc::new(Console {
+            name,
+            options,
+            place: Listed::new(place),
+        }))
     }
 
     /// In a forked child: the same console on the child's ring, from its first record on.
     pub(crate) fn revive(&self, life: &Arc<Life>) -> Result<(), Error> {
         let was = self.place();
-        let fresh = begin(life, &self.name, &self.options, life.core().ring().oldest_edge())?;
+        let fresh = begin(
+            life,
+            &self.name,
+            &self.options,
+            life.core().ring().oldest_edge(),
+        )?;
         let level = was.slot().level.load(Ordering::Relaxed);
         fresh.slot().level.store(level, Ordering::Relaxed);
         if was.slot().has(flag::SUSPENDED) {
@@ -104,7 +121,13 @@ impl Console {
     /// Records stored and not yet printed.
     pub fn lag(&self) -> u64 {
         let place = self.place();
-        place.life.core().ring().next_reserve_seq().0.saturating_sub(place.slot().seq.load(Ordering::Relaxed))
+        place
+            .life
+            .core()
+            .ring()
+            .next_reserve_seq()
+            .0
+            .saturating_sub(place.slot().seq.load(Ordering::Relaxed))
     }
 
     /// Records overwritten before it came to them.
@@ -144,7 +167,10 @@ impl Console {
 
     /// Sets its own level, or makes it follow the log.
     pub fn set_level(&self, level: Option<u8>) {
-        self.place().slot().level.store(level.map_or(LEVEL_FOLLOWS, u64::from), Ordering::Relaxed);
+        self.place()
+            .slot()
+            .level
+            .store(level.map_or(LEVEL_FOLLOWS, u64::from), Ordering::Relaxed);
     }
 
     /// Pauses after the batch in hand.
@@ -200,7 +226,9 @@ impl Console {
     pub(crate) fn order_stop(&self) {
         let place = self.place();
         if place.listed {
-            place.orders.stop_at(place.life.core().ring().next_reserve_seq());
+            place
+                .orders
+                .stop_at(place.life.core().ring().next_reserve_seq());
             place.life.core().kick().wake_all();
         }
     }
@@ -212,7 +240,11 @@ impl Console {
         if !place.listed {
             return place.orders.is_finished();
         }
-        let ended = place.life.core().kick().wait_progress(nanos(timeout), || place.orders.is_finished());
+        let ended = place
+            .life
+            .core()
+            .kick()
+            .wait_progress(nanos(timeout), || place.orders.is_finished());
         if !ended {
             place.orders.abandon();
             place.life.core().kick().wake_all();
@@ -233,26 +265,60 @@ impl Console {
 
 impl Place {
     fn slot(&self) -> &ConsoleSlot {
-        #[expect(clippy::indexing_slicing, reason = "the index was given out by the table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the index was given out by the table"
+        )]
         &self.life.core().consoles()[self.index]
     }
 }
 
 /// Opens the sink, claims a slot, starts the printer.
-fn begin(life: &Arc<Life>, name: &str, options: &ConsoleOptions, (seq, pos): (Seq, Lpos)) -> Result<Place, Error> {
+fn begin(
+    life: &Arc<Life>,
+    name: &str,
+    options: &ConsoleOptions,
+    (seq, pos): (Seq, Lpos),
+) -> Result<Place, Error> {
     let sink = options.sink.open()?;
     let index = claim(life)?;
     let orders = Arc::new(Orders::new());
-    let place = Place { life: life.clone(), index, orders: orders.clone(), listed: true };
+    let place = Place {
+        life: life.clone(),
+        index,
+        orders: orders.clone(),
+        listed: true,
+    };
     let slot = place.slot();
     slot.describe(name, &options.sink.target(), options.level, seq.0, pos.0);
-    slot.set(flag::ENABLED | flag::ALIVE | if options.overflow == Overflow::Block { flag::BLOCKS } else { 0 });
-    let style = Style { format: options.format, index: index as u32 };
-    let printer = Printer { life: life.clone(), index, style, orders, sink, name: name.to_owned() };
+    slot.set(
+        flag::ENABLED
+            | flag::ALIVE
+            | if options.overflow == Overflow::Block {
+                flag::BLOCKS
+            } else {
+                0
+            },
+    );
+    let style = Style {
+        format: options.format,
+        index: index as u32,
+    };
+    let printer = Printer {
+        life: life.clone(),
+        index,
+        style,
+        orders,
+        sink,
+        name: name.to_owned(),
+    };
     if let Err(why) = printer.start() {
         slot.clear(u64::MAX);
         let errno = why.raw_os_error().unwrap_or(libc::EAGAIN);
-        return Err(Error::Os { what: format!("console {name}: no printer thread"), errno });
+        return Err(Error::Os {
+            what: format!("console {name}: no printer thread"),
+            errno,
+        });
     }
     life.core().recount_holds();
     Ok(place)
@@ -262,9 +328,15 @@ fn begin(life: &Arc<Life>, name: &str, options: &ConsoleOptions, (seq, pos): (Se
 fn claim(life: &Life) -> Result<usize, Error> {
     let slots = life.core().consoles();
     let free = slots.iter().position(|slot| {
-        slot.flags.compare_exchange(0, flag::USED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        slot.flags
+            .compare_exchange(0, flag::USED, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
     });
-    free.ok_or_else(|| Error::Config(format!("a log has at most {SLOTS} consoles: remove one first")))
+    free.ok_or_else(|| {
+        Error::Config(format!(
+            "a log has at most {SLOTS} consoles: remove one first"
+        ))
+    })
 }
 
 pub(crate) fn nanos(timeout: Duration) -> u64 {

@@ -255,6 +255,11 @@ impl ForeignFile {
             .map_err(|why| self.failed(&why))
     }
 
+    /// A word of the ring section.
+    pub(crate) fn ring_word(&self, offset: u64) -> Result<u64, Error> {
+        self.word(self.plan.section(SectionKind::Ring).offset + offset)
+    }
+
     /// Eight aligned bytes.
     fn word(&self, at: u64) -> Result<u64, Error> {
         let mut word = [0; 8];

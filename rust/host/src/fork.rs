@@ -18,7 +18,11 @@ impl ShortLock {
         let mut rounds = 0_u32;
         while self.0.swap(true, Ordering::Acquire) {
             rounds += 1;
-            if rounds < 100 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if rounds < 100 {
+                std::hint::spin_loop()
+            } else {
+                std::thread::yield_now()
+            }
         }
     }
 
@@ -84,7 +88,9 @@ pub(crate) fn watch(life: Weak<Life>) {
     let gone: Vec<Weak<Life>>;
     {
         let mut lives = LIVES.lock();
-        let (kept, dead) = std::mem::take(&mut *lives).into_iter().partition(|life| life.strong_count() > 0);
+        let (kept, dead) = std::mem::take(&mut *lives)
+            .into_iter()
+            .partition(|life| life.strong_count() > 0);
         *lives = kept;
         gone = dead;
         lives.push(life);
@@ -109,7 +115,10 @@ fn prepare_process() {
 /// A page that reads as zero in a forked child.
 fn wiped_page() -> Option<*mut AtomicU64> {
     let bytes = 4096;
-    let (read_write, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let (read_write, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    );
     // SAFETY: a new anonymous mapping, at an address of the kernel's choice.
     let page = unsafe { libc::mmap(std::ptr::null_mut(), bytes, read_write, flags, -1, 0) };
     if page == libc::MAP_FAILED {

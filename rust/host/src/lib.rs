@@ -7,6 +7,7 @@
 //! | [`plan`] | how a size becomes a ring and its sections |
 //! | [`mapping`] | a ring file of this process: created whole, pre-faulted, locked, then named |
 //! | [`foreign`] | a ring file of any process, read with `pread` |
+//! | [`inspect`] | the counters and consoles of a ring file |
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
@@ -23,13 +24,18 @@
 //! Python, a memory ordering of the ring, the wire format of a record.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "this crate lives in task context")]
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "this crate lives in task context"
+)]
 
 pub mod bench;
 pub mod console;
 pub mod error;
 pub mod foreign;
 mod fork;
+pub mod inspect;
 pub mod life;
 pub mod lives;
 pub mod log;
@@ -44,6 +50,7 @@ pub mod stats;
 pub use console::{Console, ConsoleOptions, Overflow};
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
+pub use inspect::{FileConsole, FileStats};
 pub use log::{Emit, Log, LogOptions};
 pub use mapping::{Existing, Identity, RingMap};
 pub use plan::{Plan, SectionKind};

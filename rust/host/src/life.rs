@@ -33,16 +33,36 @@ impl Life {
         let (control, _) = map.section_ptr(SectionKind::Control);
         let (consoles, bytes) = map.section_ptr(SectionKind::Consoles);
         debug_assert!(bytes >= size_of::<[ConsoleSlot; SLOTS]>());
-        let no_instruction = || Error::Os { what: "this processor has no 128-bit compare-exchange".into(), errno: libc::ENOTSUP };
+        let no_instruction = || Error::Os {
+            what: "this processor has no 128-bit compare-exchange".into(),
+            errno: libc::ENOTSUP,
+        };
         // SAFETY: the life keeps the map longer than the core, which has the ring (fields drop in order).
         let region = unsafe { map.region() };
         let ring = Ring::new(region, geometry, RETIRE_AHEAD).ok_or_else(no_instruction)?;
-        let (control, consoles): (NonNull<Control>, NonNull<[ConsoleSlot; SLOTS]>) = (control.cast(), consoles.cast());
+        let (control, consoles): (NonNull<Control>, NonNull<[ConsoleSlot; SLOTS]>) =
+            (control.cast(), consoles.cast());
         // SAFETY: the sections lie in `map`, which the life keeps longer than the core (fields drop in order).
-        let core = unsafe { Core::new(ring, control, consoles, thread::begin_generation(), std::process::id()) };
-        core.control().level.store(u64::from(level), Ordering::Relaxed);
-        core.control().console_level.store(u64::from(console_level), Ordering::Relaxed);
-        let life = Arc::new(Life { core, map, clock_sampled: AtomicU64::new(0) });
+        let core = unsafe {
+            Core::new(
+                ring,
+                control,
+                consoles,
+                thread::begin_generation(),
+                std::process::id(),
+            )
+        };
+        core.control()
+            .level
+            .store(u64::from(level), Ordering::Relaxed);
+        core.control()
+            .console_level
+            .store(u64::from(console_level), Ordering::Relaxed);
+        let life = Arc::new(Life {
+            core,
+            map,
+            clock_sampled: AtomicU64::new(0),
+        });
         life.sample_clocks();
         crate::fork::watch(Arc::downgrade(&life));
         Ok(life)
@@ -66,9 +86,14 @@ impl Life {
         if last != 0 && now.saturating_sub(last) < CLOCK_SAMPLE_NSEC {
             return;
         }
-        if self.clock_sampled.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if self
+            .clock_sampled
+            .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
             let wall = stamp::wall_nsec();
-            self.core.set_clock_offset(wall.wrapping_sub(now).cast_signed());
+            self.core
+                .set_clock_offset(wall.wrapping_sub(now).cast_signed());
             self.map.clock_table().sample(now, wall);
         }
     }

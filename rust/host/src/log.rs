@@ -78,7 +78,9 @@ impl Log {
     /// Wrong options; a file that cannot be used (named, with the reason, and left untouched).
     pub fn open(options: LogOptions) -> Result<Arc<Log>, Error> {
         if options.path.is_some() && options.directory.is_some() {
-            return Err(Error::Config("path and directory exclude each other: give one of them".into()));
+            return Err(Error::Config(
+                "path and directory exclude each other: give one of them".into(),
+            ));
         }
         let plan = Plan::for_log(options.size_bytes, options.avg_record)?;
         let name = name_of(&options);
@@ -114,7 +116,10 @@ impl Log {
     pub(crate) fn shared_life(&self) -> Arc<Life> {
         let now = self.life.load(Ordering::Acquire).cast_const();
         let lives = self.lives.lock();
-        let found = lives.iter().find(|life| std::ptr::eq(Arc::as_ptr(life), now)).cloned();
+        let found = lives
+            .iter()
+            .find(|life| std::ptr::eq(Arc::as_ptr(life), now))
+            .cloned();
         drop(lives);
         found.unwrap_or_else(|| unreachable!("the current life is in the list"))
     }
@@ -123,7 +128,11 @@ impl Log {
     #[inline(always)]
     fn own_life(&self) -> &Life {
         let life = self.life();
-        if life.core().generation() == thread::generation() { life } else { self.revive() }
+        if life.core().generation() == thread::generation() {
+            life
+        } else {
+            self.revive()
+        }
     }
 
     /// Whether a record of this level would be stored. One relaxed load.
@@ -150,12 +159,20 @@ impl Log {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
-        stored(self.own_life().core().store(Stamp { level, ts_nsec }, payload))
+        stored(
+            self.own_life()
+                .core()
+                .store(Stamp { level, ts_nsec }, payload),
+        )
     }
 
     /// Waits until no console loses a record by the next one, at most as long as the most patient console asks.
     pub fn wait_for_room(&self) {
-        let patience = self.consoles().iter().map(|console| console.options().block_timeout).max();
+        let patience = self
+            .consoles()
+            .iter()
+            .map(|console| console.options().block_timeout)
+            .max();
         let core = self.life().core();
         if !core.wait_for_room(nanos(patience.unwrap_or_default())) {
             pr_printk::control::count(&core.control().block_timeouts);
@@ -189,7 +206,11 @@ impl Log {
 
     /// Sets the least severe level stored.
     pub fn set_level(&self, level: u8) {
-        self.life().core().control().level.store(u64::from(level), Ordering::Relaxed);
+        self.life()
+            .core()
+            .control()
+            .level
+            .store(u64::from(level), Ordering::Relaxed);
         if !self.is_closed() {
             self.level.store(i64::from(level), Ordering::Relaxed);
         }
@@ -202,8 +223,13 @@ impl Log {
 
     /// Sets it. Judged when printing.
     pub fn set_console_level(&self, level: u8) {
-        self.console_level.store(u64::from(level), Ordering::Relaxed);
-        self.life().core().control().console_level.store(u64::from(level), Ordering::Relaxed);
+        self.console_level
+            .store(u64::from(level), Ordering::Relaxed);
+        self.life()
+            .core()
+            .control()
+            .console_level
+            .store(u64::from(level), Ordering::Relaxed);
     }
 
     /// Adds a console, with a printer thread of its own.
@@ -212,7 +238,9 @@ impl Log {
     /// The name is taken, the sink cannot be opened, or the log is closed.
     pub fn add_console(&self, options: ConsoleOptions) -> Result<Arc<Console>, Error> {
         if self.is_closed() {
-            return Err(Error::Config("the log is closed: it takes no more consoles".into()));
+            return Err(Error::Config(
+                "the log is closed: it takes no more consoles".into(),
+            ));
         }
         self.own_life();
         let name = self.console_name(&options)?;
@@ -236,11 +264,24 @@ impl Log {
         let consoles = self.consoles();
         let free = |name: &str| consoles.iter().all(|console| console.name() != name);
         if let Some(name) = &options.name {
-            return if free(name) { Ok(name.clone()) } else { Err(taken(name)) };
+            return if free(name) {
+                Ok(name.clone())
+            } else {
+                Err(taken(name))
+            };
         }
         let kind = options.sink.kind();
-        let numbered = (1_u32..).map(|n| if n == 1 { kind.to_owned() } else { format!("{kind}-{n}") });
-        Ok(numbered.into_iter().find(|name| free(name)).unwrap_or_default())
+        let numbered = (1_u32..).map(|n| {
+            if n == 1 {
+                kind.to_owned()
+            } else {
+                format!("{kind}-{n}")
+            }
+        });
+        Ok(numbered
+            .into_iter()
+            .find(|name| free(name))
+            .unwrap_or_default())
     }
 
     /// The consoles, in the order they were added. Never waits for printing.
@@ -254,7 +295,9 @@ impl Log {
         console.order_stop();
         let ended = console.wait_stopped(timeout);
         let mut consoles = self.consoles.lock();
-        let at = consoles.iter().position(|other| Arc::ptr_eq(other, console));
+        let at = consoles
+            .iter()
+            .position(|other| Arc::ptr_eq(other, console));
         let removed = at.map(|at| consoles.remove(at));
         drop(consoles);
         drop(removed);
@@ -290,12 +333,18 @@ impl Log {
     /// Moves the clear mark behind the newest record.
     pub fn clear(&self) {
         let core = self.life().core();
-        core.control().clear_seq.store(core.ring().next_seq().0, Ordering::Relaxed);
+        core.control()
+            .clear_seq
+            .store(core.ring().next_seq().0, Ordering::Relaxed);
     }
 
     /// The clear mark.
     pub fn clear_seq(&self) -> u64 {
-        self.life().core().control().clear_seq.load(Ordering::Relaxed)
+        self.life()
+            .core()
+            .control()
+            .clear_seq
+            .load(Ordering::Relaxed)
     }
 
     /// Orderly exit: flushes all consoles within `timeout`, and marks the file as cleanly ended. Records may still come.
@@ -335,7 +384,10 @@ impl Log {
         while self.life().core().generation() != generation {
             let other = self.reviving.load(Ordering::SeqCst);
             if other != generation
-                && self.reviving.compare_exchange(other, generation, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+                && self
+                    .reviving
+                    .compare_exchange(other, generation, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok()
             {
                 self.begin_child_life();
                 break;
@@ -349,9 +401,17 @@ impl Log {
         pr_printk::barrier::prepare();
         let parent = self.life();
         let path = self.child_path(parent.map().path());
-        let made = make_map(path.as_deref(), &self.plan, &self.name, self.options.argv.clone());
+        let made = make_map(
+            path.as_deref(),
+            &self.plan,
+            &self.name,
+            self.options.argv.clone(),
+        );
         let made = made.or_else(|why| {
-            eprintln!("printk_ring: {why}; the child {} logs into memory", std::process::id());
+            eprintln!(
+                "printk_ring: {why}; the child {} logs into memory",
+                std::process::id()
+            );
             make_map(None, &self.plan, &self.name, self.options.argv.clone())
         });
         let (level, console_level) = (self.level(), self.console_level());
@@ -359,16 +419,24 @@ impl Log {
             Ok(life) => life,
             Err(why) => {
                 // Not even memory: what is logged goes nowhere rather than into the parent's ring.
-                eprintln!("printk_ring: {why}; the child {} logs nowhere", std::process::id());
+                eprintln!(
+                    "printk_ring: {why}; the child {} logs nowhere",
+                    std::process::id()
+                );
                 self.level.store(CLOSED, Ordering::SeqCst);
                 return;
             }
         };
         self.lives.lock().push(life.clone());
-        self.life.store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
+        self.life
+            .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
         for console in self.consoles() {
             if let Err(why) = console.revive(&life) {
-                eprintln!("printk_ring: console {}: {why}; the child {} does not have it", console.name(), std::process::id());
+                eprintln!(
+                    "printk_ring: console {}: {why}; the child {} does not have it",
+                    console.name(),
+                    std::process::id()
+                );
             }
         }
     }
@@ -400,10 +468,17 @@ fn stored(outcome: Stored) -> Emit {
 }
 
 fn taken(name: &str) -> Error {
-    Error::Config(format!("the log has a console called {name:?} already: give another name, or remove that one"))
+    Error::Config(format!(
+        "the log has a console called {name:?} already: give another name, or remove that one"
+    ))
 }
 
-fn make_map(path: Option<&Path>, plan: &Plan, name: &str, argv: Option<Vec<String>>) -> Result<RingMap, Error> {
+fn make_map(
+    path: Option<&Path>,
+    plan: &Plan,
+    name: &str,
+    argv: Option<Vec<String>>,
+) -> Result<RingMap, Error> {
     let identity = Identity::current(name, argv);
     match path {
         Some(path) => RingMap::create(path, plan, &identity, Existing::Rotate),
@@ -413,17 +488,38 @@ fn make_map(path: Option<&Path>, plan: &Plan, name: &str, argv: Option<Vec<Strin
 
 /// The given name, else the stem of the path, else that of the program.
 fn name_of(options: &LogOptions) -> String {
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let program = || options.argv.as_ref().and_then(|argv| argv.first()).and_then(|first| stem(Path::new(first)));
-    let given = options.name.clone().or_else(|| options.path.as_deref().and_then(stem));
-    given.or_else(program).filter(|name| !name.is_empty()).unwrap_or_else(|| "python".into())
+    let stem = |path: &Path| {
+        path.file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
+    let program = || {
+        options
+            .argv
+            .as_ref()
+            .and_then(|argv| argv.first())
+            .and_then(|first| stem(Path::new(first)))
+    };
+    let given = options
+        .name
+        .clone()
+        .or_else(|| options.path.as_deref().and_then(stem));
+    given
+        .or_else(program)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "python".into())
 }
 
 /// The ring file of this process.
 fn own_path(options: &LogOptions, name: &str) -> Option<PathBuf> {
-    let in_directory =
-        options.directory.as_ref().map(|directory| lives::ring_path_in_directory(directory, name, std::process::id()));
-    options.path.clone().or(in_directory).map(|path| absolute(&path))
+    let in_directory = options
+        .directory
+        .as_ref()
+        .map(|directory| lives::ring_path_in_directory(directory, name, std::process::id()));
+    options
+        .path
+        .clone()
+        .or(in_directory)
+        .map(|path| absolute(&path))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -109,20 +109,29 @@ impl Printer {
     pub(crate) fn start(self) -> std::io::Result<()> {
         let name = format!("pr/{}", self.name);
         let blocked = BlockedSignals::new();
-        let thread = std::thread::Builder::new().name(name).stack_size(256 * 1024).spawn(move || self.run());
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .stack_size(256 * 1024)
+            .spawn(move || self.run());
         drop(blocked);
         thread.map(drop)
     }
 
     fn slot(&self) -> &ConsoleSlot {
-        #[expect(clippy::indexing_slicing, reason = "the index was given out by the table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the index was given out by the table"
+        )]
         &self.life.core().consoles()[self.index]
     }
 
     fn run(mut self) {
         let _finish = Finish(self.life.clone(), self.orders.clone(), self.index);
         thread::print_for(self.style.index);
-        let mut buffers = Buffers { text: vec![0; BUFFER_BYTES], scratch: vec![0; MAX_RECORD_BYTES] };
+        let mut buffers = Buffers {
+            text: vec![0; BUFFER_BYTES],
+            scratch: vec![0; MAX_RECORD_BYTES],
+        };
         let mut worked = stamp::monotonic_nsec();
         loop {
             let ticket = self.life.core().kick().ticket();
@@ -148,7 +157,8 @@ impl Printer {
 
     /// Asked to stop, and whatever is still missing is not finished by its writer: nothing more will come.
     fn caught_up_for(&self, stop: Seq) -> bool {
-        stop.0 != u64::MAX && self.life.core().ring().next_seq().0 <= self.slot().seq.load(Ordering::Relaxed)
+        stop.0 != u64::MAX
+            && self.life.core().ring().next_seq().0 <= self.slot().seq.load(Ordering::Relaxed)
     }
 
     /// Sleeps a moment, or parks.
@@ -156,13 +166,20 @@ impl Printer {
         let core = self.life.core();
         let seq = Seq(self.slot().seq.load(Ordering::Relaxed));
         if stamp::monotonic_nsec().saturating_sub(worked) > PARK_AFTER_NSEC && !core.has_more(seq) {
-            core.kick().park(ticket, || core.has_more(seq) || self.orders.stop_at.load(Ordering::SeqCst) != u64::MAX);
+            core.kick().park(ticket, || {
+                core.has_more(seq) || self.orders.stop_at.load(Ordering::SeqCst) != u64::MAX
+            });
             return;
         }
         let geometry = core.ring().geometry();
         let wake_seq = Seq(seq.0.saturating_add(geometry.descriptors() / WAKE_AT_PART));
         let pos = Lpos(self.slot().pos.load(Ordering::Relaxed));
-        core.kick().sleep(ticket, wake_seq, pos.plus(geometry.data_bytes() / WAKE_AT_PART), POLL_NSEC);
+        core.kick().sleep(
+            ticket,
+            wake_seq,
+            pos.plus(geometry.data_bytes() / WAKE_AT_PART),
+            POLL_NSEC,
+        );
         core.kick().awake();
     }
 
@@ -170,18 +187,30 @@ impl Printer {
     fn print(&mut self, buffers: &mut Buffers) -> bool {
         let life = self.life.clone();
         let core = life.core();
-        #[expect(clippy::indexing_slicing, reason = "the index was given out by the table")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the index was given out by the table"
+        )]
         let slot = &core.consoles()[self.index];
         let mut cursor = Cursor::of(slot);
         let before = cursor;
         let mut out = Out::new(&mut buffers.text);
-        batch(core, slot, self.style, &mut cursor, &mut buffers.scratch, &mut out, ENOUGH_BYTES);
+        batch(
+            core,
+            slot,
+            self.style,
+            &mut cursor,
+            &mut buffers.scratch,
+            &mut out,
+            ENOUGH_BYTES,
+        );
         if cursor == before {
             return false;
         }
         if !out.is_empty() {
             slot.set(flag::WRITING);
-            self.sink.refresh(self.orders.reopen.swap(false, Ordering::SeqCst));
+            self.sink
+                .refresh(self.orders.reopen.swap(false, Ordering::SeqCst));
             let written = self.write(slot, out.written());
             slot.clear(flag::WRITING);
             if !written {
@@ -205,7 +234,9 @@ impl Printer {
                 return false;
             }
             done += written.bytes;
-            let Some(errno) = written.errno else { return true };
+            let Some(errno) = written.errno else {
+                return true;
+            };
             slot.errors.fetch_add(1, Ordering::Relaxed);
             if !std::mem::replace(&mut told, true) {
                 self.tell(errno);
@@ -224,9 +255,22 @@ impl Printer {
     /// Says once, to the other consoles, that this one's sink fails.
     fn tell(&self, errno: i32) {
         let why = std::io::Error::from_raw_os_error(errno);
-        let event = format!("console {}: write failed: {why}; it will be tried again", self.name);
-        let payload = Payload { event: &event, logger: Some("printk_ring"), ..Payload::default() };
-        let _ = self.life.core().store(Stamp { level: Level::Warning as u8, ts_nsec: None }, &payload);
+        let event = format!(
+            "console {}: write failed: {why}; it will be tried again",
+            self.name
+        );
+        let payload = Payload {
+            event: &event,
+            logger: Some("printk_ring"),
+            ..Payload::default()
+        };
+        let _ = self.life.core().store(
+            Stamp {
+                level: Level::Warning as u8,
+                ts_nsec: None,
+            },
+            &payload,
+        );
     }
 }
 
@@ -240,7 +284,8 @@ impl BlockedSignals {
         // SAFETY: both sets are ours.
         unsafe { libc::sigfillset(&raw mut all) };
         // SAFETY: both sets are ours.
-        let blocked = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };
+        let blocked =
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };
         debug_assert_eq!(blocked, 0, "{}", errno());
         BlockedSignals(old)
     }
@@ -249,6 +294,8 @@ impl BlockedSignals {
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
         // SAFETY: the set that was in force before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
     }
 }

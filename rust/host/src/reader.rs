@@ -73,28 +73,72 @@ impl RecordReader {
 fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> (Next, usize) {
     let life = log.life();
     let closed = log.is_closed();
-    match life.core().ring().read_valid(Seq(seq), buffer, Unfinished::Wait) {
-        Read::Found { info, copied, unfinished } => {
+    match life
+        .core()
+        .ring()
+        .read_valid(Seq(seq), buffer, Unfinished::Wait)
+    {
+        Read::Found {
+            info,
+            copied,
+            unfinished,
+        } => {
             let wall_nsec = life.wall_nsec(info.ts_nsec);
-            (Next::Record { meta: meta(&info, wall_nsec), torn: info.torn, unfinished }, copied)
+            (
+                Next::Record {
+                    meta: meta(&info, wall_nsec),
+                    torn: info.torn,
+                    unfinished,
+                },
+                copied,
+            )
         }
         Read::NotYet { unfinished, .. } if closed => (Next::Ended { unfinished }, 0),
-        Read::NotYet { at, unfinished } => (Next::NotYet { at: at.0, unfinished }, 0),
+        Read::NotYet { at, unfinished } => (
+            Next::NotYet {
+                at: at.0,
+                unfinished,
+            },
+            0,
+        ),
     }
 }
 
 fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<(Next, usize), Error> {
     // Looked up before the read: what a writer stored before it died is then there to be seen.
     let alive = file.is_alive()?;
-    let mode = if alive { Unfinished::Wait } else { Unfinished::Skip };
-    Ok(match pr_ring::reader::read_valid(file, Seq(seq), buffer, mode)? {
-        Read::Found { info, copied, unfinished } => {
-            let wall_nsec = file.wall_nsec(info.ts_nsec);
-            (Next::Record { meta: meta(&info, wall_nsec), torn: info.torn, unfinished }, copied)
-        }
-        Read::NotYet { unfinished, .. } if !alive => (Next::Ended { unfinished }, 0),
-        Read::NotYet { at, unfinished } => (Next::NotYet { at: at.0, unfinished }, 0),
-    })
+    let mode = if alive {
+        Unfinished::Wait
+    } else {
+        Unfinished::Skip
+    };
+    Ok(
+        match pr_ring::reader::read_valid(file, Seq(seq), buffer, mode)? {
+            Read::Found {
+                info,
+                copied,
+                unfinished,
+            } => {
+                let wall_nsec = file.wall_nsec(info.ts_nsec);
+                (
+                    Next::Record {
+                        meta: meta(&info, wall_nsec),
+                        torn: info.torn,
+                        unfinished,
+                    },
+                    copied,
+                )
+            }
+            Read::NotYet { unfinished, .. } if !alive => (Next::Ended { unfinished }, 0),
+            Read::NotYet { at, unfinished } => (
+                Next::NotYet {
+                    at: at.0,
+                    unfinished,
+                },
+                0,
+            ),
+        },
+    )
 }
 
 fn meta(info: &RecordInfo, wall_nsec: u64) -> Meta {

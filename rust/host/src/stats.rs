@@ -48,7 +48,11 @@ impl Stats {
         let (core, plan) = (life.core(), life.map().plan());
         let control = core.control();
         let count = |word: &std::sync::atomic::AtomicU64| word.load(Ordering::Relaxed);
-        let emitted = core.ring().next_reserve_seq().0.saturating_sub(count(&control.failed_seqs));
+        let emitted = core
+            .ring()
+            .next_reserve_seq()
+            .0
+            .saturating_sub(count(&control.failed_seqs));
         let records = readable(core);
         let consoles = log.consoles();
         let buffers = consoles.len() * (BUFFER_BYTES + MAX_RECORD_BYTES);
@@ -65,7 +69,10 @@ impl Stats {
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),
             data_bytes: plan.geometry.data_bytes(),
-            memory: vec![("ring", plan.file_bytes), ("console_buffers", buffers as u64)],
+            memory: vec![
+                ("ring", plan.file_bytes),
+                ("console_buffers", buffers as u64),
+            ],
             consoles,
         }
     }

@@ -60,6 +60,11 @@ pub struct ConsoleSlot {
 const _: () = assert!(size_of::<ConsoleSlot>() == SLOT_BYTES);
 
 impl ConsoleSlot {
+    /// Where the name stands in a slot, zero-padded.
+    pub const NAME_AT: usize = core::mem::offset_of!(ConsoleSlot, name);
+    /// Bytes of the name.
+    pub const NAME_BYTES: usize = 64;
+
     /// Whether all of these bits are set.
     #[inline]
     pub fn has(&self, bits: u64) -> bool {

@@ -26,18 +26,29 @@ impl File {
             what: format!("{}: cannot be opened for appending", path.display()),
             errno: why.raw_os_error().unwrap_or(libc::EIO),
         })?;
-        Ok(File { path: path.to_owned(), file, looked_up: Instant::now() })
+        Ok(File {
+            path: path.to_owned(),
+            file,
+            looked_up: Instant::now(),
+        })
     }
 
     /// Whether the name still means the open file.
     fn is_current(&self) -> bool {
-        let (Ok(named), Ok(open)) = (std::fs::metadata(&self.path), self.file.metadata()) else { return false };
+        let (Ok(named), Ok(open)) = (std::fs::metadata(&self.path), self.file.metadata()) else {
+            return false;
+        };
         (named.dev(), named.ino()) == (open.dev(), open.ino())
     }
 }
 
 fn append_to(path: &Path) -> std::io::Result<OsFile> {
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(libc::O_NOCTTY).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOCTTY)
+        .open(path)
 }
 
 impl Sink for File {

@@ -14,7 +14,10 @@ impl Stream {
         // SAFETY: duplicating touches no memory.
         let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
         if copy < 0 {
-            return Err(Error::Os { what: format!("descriptor {fd} cannot be duplicated for a console"), errno: errno() });
+            return Err(Error::Os {
+                what: format!("descriptor {fd} cannot be duplicated for a console"),
+                errno: errno(),
+            });
         }
         // SAFETY: a fresh descriptor that nobody else knows.
         Ok(Stream(unsafe { OwnedFd::from_raw_fd(copy) }))
