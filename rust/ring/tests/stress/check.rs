@@ -21,6 +21,7 @@ pub fn read(ring: &HeapRing, tally: &Tally, id: u64) {
     let mut random = Random::new(id);
     let (mut first, mut second) = (vec![0; LONGEST], vec![0; LONGEST]);
     let (mut seq, mut delivered, mut overrun) = (0, 0_u64, 0_u64);
+    let mut last_seed = [0; 64];
     loop {
         let last_round = tally.stopped();
         while let Some((info, copied)) = found(ring, seq, &mut first) {
@@ -30,6 +31,13 @@ pub fn read(ring: &HeapRing, tally: &Tally, id: u64) {
             }
             if let Some(what) = fault(&info, first.get(..copied).unwrap_or_default()) {
                 tally.bad(&format!("{what}: {info:?}")); // B3
+            }
+            // A thread's seeds grow as its numbers do; handlers may overtake each other between the two.
+            let last = last_seed.get_mut(info.caller_id as usize);
+            match last.filter(|_| info.caller_id != crate::signal::CALLER) {
+                Some(last) if *last < info.ts_nsec => *last = info.ts_nsec,
+                Some(_) => tally.bad(&format!("one record under two numbers: {info:?}")), // B1, B3
+                None => {}
             }
             if random.below(4) == 0 {
                 again(ring, tally, seq, (&info, &first), &mut second);
@@ -51,6 +59,34 @@ pub fn read(ring: &HeapRing, tally: &Tally, id: u64) {
     }
     tally.delivered.fetch_add(delivered, Ordering::Relaxed);
     tally.overrun.fetch_add(overrun, Ordering::Relaxed);
+}
+
+/// Reads the oldest record over and over, for that one is about to be overwritten.
+pub fn chase(ring: &HeapRing, tally: &Tally) {
+    let mut buffer = vec![0; LONGEST];
+    let mut last: Option<RecordInfo> = None;
+    while !tally.stopped() {
+        for _ in 0..4096 {
+            let Some((info, copied)) = found(ring, 0, &mut buffer) else {
+                continue;
+            };
+            if let Some(what) = fault(&info, buffer.get(..copied).unwrap_or_default()) {
+                tally.bad(&format!("{what}: {info:?}")); // B3
+            }
+            match last {
+                Some(last) if info.seq < last.seq => tally.bad("the oldest record went back"), // B4
+                Some(last) if info.seq == last.seq && info != last => {
+                    tally.bad("a record has changed")
+                } // B6
+                Some(last) if info.seq > last.seq && info.ts_nsec == last.ts_nsec => {
+                    tally.bad("one record under two numbers"); // B1
+                }
+                _ => {}
+            }
+            last = Some(info);
+        }
+        thread::yield_now();
+    }
 }
 
 /// Asks once more: the same record, unchanged, or a later one (B6); never one between (B4).

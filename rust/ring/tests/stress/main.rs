@@ -94,8 +94,9 @@ fn strain(shape: &Shape, time: Duration, racy: bool) -> u64 {
     let mut threads: Vec<thread::JoinHandle<()>> = Vec::new();
     for seed in 1..=2 {
         threads.push(thread::spawn(move || load::write(ring, tally, seed)));
-        threads.push(thread::spawn(move || check::read(ring, tally, seed + 20)));
     }
+    threads.push(thread::spawn(move || check::read(ring, tally, 21)));
+    threads.push(thread::spawn(move || check::chase(ring, tally)));
     threads.push(thread::spawn(move || load::reopen(ring, tally, 11)));
     threads.push(thread::spawn(move || check::watch(ring, tally)));
     if racy {
@@ -103,6 +104,7 @@ fn strain(shape: &Shape, time: Duration, racy: bool) -> u64 {
             check::look_without_atomics(ring, tally)
         }));
     }
+    signal::leave_to_others(); // or this sleeping thread would take every tick
     thread::sleep(time);
     tally.stop.store(true, Ordering::Release);
     for thread in threads {
