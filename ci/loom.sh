@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# loom.sh: every model passes; and for every label of rust/ring/ORDERING.md, with that one ordering taken away, every model
+# that the table names fails.
+# loom.sh --full: and every other model still passes. Takes half an hour.
+# loom.sh --table: prints the table as it is found. For whoever changes an ordering or a model.
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+mode=${1:-}
+threads=$(nproc)
+
+export RUSTFLAGS='--cfg loom' RUST_BACKTRACE=0 CARGO_TARGET_DIR=$PWD/target/loom
+models=$(cargo test --quiet --locked --release --package pr-ring --test loom --no-run --message-format=json |
+    grep -o '"executable":"[^"]*/loom-[^"]*"' | cut -d'"' -f4)
+[ -x "$models" ] || { echo "loom: no models were built" >&2; exit 1; }
+mapfile -t all < <("$models" --list | sed -n 's/: test$//p')
+[ "${#all[@]}" -gt 20 ] || { echo "loom: only ${#all[@]} models" >&2; exit 1; }
+
+# failing LABEL [MODEL...]: which of these models (all unless named) fail without LABEL, one a line, sorted.
+failing() {
+    local label=$1 out
+    shift
+    out=$(PRINTK_RING_WEAKEN=$label timeout 1200 "$models" --test-threads="$threads" --exact "$@" 2>/dev/null) || true
+    grep -q '^test result:' <<<"$out" || { echo "loom: the models did not end without $label" >&2; return 1; }
+    sed -n 's/^test \(.*::\)\{0,1\}\([a-z_]*\) .*FAILED$/\2/p' <<<"$out" | sort
+}
+
+# full_names NAME...: as the harness calls them.
+full_names() {
+    local name
+    for name in "$@"; do printf '%s\n' "${all[@]}" | grep -E "(^|::)$name\$"; done
+}
+
+rows() { sed -n '/^## What bites/,$ { s/^| `\([a-z_]*:[A-Z]\)` | \(.*\) |$/\1 \2/p }' rust/ring/ORDERING.md | tr -d '`'; }
+
+if [ "$mode" = --table ]; then
+    while read -r label _; do
+        echo "| \`$label\` | $(failing "$label" | sed 's/.*/`&`/' | tr '\n' ' ' | sed 's/ $//') |"
+    done < <(rows)
+    exit
+fi
+
+if ! "$models" --test-threads="$threads"; then
+    echo "loom: a model fails" >&2
+    exit 1
+fi
+
+labels=0 wrong=0
+while read -r label named; do
+    labels=$((labels + 1))
+    want=$(tr ' ' '\n' <<<"$named" | sort)
+    if [ "$mode" = --full ]; then
+        got=$(failing "$label")
+    else
+        mapfile -t names < <(full_names $named)
+        got=$(failing "$label" "${names[@]}")
+    fi
+    if [ "$got" != "$want" ]; then
+        echo "loom: without $label these should fail:" $want "and these do:" $got >&2
+        wrong=$((wrong + 1))
+    fi
+done < <(rows)
+[ "$labels" -gt 20 ] || { echo "loom: only $labels labels in the table" >&2; exit 1; }
+[ "$wrong" -eq 0 ] || exit 1
+if [ "$mode" = --full ]; then others=', and no other' others_end=''; else others='' others_end=' (that no other does: --full)'; fi
+echo "loom: ${#all[@]} models pass; without each of $labels orderings the models that name it fail$others$others_end"
