@@ -5,7 +5,8 @@
 //! reduced modulo its array; what a record says about itself is checked by the ring's reader, which looks again after
 //! each copy (see [`pr_ring::reader`]).
 //!
-//! Words of eight aligned bytes are copied by the kernel in one piece or show as a change when they are looked at again.
+//! The kernel does not promise to copy eight aligned bytes in one piece. A state word in two pieces differs from the one that
+//! is read after the copy, and its record counts as gone: a live file may so hide a record, and never shows a wrong one.
 
 use crate::error::Error;
 use crate::mapping::clock::{ClockEntry, ENTRIES, Sample, index_of, kept, nearest};

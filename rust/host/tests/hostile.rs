@@ -9,7 +9,7 @@ use pr_host::mapping::{Existing, Identity, RingMap, SectionKind};
 use pr_host::plan::Plan;
 use pr_ring::layout::{FIXED_BYTES, FixedHeader};
 use pr_ring::reader::{next_seq, read_valid};
-use pr_ring::{Geometry, Read, Seq, Unfinished};
+use pr_ring::{DescId, Geometry, Read, Seq, Source, Unfinished};
 use proptest::prelude::*;
 use rings::{FileRing, Folder};
 use std::fs;
@@ -182,6 +182,32 @@ fn every_word_of_the_header_may_lie() {
         }
     }
     assert!(taken > 0, "a lie of no consequence, in what is reserved");
+}
+
+#[test]
+fn no_index_leads_out_of_the_ring() {
+    let folder = Folder::new();
+    let path = folder.join("hostile.ring");
+    examine(&path, &WHOLE).expect("a ring");
+    let file = ForeignFile::open(&path).expect("a ring");
+    let words = file.plan().geometry.data_bytes() / 8;
+    for index in [0, 1, words - 1, words, words + 1, 1 << 61, u64::MAX] {
+        let (mut far, mut near) = (vec![0x55; 1 << 16], vec![0x55; 1 << 16]);
+        let at = index % words;
+        assert_eq!(file.text(index, &mut far), file.text(at, &mut near));
+        assert_eq!(far, near);
+        let behind = ((words - at - 1) * 8) as usize;
+        assert!(
+            far[behind..].iter().all(|byte| *byte == 0x55),
+            "nothing behind the ring is read"
+        );
+        file.state(DescId(index)).expect("readable");
+        let (far, near) = (
+            file.contents(DescId(index)),
+            file.contents(DescId(index % 32)),
+        );
+        assert_eq!(far.expect("readable").span, near.expect("readable").span);
+    }
 }
 
 #[test]

@@ -190,6 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn the_entry_that_the_next_sample_goes_to_is_never_relied_on() {
+        for count in 1..500 {
+            let relied: Vec<_> = kept(count).collect();
+            assert!(
+                relied
+                    .iter()
+                    .all(|sample| index_of(*sample) != index_of(count)),
+                "{count}"
+            );
+            assert_eq!(relied.len() as u64, count.min(CYCLE));
+            assert!(relied.is_sorted_by(|newer, older| newer > older));
+        }
+        assert_eq!(kept(0).count(), 0);
+        assert_eq!(kept(u64::MAX).count() as u64, CYCLE);
+    }
+
+    #[test]
     fn a_reader_beside_the_writer_never_sees_a_torn_sample() {
         // The offset tells the time of its sample, so that a mixed entry shows.
         let table = table();

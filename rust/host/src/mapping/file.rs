@@ -282,6 +282,23 @@ mod tests {
     }
 
     #[test]
+    fn of_two_whole_files_the_first_gets_the_name_and_keeps_it() {
+        let home = directory("publish");
+        let path = home.join("app.ring");
+        let plan = Plan::for_log(256 << 10, 128).expect("a plan");
+        let make = |name| Fresh::make(&path, &plan, &Identity::current(name, None)).expect("made");
+        let (first, second) = (make("first"), make("second"));
+        assert!(first.publish(&path).expect("renamed"));
+        assert!(!second.publish(&path).expect("refused"));
+        drop(second);
+        let file = crate::foreign::ForeignFile::open(&path).expect("a ring");
+        assert_eq!(file.identity().expect("readable").name, "first");
+        assert_eq!(fs::read_dir(&home).expect("a folder").count(), 1);
+        drop(first);
+        fs::remove_dir_all(home).expect("removed");
+    }
+
+    #[test]
     fn zeros_that_are_written_allocate_too() {
         let home = directory("zeros");
         let path = home.join("file");

@@ -267,4 +267,41 @@ mod tests {
         assert!(again.is_held());
         assert!(cells().count() <= before + 1);
     }
+
+    /// Forks; the child ends with 1 if it has this descriptor.
+    fn child_has(fd: RawFd) -> bool {
+        // SAFETY: the child makes two system calls.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: only asks.
+            let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(flags != -1)) };
+        }
+        let mut status = 0;
+        // SAFETY: a number to fill.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        status != 0
+    }
+
+    #[test]
+    fn a_fork_waits_until_what_is_being_opened_is_known() {
+        use std::sync::mpsc;
+        let (opened, forks) = mpsc::channel();
+        let (forked, returns) = mpsc::channel();
+        let forker = std::thread::spawn(move || {
+            let has = child_has(forks.recv().expect("a number"));
+            let _ = forked.send(());
+            has
+        });
+        let held = Held::open(|| {
+            let fd: OwnedFd = file().into();
+            opened.send(fd.as_raw_fd()).expect("sent");
+            // Time for the fork to happen now, if it does not wait.
+            let _ = returns.recv_timeout(core::time::Duration::from_millis(300));
+            Ok(fd)
+        });
+        assert!(held.expect("held").is_held());
+        assert!(!forker.join().expect("no panic"), "the child has it");
+    }
 }

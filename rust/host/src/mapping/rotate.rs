@@ -207,3 +207,63 @@ fn move_on(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::{Existing, RingMap};
+    use crate::plan::Plan;
+
+    fn dead(path: &Path) -> DeadRing {
+        match look(path).expect("usable") {
+            Incumbent::Dead(ring) => ring,
+            Incumbent::Nobody => panic!("nobody is there"),
+        }
+    }
+
+    #[test]
+    fn who_looked_before_another_one_rotated_touches_nothing() {
+        let home = std::env::temp_dir().join(format!("printk-ring-late-{}", std::process::id()));
+        fs::create_dir_all(&home).expect("a folder");
+        let path = home.join("app.ring");
+        let plan = Plan::for_log(256 << 10, 128).expect("a plan");
+        let make = |name| {
+            RingMap::create(
+                &path,
+                &plan,
+                &Identity::current(name, None),
+                Existing::Rotate,
+            )
+        };
+        drop(make("first").expect("created"));
+        let (early, late, later) = (dead(&path), dead(&path), dead(&path));
+        assert!(matches!(early.rotate(&path), Ok(Rotated::Done(gone)) if gone.is_empty()));
+        assert!(
+            matches!(late.rotate(&path), Ok(Rotated::Again)),
+            "its name is held"
+        );
+        drop(early);
+        assert!(
+            matches!(late.rotate(&path), Ok(Rotated::Again)),
+            "nothing is there"
+        );
+        let second = make("second").expect("created");
+        assert!(
+            matches!(late.rotate(&path), Ok(Rotated::Again)),
+            "another one is there"
+        );
+        assert!(!late.remove(&path).expect("looked"), "another one is there");
+        drop(late);
+        assert!(!later.remove(&path).expect("looked"));
+        let file = ForeignFile::open(&path).expect("a ring");
+        assert!(file.is_alive().expect("readable"));
+        assert_eq!(file.identity().expect("readable").name, "second");
+        assert!(
+            later.remove(&old(&path, 1)).expect("removed"),
+            "that is its name now"
+        );
+        drop(second);
+        assert_eq!(fs::read_dir(&home).expect("a folder").count(), 1);
+        fs::remove_dir_all(home).expect("removed");
+    }
+}
