@@ -91,10 +91,10 @@ impl Life {
             .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
         {
-            let wall = stamp::wall_nsec();
-            self.core
-                .set_clock_offset(wall.wrapping_sub(now).cast_signed());
-            self.map.clock_table().sample(now, wall);
+            // Consoles must give a record the time that readers give it: both go by the table.
+            self.map.clock_table().sample(now, stamp::wall_nsec());
+            let by_table = self.map.clock_table().wall_nsec(now).wrapping_sub(now);
+            self.core.set_clock_offset(by_table.cast_signed());
         }
     }
 

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::stats::Stats;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
-use pr_record::Payload;
+use pr_record::{Field, Level, Payload, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
@@ -99,10 +99,38 @@ impl Log {
             plan,
             options,
         });
-        if let Some(path) = path {
-            lives::prune_around(&path);
-        }
+        let pruned = path
+            .map(|path| lives::prune_around(&path))
+            .unwrap_or_default();
+        let rotated = log.life().map().removed().to_vec();
+        rotated
+            .iter()
+            .chain(&pruned)
+            .for_each(|gone| log.tell_removed(gone));
         Ok(log)
+    }
+
+    /// Names a previous life that had to go, in the ring that outlives it.
+    fn tell_removed(&self, gone: &Path) {
+        let path = gone.display().to_string();
+        let fields = [Field {
+            key: "path",
+            value: Value::Path(&path),
+        }];
+        let event = "previous life removed: too many, or too large together";
+        let payload = Payload {
+            event,
+            logger: Some("printk_ring"),
+            fields: &fields,
+            ..Payload::default()
+        };
+        let _ = self.life().core().store(
+            Stamp {
+                level: Level::Notice as u8,
+                ts_nsec: None,
+            },
+            &payload,
+        );
     }
 
     /// The current life, whichever process it belongs to.

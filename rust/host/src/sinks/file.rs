@@ -7,17 +7,14 @@ use std::fs::{File as OsFile, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How often the name is looked up while there is something to write.
-const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
 
 /// An append-only file.
 #[derive(Debug)]
 pub(crate) struct File {
     path: PathBuf,
     file: OsFile,
-    looked_up: Instant,
+    /// Device and inode of the open file.
+    identity: Option<(u64, u64)>,
 }
 
 impl File {
@@ -26,20 +23,23 @@ impl File {
             what: format!("{}: cannot be opened for appending", path.display()),
             errno: why.raw_os_error().unwrap_or(libc::EIO),
         })?;
+        let identity = identity_of(file.metadata());
         Ok(File {
             path: path.to_owned(),
             file,
-            looked_up: Instant::now(),
+            identity,
         })
     }
 
-    /// Whether the name still means the open file.
+    /// Whether the name still means the open file. One look-up a batch.
     fn is_current(&self) -> bool {
-        let (Ok(named), Ok(open)) = (std::fs::metadata(&self.path), self.file.metadata()) else {
-            return false;
-        };
-        (named.dev(), named.ino()) == (open.dev(), open.ino())
+        let named = identity_of(std::fs::metadata(&self.path));
+        named.is_some() && named == self.identity
     }
+}
+
+fn identity_of(data: std::io::Result<std::fs::Metadata>) -> Option<(u64, u64)> {
+    data.ok().map(|data| (data.dev(), data.ino()))
 }
 
 fn append_to(path: &Path) -> std::io::Result<OsFile> {
@@ -57,14 +57,11 @@ impl Sink for File {
     }
 
     fn refresh(&mut self, force: bool) {
-        if !force && self.looked_up.elapsed() < LOOK_UP_EVERY {
-            return;
-        }
-        self.looked_up = Instant::now();
         // What cannot be opened now is tried again; meanwhile the old file takes the records, as it did before.
         if (force || !self.is_current())
             && let Ok(file) = append_to(&self.path)
         {
+            self.identity = identity_of(file.metadata());
             self.file = file;
         }
     }
