@@ -12,17 +12,23 @@ use std::time::Duration;
 fn a_console_prints_every_record_once_and_in_order() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     (0..20_000).for_each(|i| say(&log, i));
     flush(&log);
-    assert_eq!(numbers(&scratch.read("out")), (0..20_000).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(&scratch.read("out")),
+        (0..20_000).collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn four_writers_lose_nothing_to_a_console_that_blocks() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let console = log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let console = log
+        .add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let log = &log;
@@ -48,26 +54,42 @@ fn what_a_console_loses_it_tells_and_nothing_else_is_missing() {
     console.resume();
     flush(&log);
     let text = scratch.read("out");
-    let told: Vec<&str> = text.lines().filter(|line| line.contains("\"records dropped\"")).collect();
+    let told: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("\"records dropped\""))
+        .collect();
     let lost: u64 = told.iter().map(|line| field(line, "\"dropped\":")).sum();
     let printed = text.lines().count() - told.len();
     assert!(lost > 40_000, "a 256 KiB ring cannot hold them: {lost}");
     assert_eq!(lost + printed as u64, 50_000);
     assert_eq!(console.dropped(), lost);
-    assert_eq!((field(told[0], "\"first_seq\":"), field(told[0], "\"last_seq\":") + 1), (0, lost));
+    assert_eq!(
+        (
+            field(told[0], "\"first_seq\":"),
+            field(told[0], "\"last_seq\":") + 1
+        ),
+        (0, lost)
+    );
 }
 
 fn field(line: &str, key: &str) -> u64 {
     let (_, rest) = line.split_once(key).expect("the field");
-    rest.split([',', '}']).next().and_then(|digits| digits.parse().ok()).expect("a number")
+    rest.split([',', '}'])
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .expect("a number")
 }
 
 #[test]
 fn a_console_prints_its_own_level_and_more_severe_ones() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let follows = log.add_console(scratch.console("follows", Overflow::Block)).expect("a console");
-    let errors = log.add_console(scratch.console("errors", Overflow::Block)).expect("a console");
+    let follows = log
+        .add_console(scratch.console("follows", Overflow::Block))
+        .expect("a console");
+    let errors = log
+        .add_console(scratch.console("errors", Overflow::Block))
+        .expect("a console");
     errors.set_level(Some(3));
     (0..8).for_each(|level| say_at(&log, level, i64::from(level)));
     flush(&log);
@@ -84,7 +106,9 @@ fn a_console_prints_its_own_level_and_more_severe_ones() {
 fn a_paused_console_goes_on_where_it_was() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let console = log.add_console(scratch.console("out", Overflow::DropOldest)).expect("a console");
+    let console = log
+        .add_console(scratch.console("out", Overflow::DropOldest))
+        .expect("a console");
     say(&log, 1);
     flush(&log);
     console.suspend();
@@ -102,7 +126,8 @@ fn a_new_console_begins_with_the_next_record_or_replays_the_ring() {
     let scratch = Scratch::new();
     let log = scratch.log();
     say(&log, 1);
-    log.add_console(scratch.console("next", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("next", Overflow::Block))
+        .expect("a console");
     let mut replay = scratch.console("replay", Overflow::Block);
     replay.replay = true;
     log.add_console(replay).expect("a console");
@@ -116,7 +141,9 @@ fn a_new_console_begins_with_the_next_record_or_replays_the_ring() {
 fn a_removed_console_has_printed_what_was_there_and_nothing_later() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let console = log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let console = log
+        .add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     (0..1000).for_each(|i| say(&log, i));
     assert!(log.remove_console(&console, PATIENCE));
     say(&log, 1000);
@@ -129,14 +156,18 @@ fn a_removed_console_has_printed_what_was_there_and_nothing_later() {
 fn a_thousand_consoles_come_and_go_while_others_log() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let stays = log.add_console(scratch.console("stays", Overflow::Block)).expect("a console");
+    let stays = log
+        .add_console(scratch.console("stays", Overflow::Block))
+        .expect("a console");
     std::thread::scope(|scope| {
         for writer in 0..2 {
             let log = &log;
             scope.spawn(move || (0..20_000).for_each(|i| say(log, writer * 20_000 + i)));
         }
         for _ in 0..1000 {
-            let console = log.add_console(scratch.console("comes", Overflow::DropOldest)).expect("a console");
+            let console = log
+                .add_console(scratch.console("comes", Overflow::DropOldest))
+                .expect("a console");
             assert!(log.remove_console(&console, PATIENCE));
         }
     });
@@ -145,19 +176,28 @@ fn a_thousand_consoles_come_and_go_while_others_log() {
     seen.sort_unstable();
     assert_eq!(seen, (0..40_000).collect::<Vec<_>>());
     assert_eq!(stays.dropped(), 0);
-    wait_until("all printers have ended", || threads_called("pr/file-2") == 0);
+    wait_until("all printers have ended", || {
+        threads_called("pr/file-2") == 0
+    });
 }
 
 fn threads_called(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("tasks").filter_map(Result::ok);
-    tasks.filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)).count()
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .expect("tasks")
+        .filter_map(Result::ok);
+    tasks
+        .filter(|task| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+        })
+        .count()
 }
 
 #[test]
 fn a_file_that_was_renamed_away_is_opened_anew() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     say(&log, 1);
     flush(&log);
     std::fs::rename(scratch.path("out"), scratch.path("out.1")).expect("renamed");
@@ -175,11 +215,16 @@ fn a_sink_that_takes_nothing_holds_up_nobody_and_is_given_up_on_removal() {
     let scratch = Scratch::new();
     let (fifo, _reader) = full_fifo(&scratch);
     let log = scratch.log();
-    let stuck = log.add_console(to_file(fifo, Overflow::DropOldest)).expect("a console");
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let stuck = log
+        .add_console(to_file(fifo, Overflow::DropOldest))
+        .expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     (0..5000).for_each(|i| say(&log, i));
     assert_eq!(log.consoles().len(), 2);
-    wait_until("the other console has everything", || numbers(&scratch.read("out")).len() == 5000);
+    wait_until("the other console has everything", || {
+        numbers(&scratch.read("out")).len() == 5000
+    });
     assert!(!log.flush_until(log.flush_target(), Duration::from_millis(20)));
     assert!(!log.remove_console(&stuck, Duration::from_millis(20)));
     assert_eq!(log.consoles().len(), 1);
@@ -194,8 +239,16 @@ fn full_fifo(scratch: &Scratch) -> (std::path::PathBuf, std::fs::File) {
     let name = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a C string");
     // SAFETY: a C string that outlives the call.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-    let both = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");
-    let mut filler = std::fs::OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&path).expect("opened");
+    let both = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("opened");
+    let mut filler = std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&path)
+        .expect("opened");
     while filler.write(&[b'.'; 4096]).is_ok() {}
     (path, both)
 }
@@ -204,13 +257,17 @@ fn full_fifo(scratch: &Scratch) -> (std::path::PathBuf, std::fs::File) {
 fn a_full_disk_is_counted_and_told_once_to_the_others() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let full = log.add_console(to_file("/dev/full".into(), Overflow::DropOldest)).expect("a console");
+    let full = log
+        .add_console(to_file("/dev/full".into(), Overflow::DropOldest))
+        .expect("a console");
     let mut seen = scratch.console("out", Overflow::Block);
     seen.level = Some(6);
     log.add_console(seen).expect("a console");
     (0..100).for_each(|i| say(&log, i));
     wait_until("several attempts", || full.errors() >= 3);
-    wait_until("it is told", || scratch.read("out").contains("write failed"));
+    wait_until("it is told", || {
+        scratch.read("out").contains("write failed")
+    });
     assert_eq!(scratch.read("out").matches("write failed").count(), 1);
     assert_eq!(numbers(&scratch.read("out")).len(), 100);
     assert!(full.lag() > 0 && full.is_alive());
@@ -221,7 +278,12 @@ fn names_are_unique_and_made_up_after_the_kind_of_sink() {
     let scratch = Scratch::new();
     let log = scratch.log();
     let names: Vec<String> = (0..3)
-        .map(|i| log.add_console(scratch.console(&format!("{i}"), Overflow::Block)).expect("a console").name().to_owned())
+        .map(|i| {
+            log.add_console(scratch.console(&format!("{i}"), Overflow::Block))
+                .expect("a console")
+                .name()
+                .to_owned()
+        })
         .collect();
     assert_eq!(names, ["file", "file-2", "file-3"]);
     let mut taken = scratch.console("x", Overflow::Block);
@@ -239,14 +301,21 @@ fn names_are_unique_and_made_up_after_the_kind_of_sink() {
 fn a_closed_log_stores_nothing_and_stays_readable() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     (0..10).for_each(|i| say(&log, i));
     log.close(PATIENCE);
     log.close(PATIENCE);
     say(&log, 11);
     assert_eq!(numbers(&scratch.read("out")).len(), 10);
     let stats = log.stats();
-    assert_eq!((stats.emitted, stats.records, stats.consoles.len()), (10, 10, 0));
-    assert!(log.add_console(scratch.console("late", Overflow::Block)).is_err());
+    assert_eq!(
+        (stats.emitted, stats.records, stats.consoles.len()),
+        (10, 10, 0)
+    );
+    assert!(
+        log.add_console(scratch.console("late", Overflow::Block))
+            .is_err()
+    );
     scratch.log(); // the path is free again
 }

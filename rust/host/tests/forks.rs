@@ -42,7 +42,8 @@ fn a_child_logs_into_a_ring_of_its_own_and_its_consoles_go_on() {
     let _one = ONE.lock();
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     say(&log, 1);
     let pid = fork(|| {
         say(&log, 2);
@@ -56,9 +57,13 @@ fn a_child_logs_into_a_ring_of_its_own_and_its_consoles_go_on() {
     let mut seen = numbers(&scratch.read("out"));
     seen.sort_unstable();
     assert_eq!(seen, [1, 2, 3], "each once, whoever logged it");
-    let ring = ForeignFile::open(&scratch.path(&format!("a.ring.fork-{pid}"))).expect("the child's ring");
+    let ring =
+        ForeignFile::open(&scratch.path(&format!("a.ring.fork-{pid}"))).expect("the child's ring");
     let info = ring.info().expect("readable");
-    assert_eq!((info.pid, info.alive, info.clean), (pid as u32, false, true));
+    assert_eq!(
+        (info.pid, info.alive, info.clean),
+        (pid as u32, false, true)
+    );
     assert_eq!(log.stats().emitted, 2);
 }
 
@@ -70,17 +75,28 @@ fn a_child_that_never_logs_leaves_nothing_and_holds_nothing() {
     let [started, release] = [AtomicBoolPage::new(), AtomicBoolPage::new()];
     let pid = fork(|| {
         started.get().store(true, Ordering::SeqCst);
-        wait_until("the parent has tried", || release.get().load(Ordering::SeqCst));
+        wait_until("the parent has tried", || {
+            release.get().load(Ordering::SeqCst)
+        });
         0
     });
-    wait_until("the child's fork hook has run", || started.get().load(Ordering::SeqCst));
+    wait_until("the child's fork hook has run", || {
+        started.get().load(Ordering::SeqCst)
+    });
     log.close(PATIENCE);
     let again = Log::open(scratch.options()).expect("the child does not hold its parent's path");
     release.get().store(true, Ordering::SeqCst);
     assert_eq!(exit_code(wait_for(pid)), 0);
     drop(again);
-    let forks = std::fs::read_dir(scratch.path("")).expect("a folder").filter_map(Result::ok);
-    assert_eq!(forks.filter(|file| file.file_name().to_string_lossy().contains("fork")).count(), 0);
+    let forks = std::fs::read_dir(scratch.path(""))
+        .expect("a folder")
+        .filter_map(Result::ok);
+    assert_eq!(
+        forks
+            .filter(|file| file.file_name().to_string_lossy().contains("fork"))
+            .count(),
+        0
+    );
 }
 
 /// A flag that a child shares with its parent.
@@ -90,7 +106,16 @@ impl AtomicBoolPage {
     fn new() -> AtomicBoolPage {
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping.
-        let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        let page = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                4096,
+                libc::PROT_READ | libc::PROT_WRITE,
+                flags,
+                -1,
+                0,
+            )
+        };
         assert_ne!(page, libc::MAP_FAILED);
         AtomicBoolPage(page)
     }
@@ -106,7 +131,8 @@ fn two_hundred_forks_under_load_lose_and_double_nothing() {
     let _one = ONE.lock();
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     let stop = AtomicBool::new(false);
     let (forks, logged) = (200, std::sync::atomic::AtomicI64::new(0));
     std::thread::scope(|scope| {
@@ -140,7 +166,10 @@ fn two_hundred_forks_under_load_lose_and_double_nothing() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(total, seen.len(), "nothing twice");
-    assert_eq!(seen.iter().filter(|&&i| i < forks * 3).count() as i64, forks * 3);
+    assert_eq!(
+        seen.iter().filter(|&&i| i < forks * 3).count() as i64,
+        forks * 3
+    );
     assert_eq!(total as i64, forks * 3 + logged.load(Ordering::Relaxed));
 }
 
@@ -148,8 +177,13 @@ fn two_hundred_forks_under_load_lose_and_double_nothing() {
 fn a_child_of_a_log_in_memory_logs_into_memory() {
     let _one = ONE.lock();
     let scratch = Scratch::new();
-    let log = Log::open(LogOptions { path: None, ..scratch.options() }).expect("a log");
-    log.add_console(scratch.console("out", Overflow::Block)).expect("a console");
+    let log = Log::open(LogOptions {
+        path: None,
+        ..scratch.options()
+    })
+    .expect("a log");
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
     let pid = fork(|| {
         say(&log, 7);
         flush(&log);

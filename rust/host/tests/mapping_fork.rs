@@ -3,7 +3,7 @@
 
 mod rings;
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::RingMap;
 use rings::{FileRing, Folder, Other, command, role, say, texts, wait, why};
@@ -17,22 +17,61 @@ fn sleep_for_ever() -> ! {
     }
 }
 
+/// Where children tell their parent that they run. A fork returns in the parent before the child has done anything, also
+/// before its hooks have run.
+struct Ready {
+    read: libc::c_int,
+    write: libc::c_int,
+}
+
+impl Ready {
+    fn new() -> Ready {
+        let mut ends = [0; 2];
+        // SAFETY: two numbers to fill.
+        assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+        Ready {
+            read: ends[0],
+            write: ends[1],
+        }
+    }
+
+    /// In a child: what was to be done first is done. Async-signal-safe.
+    fn tell(&self) {
+        // SAFETY: one byte of a constant.
+        unsafe { libc::write(self.write, c"x".as_ptr().cast(), 1) };
+    }
+
+    /// Waits for this many children.
+    fn wait_for(&self, children: usize) {
+        let mut byte = 0_u8;
+        for _ in 0..children {
+            // SAFETY: one byte to fill.
+            let got = unsafe { libc::read(self.read, (&raw mut byte).cast(), 1) };
+            assert_eq!(got, 1);
+        }
+    }
+}
+
 /// Forks with the library's hooks; the child sleeps.
-fn fork() -> libc::pid_t {
-    // SAFETY: the child does nothing but wait.
+fn fork(ready: &Ready) -> libc::pid_t {
+    // SAFETY: the child makes two system calls.
     match unsafe { libc::fork() } {
-        0 => sleep_for_ever(),
+        0 => {
+            ready.tell();
+            sleep_for_ever()
+        }
         child => child,
     }
 }
 
 /// Forks by the bare system call, which no hook sees; the child does `first`, then sleeps.
-fn fork_without_hooks(first: impl FnOnce()) -> libc::pid_t {
+fn fork_without_hooks(ready: &Ready, first: impl FnOnce()) -> libc::pid_t {
     let (flags, zero) = (libc::c_long::from(libc::SIGCHLD), 0 as libc::c_long);
     // SAFETY: a copy of this process; what it does is async-signal-safe.
     match unsafe { libc::syscall(libc::SYS_clone, flags, zero, zero, zero, zero) } {
         0 => {
             first();
+            ready.tell();
             sleep_for_ever()
         }
         child => child as libc::pid_t,
@@ -84,7 +123,10 @@ fn a_child_that_outlives_its_parent_does_not_hold_the_path() {
     if let Some(role) = role() {
         let ring = FileRing::create(Path::new(&role[0])).expect("created");
         ring.write(b"from the parent");
-        let children = [fork(), fork_without_hooks(|| forget(&ring.map))];
+        let ready = Ready::new();
+        let forgets = || forget(&ring.map);
+        let children = [fork(&ready), fork_without_hooks(&ready, forgets)];
+        ready.wait_for(2);
         say(&children.map(|pid| pid.to_string()).join(" "));
         return wait();
     }
@@ -107,7 +149,10 @@ fn a_child_that_outlives_its_parent_does_not_hold_the_path() {
 fn a_child_made_behind_our_back_holds_the_file_and_the_error_says_so() {
     if let Some(role) = role() {
         let _ring = FileRing::create(Path::new(&role[0])).expect("created");
-        say(&format!("{}", fork_without_hooks(|| ())));
+        let ready = Ready::new();
+        let child = fork_without_hooks(&ready, || ());
+        ready.wait_for(1);
+        say(&child.to_string());
         return wait();
     }
     let folder = Folder::new();
@@ -158,23 +203,29 @@ fn a_childs_copy_of_the_map_changes_nothing_when_it_goes() {
 fn a_child_forked_while_files_are_made_and_let_go_holds_none_of_them() {
     if let Some(role) = role() {
         let folder = Path::new(&role[0]);
-        let stop = AtomicBool::new(false);
+        let (stop, made, ready) = (AtomicBool::new(false), AtomicU32::new(0), Ready::new());
         let (children, _rings) = std::thread::scope(|scope| {
             let make = |name: &'static str| {
-                let (stop, folder) = (&stop, folder);
+                let (stop, made) = (&stop, &made);
                 move || {
                     let mut number = 0;
                     let mut last = None;
                     while !stop.load(Ordering::Relaxed) {
                         number = (number + 1) % 4;
                         drop(last.take());
-                        last = FileRing::create(&folder.join(format!("{name}-{number}"))).ok();
+                        let path = folder.join(format!("{name}-{number}"));
+                        last = Some(FileRing::create(&path).expect("nobody holds it"));
+                        made.fetch_add(1, Ordering::Relaxed);
                     }
                     last
                 }
             };
             let makers = ["a", "b"].map(|name| scope.spawn(make(name)));
-            let children: Vec<_> = (0..60).map(|_| fork().to_string()).collect();
+            while made.load(Ordering::Relaxed) < 8 {
+                std::thread::yield_now();
+            }
+            let children: Vec<_> = (0..60).map(|_| fork(&ready).to_string()).collect();
+            ready.wait_for(60);
             stop.store(true, Ordering::Relaxed);
             (
                 children,

@@ -11,11 +11,22 @@ const UNTIL_PARKED: Duration = Duration::from_millis(300);
 
 /// Voluntary context switches of the thread with this name.
 fn switches(name: &str) -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("tasks").filter_map(Result::ok).map(|task| task.path());
-    let called = |path: &std::path::PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
-    let path = tasks.into_iter().find(called).unwrap_or_else(|| panic!("no thread {name}"));
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .expect("tasks")
+        .filter_map(Result::ok)
+        .map(|task| task.path());
+    let called = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    let path = tasks
+        .into_iter()
+        .find(called)
+        .unwrap_or_else(|| panic!("no thread {name}"));
     let status = std::fs::read_to_string(path.join("status")).expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("the count");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .expect("the count");
     line.trim().parse().expect("a number")
 }
 
@@ -23,15 +34,24 @@ fn switches(name: &str) -> u64 {
 fn a_parked_printer_is_woken_by_the_next_record_and_by_nothing_else() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    let options = ConsoleOptions { name: Some("idle".into()), ..scratch.console("out", Overflow::DropOldest) };
+    let options = ConsoleOptions {
+        name: Some("idle".into()),
+        ..scratch.console("out", Overflow::DropOldest)
+    };
     log.add_console(options).expect("a console");
     for i in 0..8 {
         std::thread::sleep(UNTIL_PARKED);
         let before = switches("pr/idle");
         std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(switches("pr/idle"), before, "an idle printer has no wake-ups");
+        assert_eq!(
+            switches("pr/idle"),
+            before,
+            "an idle printer has no wake-ups"
+        );
         say(&log, i); // and nobody flushes
-        wait_until("the record is printed", || numbers(&scratch.read("out")).last() == Some(&i));
+        wait_until("the record is printed", || {
+            numbers(&scratch.read("out")).last() == Some(&i)
+        });
     }
 }
 
@@ -39,8 +59,11 @@ fn a_parked_printer_is_woken_by_the_next_record_and_by_nothing_else() {
 fn no_record_is_left_behind_whatever_the_moment_it_comes_at() {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::DropOldest)).expect("a console");
-    let other = log.add_console(scratch.console("other", Overflow::DropOldest)).expect("a console");
+    log.add_console(scratch.console("out", Overflow::DropOldest))
+        .expect("a console");
+    let other = log
+        .add_console(scratch.console("other", Overflow::DropOldest))
+        .expect("a console");
     // Around the moment of parking, a little later each time.
     for i in 0..12 {
         std::thread::sleep(Duration::from_millis(195 + i));

@@ -18,8 +18,16 @@ impl Scratch {
     pub fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let shm = Path::new("/dev/shm");
-        let root = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
-        let name = format!("pr-host-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let root = if shm.is_dir() {
+            shm.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let name = format!(
+            "pr-host-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         std::fs::create_dir(root.join(&name)).expect("a new folder");
         Scratch(root.join(name))
     }
@@ -74,8 +82,16 @@ pub fn to_file(path: PathBuf, overflow: Overflow) -> ConsoleOptions {
 
 /// Logs `i=<number>` at `level`, waiting for room where a console asks for it.
 pub fn say_at(log: &Log, level: u8, number: i64) {
-    let fields = [Field { key: "i", value: Value::Int(number) }];
-    let payload = Payload { event: "said", logger: Some("test"), fields: &fields, ..Payload::default() };
+    let fields = [Field {
+        key: "i",
+        value: Value::Int(number),
+    }];
+    let payload = Payload {
+        event: "said",
+        logger: Some("test"),
+        fields: &fields,
+        ..Payload::default()
+    };
     if log.emit(level, &payload, None) == Emit::MustWait {
         log.wait_for_room();
         assert_eq!(log.emit_now(level, &payload, None), Emit::Stored);
@@ -93,7 +109,10 @@ pub fn flush(log: &Log) {
 
 /// The numbers that a console has printed, in order.
 pub fn numbers(text: &str) -> Vec<i64> {
-    let number = |line: &str| line.split_once("i=").and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    let number = |line: &str| {
+        line.split_once("i=")
+            .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok())
+    };
     text.lines().filter_map(number).collect()
 }
 
