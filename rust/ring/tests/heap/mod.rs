@@ -34,6 +34,12 @@ impl HeapRing {
             layout,
         }
     }
+
+    /// The ring's bytes as they stand. Only while nobody writes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the whole allocation is initialised; the caller sees to it that nobody stores meanwhile.
+        unsafe { core::slice::from_raw_parts(self.base.as_ptr(), self.layout.size()) }
+    }
 }
 
 impl core::ops::Deref for HeapRing {
