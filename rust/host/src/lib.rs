@@ -24,11 +24,6 @@
 //! Python, a memory ordering of the ring, the wire format of a record.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-#![allow(
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
-    reason = "this crate lives in task context"
-)]
 
 pub mod bench;
 pub mod console;

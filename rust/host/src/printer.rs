@@ -280,7 +280,8 @@ struct BlockedSignals(libc::sigset_t);
 impl BlockedSignals {
     fn new() -> BlockedSignals {
         // SAFETY: a signal set is plain bits; zero is one.
-        let (mut all, mut old) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+        let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+        let mut old = all;
         // SAFETY: both sets are ours.
         unsafe { libc::sigfillset(&raw mut all) };
         // SAFETY: both sets are ours.

@@ -58,5 +58,7 @@ fn wait_writable(fd: libc::c_int) {
 /// The calling thread's error number.
 pub fn errno() -> i32 {
     // SAFETY: the C library's own location, valid for this thread.
-    unsafe { *libc::__errno_location() }
+    let at = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    unsafe { *at }
 }

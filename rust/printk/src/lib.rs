@@ -18,6 +18,7 @@
 //!
 //! Python, the heap, paths, how its memory was mapped, and who owns the threads that print.
 #![no_std]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

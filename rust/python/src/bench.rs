@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 /// The others say how large the ring is and how many threads there are; None: as usual.
 #[pyfunction]
 #[pyo3(signature = (name, n, /, *, desc_bits=None, avg_data_bits=None, retire_ahead=None, threads=None))]
-#[expect(clippy::too_many_arguments, reason = "all but the first two by name")]
 pub fn _bench(
     py: Python<'_>,
     name: &str,
@@ -26,6 +25,10 @@ pub fn _bench(
         retire_ahead: retire_ahead.unwrap_or(usual.retire_ahead),
         threads: threads.unwrap_or(usual.threads),
     };
-    py.detach(|| run(name, n, shape))
-        .ok_or_else(|| errors::config(py, format!("{name:?} is no timing, or no ring has this shape")))
+    py.detach(|| run(name, n, shape)).ok_or_else(|| {
+        errors::config(
+            py,
+            format!("{name:?} is no timing, or no ring has this shape"),
+        )
+    })
 }

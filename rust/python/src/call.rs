@@ -9,7 +9,7 @@ use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrame, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -187,7 +187,7 @@ fn draft<'a>(
     }
     draft.exc = described(py, taker, options.exc_info, call.is_exception);
     if let Some(level) = level {
-        draft.place = taker.ok(py, place(py, level)).flatten();
+        draft.place = taker.ok(py, place(py, level));
     }
     draft
 }
@@ -314,7 +314,7 @@ fn stacklevel(given: &Bound<'_, PyAny>) -> Option<u32> {
 }
 
 /// File, line and function of the frame that is `level` calls up, or of the outermost.
-fn place(py: Python<'_>, level: u32) -> PyResult<Option<Place>> {
+fn place(py: Python<'_>, level: u32) -> PyResult<Place> {
     let mut frame = py.import("sys")?.call_method0("_getframe")?;
     for _ in 1..level {
         let outer = frame.getattr("f_back")?;
@@ -323,16 +323,13 @@ fn place(py: Python<'_>, level: u32) -> PyResult<Option<Place>> {
         }
         frame = outer;
     }
-    let Ok(frame) = frame.cast_into::<PyFrame>() else {
-        return Ok(None);
-    };
     let code = frame.getattr("f_code")?;
-    Ok(Some(Place {
+    Ok(Place {
         file: text::owned(code.getattr("co_filename")?.cast::<PyString>()?),
         line: frame
             .getattr("f_lineno")?
             .extract::<Option<u32>>()?
             .unwrap_or(0),
         func: text::owned(code.getattr("co_name")?.cast::<PyString>()?),
-    }))
+    })
 }

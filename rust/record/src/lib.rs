@@ -52,6 +52,7 @@
 //! nothing: a rendered record is bytes in an [`Out`]. It does not judge levels, redact,
 //! or remember anything from one call to the next.
 #![no_std]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 #![forbid(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,

@@ -34,6 +34,7 @@
 //!
 //! What the bytes mean, time, processes, files, threads, and that consoles exist.
 #![no_std]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,

@@ -237,8 +237,13 @@ impl<'a> Names<'a> {
         if index >= self.len {
             return None;
         }
+        let index = index as ffi::Py_ssize_t;
+        #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
         // SAFETY: the index is within the tuple.
-        let name = unsafe { ffi::PyTuple_GetItem(self.tuple, index as ffi::Py_ssize_t) };
+        let name = unsafe { ffi::PyTuple_GET_ITEM(self.tuple, index) };
+        #[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
+        // SAFETY: the index is within the tuple.
+        let name = unsafe { ffi::PyTuple_GetItem(self.tuple, index) };
         // SAFETY: the tuple holds it.
         Some(unsafe { Object::new(name) })
     }
