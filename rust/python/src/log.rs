@@ -141,7 +141,7 @@ impl Log {
         self.handle.path()
     }
 
-    /// The name given, else the stem of the path, else that of argv[0].
+    /// The name given, else the stem of the path, else that of the program.
     #[getter]
     fn name(&self) -> &str {
         self.handle.name()
