@@ -1,5 +1,5 @@
 //! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else. It is the
-//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` alone.
+//! only crate that runs attached to the interpreter. `unsafe` is in `fastcall`, and in `bare`, for the memory of a ring.
 //!
 //! | module | one idea |
 //! |---|---|

@@ -2,7 +2,7 @@
 //! no allocation on the way from the caller's stack into the ring, and no Python code run, as long as the event is a str
 //! without arguments and the values are of simple types. Everything else goes to [`crate::call`].
 //!
-//! This is the only place of the crate with `unsafe`.
+//! The `unsafe` that this takes is here and nowhere else in the binding.
 
 mod default;
 mod object;
