@@ -1,6 +1,6 @@
 //! A log call in full: what the fast path does not take. Any object is an event, a value, an option; nothing of it raises.
 
-use crate::convert::{Taken, Taker, text};
+use crate::convert::{Taken, Taker, mapping, text};
 use crate::levels::Given;
 use crate::logger::Logger;
 use crate::logs;
@@ -9,7 +9,7 @@ use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyList, PyString, PyTuple};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -197,7 +197,7 @@ fn add_extra(taker: &mut Taker, draft: &mut Draft<'_>, extra: &Bound<'_, PyAny>)
     if extra.is_none() {
         return;
     }
-    let Some(entries) = taker.ok(extra.py(), entries(extra)) else {
+    let Some(entries) = taker.ok(extra.py(), mapping::entries(extra)) else {
         let value = taker.take(extra);
         return draft.add_new("extra", value);
     };
@@ -209,21 +209,6 @@ fn add_extra(taker: &mut Taker, draft: &mut Draft<'_>, extra: &Bound<'_, PyAny>)
             draft.fields.push((Cow::Owned(key), value));
         }
     }
-}
-
-type Entries<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
-
-/// A copy of a mapping: it may change while the `__str__` of a value runs.
-fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
-    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
-        return Ok(dict.iter().collect());
-    }
-    mapping
-        .cast::<PyMapping>()?
-        .items()?
-        .iter()
-        .map(|entry| entry.extract())
-        .collect()
 }
 
 /// The message: the event with its arguments. If they do not fit, the record says so in two fields.
@@ -260,13 +245,8 @@ fn format(
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) -> PyResult<String> {
-    let named = match args {
-        [only] => Some(only)
-            .filter(|only| only.is_instance_of::<PyDict>() || only.cast::<PyMapping>().is_ok()),
-        _ => None,
-    };
-    let message = match named {
-        Some(mapping) if mapping.is_truthy()? => event.rem(mapping)?,
+    let message = match args {
+        [only] if mapping::is_mapping(only)? && only.is_truthy()? => event.rem(only)?,
         _ => event.rem(PyTuple::new(py, args)?)?,
     };
     Ok(text::owned(message.cast::<PyString>()?))

@@ -1,5 +1,6 @@
 //! `Console`, and the ways to ask for one.
 
+use crate::convert::{mapping, text};
 use crate::errors;
 use crate::levels::{self, LevelArg};
 use crate::logs::{self, LogHandle};
@@ -8,7 +9,7 @@ use crate::sink::Sink;
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -214,12 +215,12 @@ pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {
         return Ok(plain(sink.get()));
     }
     if let Ok(pair) = spec.cast::<PyTuple>()
-        && let Ok((sink, arguments)) = pair.extract::<(Bound<'_, Sink>, Bound<'_, PyMapping>)>()
+        && let Ok((sink, arguments)) = pair.extract::<(Bound<'_, Sink>, Bound<'_, PyAny>)>()
     {
         return from_arguments(Some(&sink), &arguments);
     }
-    if let Ok(arguments) = spec.cast::<PyMapping>() {
-        return from_arguments(None, arguments);
+    if mapping::is_mapping(spec)? {
+        return from_arguments(None, spec);
     }
     let kind = spec.get_type().name()?;
     let text = format!(
@@ -230,30 +231,30 @@ pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {
 
 fn from_arguments(
     sink: Option<&Bound<'_, Sink>>,
-    arguments: &Bound<'_, PyMapping>,
+    arguments: &Bound<'_, PyAny>,
 ) -> PyResult<ConsoleOptions> {
     let py = arguments.py();
-    let given = match arguments.get_item("sink") {
-        Ok(given) => Some(given.cast_into::<Sink>()?),
-        Err(_) => None,
-    };
-    let Some(sink) = sink.cloned().or(given) else {
-        return Err(errors::config(
-            py,
-            "a console needs a sink: give one as \"sink\", such as sinks.stderr()",
-        ));
+    let mut sink = sink.cloned();
+    let mut others = Vec::new();
+    for (name, value) in mapping::entries(arguments)? {
+        match &*text::of_str(name.cast::<PyString>()?) {
+            "sink" => sink = sink.or(Some(value.cast_into::<Sink>()?)),
+            name => others.push((name.to_owned(), value)),
+        }
+    }
+    let Some(sink) = sink else {
+        let text = "a console needs a sink: give one as \"sink\", such as sinks.stderr()";
+        return Err(errors::config(py, text));
     };
     let mut options = plain(sink.get());
-    for entry in arguments.items()?.iter() {
-        let (name, value) = entry.extract::<(Bound<'_, PyString>, Bound<'_, PyAny>)>()?;
-        set(&mut options, &name.to_string_lossy(), &value)?;
+    for (name, value) in others {
+        set(&mut options, &name, &value)?;
     }
     Ok(options)
 }
 
 fn set(options: &mut ConsoleOptions, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     match name {
-        "sink" => {}
         "name" => options.name = value.extract()?,
         "level" => options.level = value.extract::<Option<LevelArg>>()?.map(|level| level.0),
         "format" => options.format = value.extract::<FormatArg>()?.0,

@@ -2,7 +2,7 @@
 
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
-use crate::convert::{Taken, Taker, text};
+use crate::convert::{Taken, Taker, mapping, text};
 use crate::errors;
 use crate::fastcall;
 use crate::levels::{self, LevelArg};
@@ -17,7 +17,7 @@ use pr_host::{ConsoleOptions, Emit, LogOptions};
 use pr_record::{Exc, Field, Payload};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PyString};
+use pyo3::types::{PyDict, PyInt, PyList, PyString};
 use std::path::PathBuf;
 
 /// A ring with its consoles. `Log(path=None, *, ...)`.
@@ -323,7 +323,7 @@ impl Log {
         line: Clamped,
         func: Option<&Bound<'_, PyAny>>,
         exc: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>,
-        fields: Option<&Bound<'_, PyMapping>>,
+        fields: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let level = level.within(0, 7) as u8;
         if !self.handle.is_enabled(level) {
@@ -398,14 +398,10 @@ impl Log {
 }
 
 /// The fields of a mapping.
-fn taken(
-    taker: &mut Taker,
-    fields: Option<&Bound<'_, PyMapping>>,
-) -> PyResult<Vec<(String, Taken)>> {
+fn taken(taker: &mut Taker, fields: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(String, Taken)>> {
     let mut list = Vec::new();
     if let Some(fields) = fields {
-        for entry in fields.items()?.iter() {
-            let (key, value) = entry.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        for (key, value) in mapping::entries(fields)? {
             list.push((taker.text_of(&key), taker.take(&value)));
         }
     }

@@ -3,6 +3,7 @@
 mod cost;
 pub mod give;
 mod kinds;
+pub mod mapping;
 pub mod take;
 pub mod text;
 

@@ -1,0 +1,40 @@
+//! Mappings: dicts, and whatever else says that it is one.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+/// Keys and values.
+pub type Entries<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
+
+/// Whether an object is a mapping. It may run Python code to tell.
+pub fn is_mapping(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if object.is_instance_of::<PyDict>() {
+        return Ok(true);
+    }
+    object.is_instance(MAPPING.import(object.py(), "collections.abc", "Mapping")?)
+}
+
+/// A copy of a mapping: it may change while Python code runs.
+pub fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
+    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
+        return Ok(dict
+            .items()
+            .iter()
+            .filter_map(|entry| entry.extract().ok())
+            .collect());
+    }
+    if !is_mapping(mapping)? {
+        let kind = mapping.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "a mapping is wanted, not {kind}"
+        )));
+    }
+    mapping
+        .call_method0("items")?
+        .try_iter()?
+        .map(|entry| entry?.extract())
+        .collect()
+}
