@@ -20,6 +20,11 @@ INLINE = re.compile(r"`([^`\n]+)`")
 NAMED_FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:md|sh|rs|py|pyi|toml)|\.ci/run")
 
 
+def relative(document: Path) -> str:
+    """Its place in the repository: there is more than one README."""
+    return document.relative_to(ROOT).as_posix()
+
+
 class Block(NamedTuple):
     """One fenced block of one document."""
 
@@ -29,7 +34,7 @@ class Block(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.document.relative_to(ROOT)}:{self.line}"
+        return f"{relative(self.document)}:{self.line}"
 
 
 def blocks(language: str) -> list[Block]:
@@ -52,7 +57,7 @@ def make_targets() -> set[str]:
 
 
 def test_there_are_documents_with_programs_and_commands() -> None:
-    names = {document.relative_to(ROOT).as_posix() for document in DOCUMENTS}
+    names = {relative(document) for document in DOCUMENTS}
     assert {"README.md", "ARCHITECTURE.md", "DESIGN.md", "LIMITATIONS.md", "CHANGELOG.md"} <= names
     assert blocks("python")
     assert blocks("sh")
@@ -87,13 +92,13 @@ def test_a_command_in_a_document_exists(block: Block) -> None:
             pytest.fail(f"{block}: nobody checks {line!r}")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_every_block_is_of_a_kind_that_is_checked(document: Path) -> None:
     languages = {match[1] for match in FENCE.finditer(document.read_text(encoding="utf-8"))}
     assert languages <= {"", "python", "sh", "text", "json"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_a_command_named_in_the_text_exists(document: Path) -> None:
     for code in INLINE.findall(FENCE.sub("", document.read_text(encoding="utf-8"))):
         if code.startswith("make "):
@@ -101,7 +106,7 @@ def test_a_command_named_in_the_text_exists(document: Path) -> None:
             assert goals <= make_targets(), code
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_a_file_named_in_the_text_is_there(document: Path) -> None:
     package = ROOT / "python" / "printk_ring"
     missing = [

@@ -5,6 +5,7 @@ The files are read in a child, so that a crash is a failed test and not the end 
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,8 +77,8 @@ def dead_ring(tmp_path: Path) -> Path:
 
 
 def examine(code: str, dead_ring: Path, tmp_path: Path, seed: int = 0) -> dict[str, int]:
-    tail = "\n    print(outcomes['error'], outcomes['read'])\n"
-    out = succeed(EXAMINE + code + tail, dead_ring, tmp_path, seed)
+    program = textwrap.dedent(EXAMINE) + textwrap.dedent(code) + "\nprint(outcomes['error'], outcomes['read'])\n"
+    out = succeed(program, dead_ring, tmp_path, seed)
     error, read = map(int, out.split())
     return {"error": error, "read": read}
 

@@ -172,8 +172,9 @@ def test_an_unknown_format_of_a_record_is_a_config_error(log: pr.Log) -> None:
         record.format("xml")  # type: ignore[arg-type]  # that is the test
 
 
-def test_many_threads_read_and_write_at_once(log: pr.Log) -> None:
+def test_many_threads_read_and_write_at_once(ring_path: Path) -> None:
     writers, count = 4, 2000
+    log = pr.Log(ring_path, size="4 MiB")  # so that nothing is overwritten: the readers may be slow
     seen: list[list[pr.Record]] = []
 
     def write(number: int) -> None:
@@ -193,6 +194,7 @@ def test_many_threads_read_and_write_at_once(log: pr.Log) -> None:
     log.close()
     for thread in readers:
         thread.join(60.0)
+    assert len(seen) == len(readers)
     for records in seen:
         assert [record.seq for record in records] == list(range(writers * count))
         for number in range(writers):

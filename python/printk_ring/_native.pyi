@@ -349,8 +349,8 @@ class Logger:
     mapping as the only argument serves named ones, as in the standard library); without, `%` is literal. Every other
     keyword is a field, whatever its name (`level=`, `event=`, `self=` too), kept typed as the contract says. `exc_info`:
     True, an exception, or the tuple of `sys.exc_info()`; it arrives as `Record.exc`. `stack_info=True`: the field
-    `stack_info`. `stacklevel`: as in the standard library, for file, line and func. `extra`: a mapping of further fields;
-    the call's own keywords win.
+    `stack_info`. `stacklevel`: as in the standard library; it moves the end of that stack. `extra`: a mapping of further
+    fields; the call's own keywords win. Records of a Logger have no `file`, `line` and `func`; those of a RingHandler do.
 
     A call never raises (but TypeError for a missing event). A template that its arguments do not fit is stored as it
     stands, with the fields `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is
@@ -704,13 +704,13 @@ class Record:
         """
     @property
     def file(self) -> str | None:
-        """The file of the call, if known."""
+        """The file of the call; a RingHandler's record has it, a Logger's has not."""
     @property
     def line(self) -> int | None:
-        """The line of the call, if known."""
+        """The line of the call; as `file`."""
     @property
     def func(self) -> str | None:
-        """The function of the call, if known."""
+        """The function of the call; as `file`."""
     @property
     def exc(self) -> RecordException | None:
         """The exception logged with it."""

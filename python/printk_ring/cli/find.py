@@ -65,19 +65,21 @@ def _ring_of_process(pid: int) -> Target:
 
 
 def _open_files(pid: int) -> list[Path]:
-    """The regular files that a process has open, by their links under /proc: these open memory files (memfd) too."""
-    links = Path(f"/proc/{pid}/fd")
+    """The regular files that a process has open: by their names, and those without one (memfd) by /proc/<pid>/fd."""
+    entries = Path(f"/proc/{pid}/fd")
     try:
-        return [link for link in sorted(links.iterdir()) if _is_regular(link)]
+        found = [_by_name(entry) for entry in sorted(entries.iterdir()) if stat.S_ISREG(entry.stat().st_mode)]
     except OSError:
-        return []
+        return []  # it has gone, or is not ours to look at
+    return list(dict.fromkeys(found))  # several descriptors of one file
 
 
-def _is_regular(path: Path) -> bool:
+def _by_name(entry: Path) -> Path:
     try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False
+        path = entry.readlink()
+        return path if path.samefile(entry) else entry
+    except OSError:  # the name is gone, or was never one
+        return entry
 
 
 def _named_after(pid: int) -> list[Path]:

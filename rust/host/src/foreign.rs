@@ -23,9 +23,11 @@ use pr_ring::reader::{TailWords, read_valid};
 use pr_ring::slots::SlotCopy;
 use pr_ring::state::{Stage, State};
 use pr_ring::{DescId, Geometry, Read, Seq, Source, Unfinished};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -77,17 +79,21 @@ struct Clocks {
 }
 
 impl ForeignFile {
-    /// Opens a ring file for reading. A symbolic link is not followed, a pipe not waited for.
+    /// Opens a ring file for reading. A symbolic link is not followed, a pipe not waited for. The entries of
+    /// `/proc/<pid>/fd` only look like links: they are that process's open files, and the one way to anonymous memory.
     ///
     /// # Errors
     /// There is none, it cannot be opened, or it is not a whole ring of this layout: the text says what it is.
     pub fn open(path: &Path) -> Result<ForeignFile, Error> {
         let refused = |why: io::Error| Error::refused(path, "it cannot be opened", &why);
-        rotate::check_kind(path, &fs::symlink_metadata(path).map_err(refused)?)?;
+        let (found, no_link) = if is_descriptor(path) {
+            (fs::metadata(path), 0)
+        } else {
+            (fs::symlink_metadata(path), libc::O_NOFOLLOW)
+        };
+        rotate::check_kind(path, &found.map_err(refused)?)?;
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        options.read(true).custom_flags(no_link | libc::O_NONBLOCK);
         ForeignFile::over(path, options.open(path).map_err(refused)?)
     }
 
@@ -360,6 +366,20 @@ impl Source for ForeignFile {
         // The kernel's copies are loads of this thread: ordered before what it loads later, by whatever way.
         fence(Ordering::Acquire);
     }
+}
+
+/// Whether a path is an entry of `/proc/<pid>/fd`.
+fn is_descriptor(path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix("/proc") else {
+        return false;
+    };
+    let mut names = below.iter().map(OsStr::as_bytes);
+    let is_number =
+        |name: Option<&[u8]>| name.is_some_and(|name| name.iter().all(u8::is_ascii_digit));
+    is_number(names.next())
+        && names.next() == Some(b"fd")
+        && is_number(names.next())
+        && names.next().is_none()
 }
 
 /// How often a moving head is looked at again.
