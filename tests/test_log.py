@@ -85,13 +85,10 @@ def test_the_signatures_say_the_defaults_of_the_host_crate() -> None:
         renamed = {"timeout": "remove_timeout" if "remove" in function.__name__ else "flush_timeout"}
         if function is pr.Log.add_console:
             renamed["level"] = "the log's console_level"  # None follows it
-        if function is pr.Log.add_console:
-            renamed["level"] = "the log's console_level"  # None follows it
         for name, parameter in inspect.signature(function).parameters.items():
             known = defaults.get(renamed.get(name, name))
             if known is not None:
                 assert parameter.default == known, (function, name)
-    assert inspect.signature(pr.Log.add_console).parameters["level"].default is None
     assert inspect.signature(pr.Log.add_console).parameters["level"].default is None
     stated = inspect.signature(pr.install).parameters
     assert {"size", "avg_record", "level", "console_level"} <= set(stated) & set(defaults)
