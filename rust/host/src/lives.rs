@@ -126,7 +126,7 @@ fn remove_surplus(lives: Vec<PreviousLife>) -> Vec<PathBuf> {
 fn remove(path: &Path) -> bool {
     match rotate::look(path) {
         Ok(rotate::Incumbent::Dead(ring)) => ring.remove(path).unwrap_or(false),
-        Ok(rotate::Incumbent::Nobody) | Err(_) => false,
+        Ok(rotate::Incumbent::Nobody | rotate::Incumbent::Held { .. }) | Err(_) => false,
     }
 }
 

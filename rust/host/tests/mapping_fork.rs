@@ -4,6 +4,7 @@
 mod rings;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use pr_host::error::Error;
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::RingMap;
 use rings::{FileRing, Folder, Other, command, role, say, texts, wait, why};
@@ -175,6 +176,58 @@ fn a_child_made_behind_our_back_holds_the_file_and_the_error_says_so() {
 }
 
 #[test]
+fn a_child_that_has_not_come_to_its_hook_yet_is_waited_for_when_its_parent_is_dead() {
+    if let Some(role) = role() {
+        let ring = FileRing::create(Path::new(&role[0])).expect("created");
+        let ready = Ready::new();
+        let late = || {
+            ready.tell();
+            // SAFETY: sleeps.
+            unsafe { libc::usleep(200_000) };
+            forget(&ring.map);
+        };
+        let child = fork_without_hooks(&ready, late);
+        ready.wait_for(1);
+        say(&child.to_string());
+        return wait();
+    }
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    let test = "a_child_that_has_not_come_to_its_hook_yet_is_waited_for_when_its_parent_is_dead";
+    let _orphans = orphans(test, &path);
+    FileRing::create(&path).expect("waited for");
+}
+
+#[test]
+fn what_is_let_go_is_free_at_once_also_when_a_child_has_its_descriptor() {
+    if let Some(role) = role() {
+        let path = Path::new(&role[0]);
+        let ring = FileRing::create(path).expect("created");
+        let ready = Ready::new();
+        let one = fork_without_hooks(&ready, || ());
+        // This child lets go of its copy: what it has of the lock is its parent's.
+        let other = fork_without_hooks(&ready, || ring.map.release());
+        ready.wait_for(2);
+        say(&format!("{one} {other}"));
+        wait();
+        // Said rather than asserted: the children keep this process's output open when it is gone.
+        let number = |made: Result<FileRing, Error>| made.err().and_then(|why| why.errno());
+        let before = number(FileRing::create(path));
+        ring.map.release();
+        let after = number(FileRing::create(path));
+        return say(&format!("{before:?} {after:?}"));
+    }
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    let test = "what_is_let_go_is_free_at_once_also_when_a_child_has_its_descriptor";
+    let mut parent = Other::start(command(test, &[&path.to_string_lossy()]));
+    let _children = Orphans::from(&parent.hear());
+    parent.tell();
+    let held = format!("Some({})", libc::EBUSY);
+    assert_eq!(parent.hear(), format!("{held} None"));
+}
+
+#[test]
 fn a_childs_copy_of_the_map_changes_nothing_when_it_goes() {
     let folder = Folder::new();
     let path = folder.join("app.ring");
@@ -214,7 +267,11 @@ fn a_child_forked_while_files_are_made_and_let_go_holds_none_of_them() {
                         number = (number + 1) % 4;
                         drop(last.take());
                         let path = folder.join(format!("{name}-{number}"));
-                        last = Some(FileRing::create(&path).expect("nobody holds it"));
+                        match FileRing::create(&path) {
+                            Ok(ring) => last = Some(ring),
+                            Err(why) => std::fs::write(folder.join("refused"), why.to_string())
+                                .expect("written"),
+                        }
                         made.fetch_add(1, Ordering::Relaxed);
                     }
                     last
@@ -238,6 +295,8 @@ fn a_child_forked_while_files_are_made_and_let_go_holds_none_of_them() {
     let folder = Folder::new();
     let test = "a_child_forked_while_files_are_made_and_let_go_holds_none_of_them";
     let _orphans = orphans(test, &folder);
+    let refused = std::fs::read_to_string(folder.join("refused"));
+    assert!(refused.is_err(), "a path that was let go: {refused:?}");
     let mut seen = 0;
     for name in folder.names() {
         // A file that had no name yet when its maker was killed does not count: nobody asks for it.

@@ -12,7 +12,7 @@ use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 
 /// Which byte of the file.
@@ -70,7 +70,11 @@ pub(crate) fn is_locked(file: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
 /// A descriptor that this process holds and none of its children may: it is closed in every forked child before the
 /// child's first instruction of its own, and by every `exec`.
 #[derive(Debug)]
-pub(crate) struct Held(&'static Cell);
+pub(crate) struct Held {
+    cell: &'static Cell,
+    /// The process that opened it.
+    pid: u32,
+}
 
 /// A place for one descriptor. Cells are never freed, only used again: the fork hook walks them without a lock of the heap.
 #[derive(Debug)]
@@ -92,42 +96,51 @@ impl Held {
     /// Opens a descriptor such that no fork can fall between its opening and its being known here.
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Held> {
         install_hooks();
-        let held = Held(free_cell());
+        let held = Held {
+            cell: free_cell(),
+            pid: std::process::id(),
+        };
         lock();
-        let opened = open().map(|fd| held.0.fd.store(fd.into_raw_fd(), Ordering::Relaxed));
+        let opened = open().map(|fd| held.cell.fd.store(fd.into_raw_fd(), Ordering::Relaxed));
         unlock();
         opened.map(|()| held)
     }
 
     /// The file, for looking at; None after it was let go. It is never duplicated: a duplicate would hold the locks too.
     pub(crate) fn file(&self) -> Option<ManuallyDrop<File>> {
-        let fd = self.0.fd.load(Ordering::Relaxed);
+        let fd = self.cell.fd.load(Ordering::Relaxed);
         // SAFETY: open until `let_go`, whose callers do not use what they got before; never closed by the file.
         (fd >= 0).then(|| ManuallyDrop::new(unsafe { File::from_raw_fd(fd) }))
     }
 
     /// Whether it was not let go yet.
     pub(crate) fn is_held(&self) -> bool {
-        self.0.fd.load(Ordering::Relaxed) >= 0
+        self.cell.fd.load(Ordering::Relaxed) >= 0
     }
 
-    /// Closes the descriptor, and so its locks. Twice is once.
+    /// Gives the owner's lock back and closes the descriptor. Twice is once.
+    ///
+    /// The lock is given back by name: a child that was forked a moment ago, and has not come to its hook yet, has the
+    /// descriptor too. Only by the process that took it: a copy of this value in a child that has no hooks must not.
     pub(crate) fn let_go(&self) {
         lock();
-        self.0.close();
+        if let Some(file) = self.file().filter(|_| self.pid == std::process::id()) {
+            unlock_byte(file.as_fd(), Byte::Owner);
+        }
+        self.cell.close();
         unlock();
     }
 
     /// The same in a fork hook, where nothing may be waited for.
     pub(crate) fn forget(&self) {
-        self.0.close();
+        self.cell.close();
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.let_go();
-        self.0.fd.store(FREE, Ordering::Release);
+        self.cell.fd.store(FREE, Ordering::Release);
     }
 }
 
@@ -213,7 +226,6 @@ extern "C" fn in_child() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     fn file() -> std::fs::File {
         let fd = crate::mapping::anonymous::memfd(c"lock").expect("a memfd");

@@ -33,7 +33,7 @@ use lock::Held;
 use memory::Mapping;
 use pr_ring::Region;
 use pr_ring::layout::OWNER_OFFSET;
-use rotate::{Incumbent, Rotated};
+use rotate::Rotated;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -201,7 +201,7 @@ fn check_path(path: &Path) -> Result<(), Error> {
 /// Whether it makes sense to try: nothing is allocated for a path that cannot be had.
 fn check_free(path: &Path, existing: Existing) -> Result<(), Error> {
     match existing {
-        Existing::Rotate => rotate::look(path).map(|_| ()),
+        Existing::Rotate => rotate::look_patiently(path).map(|_| ()),
         Existing::Refuse if path.symlink_metadata().is_ok() => Err(exists(path)),
         Existing::Refuse => Ok(()),
     }
@@ -226,7 +226,7 @@ fn claim(path: &Path, fresh: &Fresh, existing: Existing) -> Result<Vec<PathBuf>,
         // Kept open until the new ring has the name: nobody else moves the previous lives before that.
         let mut dead = None;
         if existing == Existing::Rotate
-            && let Incumbent::Dead(ring) = rotate::look(path)?
+            && let Some(ring) = rotate::look_patiently(path)?
         {
             match dead.insert(ring).rotate(path)? {
                 Rotated::Done(gone) => removed.extend(gone),

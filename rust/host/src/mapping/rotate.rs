@@ -8,11 +8,13 @@ use super::lock::{self, Byte};
 use super::owner::{Identity, Process};
 use crate::error::Error;
 use crate::foreign::ForeignFile;
+use core::time::Duration;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Previous lives kept, the newest included.
 pub const LIVES_KEPT: u32 = 8;
@@ -23,6 +25,12 @@ pub const LIVES_BYTES: u64 = 256 << 20;
 pub(crate) enum Incumbent {
     Nobody,
     Dead(DeadRing),
+    /// A whole ring that somebody holds: an error that names the holder.
+    Held {
+        why: Error,
+        /// The owner is gone: a child of it holds the file, perhaps only until it comes to its fork hook.
+        orphaned: bool,
+    },
 }
 
 /// A whole ring whose owner is gone, open for taking its name byte.
@@ -36,10 +44,31 @@ pub(crate) enum Rotated {
     Again,
 }
 
-/// Looks at what stands at `path`.
+/// How long a child that was forked in its owner's last moment has to let go of the file.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The dead ring at `path`; None if nothing is there.
 ///
 /// # Errors
 /// Something that is not a whole ring, or that a live log holds.
+pub(crate) fn look_patiently(path: &Path) -> Result<Option<DeadRing>, Error> {
+    let end = Instant::now() + ORPHAN_PATIENCE;
+    loop {
+        match look(path)? {
+            Incumbent::Nobody => return Ok(None),
+            Incumbent::Dead(ring) => return Ok(Some(ring)),
+            Incumbent::Held { orphaned: true, .. } if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Incumbent::Held { why, .. } => return Err(why),
+        }
+    }
+}
+
+/// Looks at what stands at `path` at this moment.
+///
+/// # Errors
+/// Something that is not a whole ring.
 pub(crate) fn look(path: &Path) -> Result<Incumbent, Error> {
     let cannot = |why: io::Error| Error::refused(path, "it cannot be used", &why);
     match fs::symlink_metadata(path) {
@@ -60,7 +89,11 @@ pub(crate) fn look(path: &Path) -> Result<Incumbent, Error> {
     let ring = ForeignFile::over(path, file.try_clone().map_err(cannot)?)?;
     if ring.is_alive()? {
         let holder = ring.identity()?;
-        return Err(Error::ring_file(path, libc::EBUSY, held_by(&holder)));
+        let process = holder.process();
+        return Ok(Incumbent::Held {
+            why: Error::ring_file(path, libc::EBUSY, held_by(&holder, process)),
+            orphaned: process == Process::Gone,
+        });
     }
     Ok(Incumbent::Dead(DeadRing(file)))
 }
@@ -92,10 +125,10 @@ pub(crate) fn check_kind(path: &Path, found: &Metadata) -> Result<(), Error> {
 }
 
 /// Who holds a file, in words.
-fn held_by(holder: &Identity) -> String {
+fn held_by(holder: &Identity, process: Process) -> String {
     let (name, pid, program) = (&holder.name, holder.pid, holder.program());
     let log = format!("the live log {name:?} of process {pid} ({program})");
-    match holder.process() {
+    match process {
         Process::Runs | Process::Unknown => {
             format!("{log} holds it: end that log, or give another path")
         }
@@ -155,6 +188,7 @@ impl Drop for DeadRing {
     fn drop(&mut self) {
         // Said rather than left to the closing: a child forked meanwhile has a descriptor too.
         lock::unlock_byte(self.0.as_fd(), Byte::Name);
+        lock::unlock_byte(self.0.as_fd(), Byte::Owner); // of a temporary file that nobody wanted
     }
 }
 
@@ -217,7 +251,7 @@ mod tests {
     fn dead(path: &Path) -> DeadRing {
         match look(path).expect("usable") {
             Incumbent::Dead(ring) => ring,
-            Incumbent::Nobody => panic!("nobody is there"),
+            Incumbent::Nobody | Incumbent::Held { .. } => panic!("no dead ring is there"),
         }
     }
 
