@@ -1,10 +1,9 @@
 //! Timings of what cannot be timed from Python: yardsticks, and the bare ring.
 
+use crate::bare::BareRing;
 use pr_ring::writer::Info;
 use pr_ring::{Geometry, Read, Region, Ring, Seq, Unfinished};
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::hint::black_box;
-use std::ptr::NonNull;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -100,36 +99,9 @@ fn wait_for(ball: &AtomicU64, value: u64) {
     }
 }
 
-/// A ring on the heap.
-struct HeapRing {
-    ring: Ring<Region>,
-    base: NonNull<u8>,
-    layout: Layout,
-}
-
-impl HeapRing {
-    fn new(shape: Shape) -> Option<HeapRing> {
-        let geometry = Geometry::new(shape.desc_bits, shape.avg_data_bits)?;
-        let layout =
-            Layout::from_size_align(usize::try_from(geometry.ring_bytes()).ok()?, 4096).ok()?;
-        // SAFETY: the size is not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        // SAFETY: fresh, aligned, long enough, and freed only with the ring.
-        let region = unsafe { Region::over(base, geometry) };
-        region.init();
-        Some(HeapRing {
-            ring: Ring::new(region, geometry, shape.retire_ahead)?,
-            base,
-            layout,
-        })
-    }
-}
-
-impl Drop for HeapRing {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout; the ring is not used after this.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) }
-    }
+fn bare_ring(shape: Shape) -> Option<BareRing> {
+    let geometry = Geometry::new(shape.desc_bits, shape.avg_data_bits)?;
+    BareRing::anonymous(geometry, shape.retire_ahead).ok()
 }
 
 fn write_records(ring: &Ring<Region>, n: u64) {
@@ -149,14 +121,14 @@ fn write_records(ring: &Ring<Region>, n: u64) {
 
 /// Reserve, copy of 64 bytes, finalize; the slowest of the threads counts.
 fn ring_write(n: u64, shape: Shape) -> Option<f64> {
-    let heap = HeapRing::new(shape)?;
-    warm_up(&heap);
+    let bare = bare_ring(shape)?;
+    warm_up(bare.ring());
     let all = Barrier::new(shape.threads.max(1) as usize);
     Some(std::thread::scope(|scope| {
         let run = || {
             all.wait();
             let start = Instant::now();
-            write_records(&heap.ring, n);
+            write_records(bare.ring(), n);
             per_operation(start, n)
         };
         let others: Vec<_> = (1..shape.threads).map(|_| scope.spawn(run)).collect();
@@ -169,22 +141,22 @@ fn ring_write(n: u64, shape: Shape) -> Option<f64> {
 }
 
 /// Touches every slot and page, and makes the ring wrap.
-fn warm_up(heap: &HeapRing) {
+fn warm_up(ring: &Ring<Region>) {
     write_records(
-        &heap.ring,
-        heap.ring.geometry().descriptors() * 2 + heap.ring.geometry().data_bytes() / 64,
+        ring,
+        ring.geometry().descriptors() * 2 + ring.geometry().data_bytes() / 64,
     );
 }
 
 /// Reading a full ring in order, 64 bytes of text each.
 fn ring_read(n: u64, shape: Shape) -> Option<f64> {
-    let heap = HeapRing::new(shape)?;
-    warm_up(&heap);
+    let bare = bare_ring(shape)?;
+    warm_up(bare.ring());
     let mut text = [0_u8; 128];
     let (mut seq, mut read) = (Seq(0), 0);
     let start = Instant::now();
     while read < n {
-        match heap.ring.read_valid(seq, &mut text, Unfinished::Wait) {
+        match bare.ring().read_valid(seq, &mut text, Unfinished::Wait) {
             Read::Found { info, .. } => (seq, read) = (Seq(info.seq.0 + 1), read + 1),
             Read::NotYet { .. } => seq = Seq(0),
         }

@@ -15,6 +15,7 @@
 //! | [`console`] | a console's handle |
 //! | `printer` | a console's thread |
 //! | [`sinks`] | where consoles write |
+//! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`reader`] | records one by one, from a log or a file |
 //! | [`stats`] | counters |
 //! | [`bench`](mod@bench) | timings of what cannot be timed from Python |
@@ -25,6 +26,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod bare;
 pub mod bench;
 pub mod console;
 pub mod error;
@@ -42,6 +44,7 @@ pub mod reader;
 pub mod sinks;
 pub mod stats;
 
+pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};

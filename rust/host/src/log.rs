@@ -1,6 +1,6 @@
 //! A log: the parts assembled. A ring in a file or in memory, its consoles, and what a fork makes of them.
 
-use crate::console::{Console, ConsoleOptions, nanos};
+use crate::console::{Console, ConsoleOptions, Overflow, nanos};
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
@@ -194,17 +194,25 @@ impl Log {
         )
     }
 
-    /// Waits until no console loses a record by the next one, at most as long as the most patient console asks.
-    pub fn wait_for_room(&self) {
-        let patience = self
-            .consoles()
-            .iter()
-            .map(|console| console.options().block_timeout)
-            .max();
-        let core = self.life().core();
-        if !core.wait_for_room(nanos(patience.unwrap_or_default())) {
-            pr_printk::control::count(&core.control().block_timeouts);
-        }
+    /// The longest that a console of this log makes a caller wait.
+    pub fn block_patience(&self) -> Duration {
+        let consoles = self.consoles();
+        let patience = consoles.iter().map(|console| console.options());
+        let blocking = patience.filter(|options| options.overflow == Overflow::Block);
+        blocking
+            .map(|options| options.block_timeout)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Waits, at most `timeout`, until no console loses a record by the next one. False: it was not enough.
+    pub fn wait_for_room(&self, timeout: Duration) -> bool {
+        self.life().core().wait_for_room(nanos(timeout))
+    }
+
+    /// Counts a caller that has waited as long as it was asked to, and stores its record all the same.
+    pub fn count_block_timeout(&self) {
+        pr_printk::control::count(&self.life().core().control().block_timeouts);
     }
 
     /// The path of this process's ring file.

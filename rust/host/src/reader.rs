@@ -8,6 +8,9 @@ use pr_record::Meta;
 use pr_ring::{Read, RecordInfo, Seq, Unfinished};
 use std::sync::Arc;
 
+/// Room for most records.
+const SHORT_RECORD_BYTES: usize = 2048;
+
 /// Where records are read from.
 #[derive(Clone, Debug)]
 pub enum Origin {
@@ -60,17 +63,61 @@ impl RecordReader {
     /// # Errors
     /// The file was cut off, or is damaged.
     pub fn next(&self, seq: u64, buffer: &mut Vec<u8>) -> Result<Next, Error> {
-        buffer.resize(MAX_RECORD_BYTES, 0);
-        let (next, copied) = match &self.origin {
-            Origin::Log(log) => from_log(log, seq, buffer),
-            Origin::File(file) => from_file(file, seq, buffer)?,
-        };
-        buffer.truncate(copied);
-        Ok(next)
+        // Most records are short: a long one is read again into a buffer that holds it.
+        for room in [SHORT_RECORD_BYTES, MAX_RECORD_BYTES] {
+            buffer.resize(room, 0);
+            let found = match &self.origin {
+                Origin::Log(log) => from_log(log, seq, buffer),
+                Origin::File(file) => from_file(file, seq, buffer)?,
+            };
+            if found.text_bytes <= room {
+                buffer.truncate(found.text_bytes);
+                return Ok(found.next);
+            }
+        }
+        Ok(Next::NotYet {
+            at: seq,
+            unfinished: 0,
+        }) // it changed between the two: look again
     }
 }
 
-fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> (Next, usize) {
+/// What was found, and how long its payload is: the buffer may have been shorter.
+struct Found {
+    next: Next,
+    text_bytes: usize,
+}
+
+impl Found {
+    fn record(info: &RecordInfo, wall_nsec: u64, unfinished: u64) -> Found {
+        let next = Next::Record {
+            meta: meta(info, wall_nsec),
+            torn: info.torn,
+            unfinished,
+        };
+        Found {
+            next,
+            text_bytes: info.text_len as usize,
+        }
+    }
+
+    fn nothing(at: Seq, unfinished: u64, ended: bool) -> Found {
+        let next = if ended {
+            Next::Ended { unfinished }
+        } else {
+            Next::NotYet {
+                at: at.0,
+                unfinished,
+            }
+        };
+        Found {
+            next,
+            text_bytes: 0,
+        }
+    }
+}
+
+fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
     let life = log.life();
     let closed = log.is_closed();
     match life
@@ -79,32 +126,13 @@ fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> (Next, usize) {
         .read_valid(Seq(seq), buffer, Unfinished::Wait)
     {
         Read::Found {
-            info,
-            copied,
-            unfinished,
-        } => {
-            let wall_nsec = life.wall_nsec(info.ts_nsec);
-            (
-                Next::Record {
-                    meta: meta(&info, wall_nsec),
-                    torn: info.torn,
-                    unfinished,
-                },
-                copied,
-            )
-        }
-        Read::NotYet { unfinished, .. } if closed => (Next::Ended { unfinished }, 0),
-        Read::NotYet { at, unfinished } => (
-            Next::NotYet {
-                at: at.0,
-                unfinished,
-            },
-            0,
-        ),
+            info, unfinished, ..
+        } => Found::record(&info, life.wall_nsec(info.ts_nsec), unfinished),
+        Read::NotYet { at, unfinished } => Found::nothing(at, unfinished, closed),
     }
 }
 
-fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<(Next, usize), Error> {
+fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<Found, Error> {
     // Looked up before the read: what a writer stored before it died is then there to be seen.
     let alive = file.is_alive()?;
     let mode = if alive {
@@ -115,28 +143,9 @@ fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<(Next, u
     Ok(
         match pr_ring::reader::read_valid(file, Seq(seq), buffer, mode)? {
             Read::Found {
-                info,
-                copied,
-                unfinished,
-            } => {
-                let wall_nsec = file.wall_nsec(info.ts_nsec);
-                (
-                    Next::Record {
-                        meta: meta(&info, wall_nsec),
-                        torn: info.torn,
-                        unfinished,
-                    },
-                    copied,
-                )
-            }
-            Read::NotYet { unfinished, .. } if !alive => (Next::Ended { unfinished }, 0),
-            Read::NotYet { at, unfinished } => (
-                Next::NotYet {
-                    at: at.0,
-                    unfinished,
-                },
-                0,
-            ),
+                info, unfinished, ..
+            } => Found::record(&info, file.wall_nsec(info.ts_nsec), unfinished),
+            Read::NotYet { at, unfinished } => Found::nothing(at, unfinished, !alive),
         },
     )
 }

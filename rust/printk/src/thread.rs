@@ -157,10 +157,9 @@ impl Drop for Nest {
     #[inline]
     fn drop(&mut self) {
         let depth = &state().depth;
-        depth.store(
-            depth.load(Ordering::Relaxed).wrapping_sub(1),
-            Ordering::Relaxed,
-        );
+        // Saturating: a call that forks inside returns into a child that has forgotten its nesting.
+        let outer = depth.load(Ordering::Relaxed).saturating_sub(1);
+        depth.store(outer, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else. It is the
-//! only crate that runs attached to the interpreter. `unsafe` is in `fastcall`, and in `bare`, for the memory of a ring.
+//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` alone.
 //!
 //! | module | one idea |
 //! |---|---|
@@ -8,20 +8,19 @@
 //! | `convert` | values from Python into a record, and back |
 //! | `fastcall` | the log call: the interpreter's fast calling convention, straight into the ring |
 //! | `call` | a log call in full: what the fast way does not take |
+//! | `ring` | the bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log` | a ring with its consoles |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `file` | a ring file of any process |
-//! | `ring`, `bare` | the bare ring, and its memory |
 //! | `bench` | timings of what cannot be timed from Python |
 #![allow(
     clippy::std_instead_of_core,
     reason = "the rule is for the crates below that have no std"
 )]
 
-mod bare;
 mod bench;
 mod call;
 mod columns;

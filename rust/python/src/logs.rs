@@ -77,8 +77,11 @@ pub fn store(
 ) -> (Emit, PyResult<()>) {
     match log.emit(level, payload, ts_nsec) {
         Emit::MustWait => {
-            py.detach(|| log.wait_for_room());
-            (log.emit_now(level, payload, ts_nsec), py.check_signals())
+            let waited = wait(py, log.block_patience(), |slice| log.wait_for_room(slice));
+            if !matches!(waited, Ok(true)) {
+                log.count_block_timeout();
+            }
+            (log.emit_now(level, payload, ts_nsec), waited.map(drop))
         }
         done => (done, Ok(())),
     }

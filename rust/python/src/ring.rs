@@ -1,7 +1,7 @@
 //! The bare ring: `Ring`, `Reservation`, `RawRecord`, `RecordInfo`.
 
-use crate::bare::BareRing;
 use crate::errors;
+use pr_host::BareRing;
 use pr_ring::layout::limit;
 use pr_ring::writer::Info;
 use pr_ring::{Geometry, Read, Seq, Ticket, Unfinished};

@@ -93,7 +93,9 @@ pub fn say_at(log: &Log, level: u8, number: i64) {
         ..Payload::default()
     };
     if log.emit(level, &payload, None) == Emit::MustWait {
-        log.wait_for_room();
+        if !log.wait_for_room(PATIENCE) {
+            log.count_block_timeout();
+        }
         assert_eq!(log.emit_now(level, &payload, None), Emit::Stored);
     }
 }

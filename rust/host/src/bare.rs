@@ -1,8 +1,8 @@
 //! A bare ring and the memory that it lies in.
 
-use pr_host::Error;
-use pr_host::mapping::{Existing, Identity, RingMap};
-use pr_host::plan::Plan;
+use crate::error::Error;
+use crate::mapping::{Existing, Identity, RingMap};
+use crate::plan::Plan;
 use pr_ring::{Geometry, Region, Ring};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::path::Path;
