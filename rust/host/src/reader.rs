@@ -90,14 +90,15 @@ struct Found {
 
 impl Found {
     fn record(info: &RecordInfo, wall_nsec: u64, unfinished: u64) -> Found {
-        let next = Next::Record {
-            meta: meta(info, wall_nsec),
-            torn: info.torn,
-            unfinished,
-        };
+        // Longer than any log writes: damaged, or a bare ring's; its bytes are no record.
+        let torn = info.torn || info.text_len as usize > MAX_RECORD_BYTES;
         Found {
-            next,
-            text_bytes: info.text_len as usize,
+            next: Next::Record {
+                meta: meta(info, wall_nsec),
+                torn,
+                unfinished,
+            },
+            text_bytes: if torn { 0 } else { info.text_len as usize },
         }
     }
 
