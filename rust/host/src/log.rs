@@ -99,15 +99,22 @@ impl Log {
             plan,
             options,
         });
-        let pruned = path
-            .map(|path| lives::prune_around(&path))
-            .unwrap_or_default();
+        let pruned = log.prune(path.as_deref());
         let rotated = log.life().map().removed().to_vec();
         rotated
             .iter()
             .chain(&pruned)
             .for_each(|gone| log.tell_removed(gone));
         Ok(log)
+    }
+
+    /// Drops dead rings beyond the bounds: of a path the ones of its children, of a directory all.
+    fn prune(&self, path: Option<&Path>) -> Vec<PathBuf> {
+        match (&self.options.directory, path) {
+            (Some(directory), _) => lives::prune_directory(directory),
+            (None, Some(path)) => lives::prune_around(path),
+            (None, None) => Vec::new(),
+        }
     }
 
     /// Names a previous life that had to go, in the ring that outlives it.
@@ -466,6 +473,8 @@ impl Log {
         self.lives.lock().push(life.clone());
         self.life
             .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
+        let gone = self.prune(self.options.path.as_deref());
+        gone.iter().for_each(|gone| self.tell_removed(gone));
         for console in self.consoles() {
             if let Err(why) = console.revive(&life) {
                 eprintln!(

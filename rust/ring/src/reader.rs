@@ -138,6 +138,13 @@ pub fn read_valid<S: Source + ?Sized>(
     let mut oldest = source.tails()?.tail;
     loop {
         id = id.max(oldest).max(DescId(1));
+        if id >= DescId::MAX {
+            // Only a damaged tail, or a number that no ring reaches, leads here.
+            return Ok(Read::NotYet {
+                at: seq,
+                unfinished,
+            });
+        }
         match look(source, id, buffer, mode)? {
             Look::Found(info, copied) => {
                 return Ok(Read::Found {
