@@ -2,8 +2,8 @@
 
 mod scratch;
 
-use pr_host::{Overflow, SinkSpec};
-use pr_record::Format;
+use pr_host::{Emit, Overflow, SinkSpec};
+use pr_record::{Format, Payload};
 use scratch::{PATIENCE, Scratch, flush, numbers, say, say_at, to_file, wait_until};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -318,4 +318,42 @@ fn a_closed_log_stores_nothing_and_stays_readable() {
             .is_err()
     );
     scratch.log(); // the path is free again
+}
+
+#[test]
+fn long_records_in_the_smallest_ring_are_not_lost_to_a_console_that_blocks() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let mut options = scratch.console("out", Overflow::Block);
+    options.format = Format::Json;
+    let console = log.add_console(options).expect("a console");
+    let long = "x".repeat(30_000);
+    let payload = Payload {
+        event: &long,
+        ..Payload::default()
+    };
+    for _ in 0..300 {
+        if log.emit(6, &payload, None) == Emit::MustWait {
+            assert!(log.wait_for_room(PATIENCE));
+            assert_eq!(log.emit_now(6, &payload, None), Emit::Stored);
+        }
+    }
+    flush(&log);
+    assert_eq!(console.dropped(), 0);
+    assert_eq!(scratch.read("out").lines().count(), 300);
+}
+
+#[test]
+fn a_ring_keeps_as_many_long_records_as_fit() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let long = "x".repeat(15_000);
+    let payload = Payload {
+        event: &long,
+        ..Payload::default()
+    };
+    (0..100).for_each(|_| assert_eq!(log.emit(6, &payload, None), Emit::Stored));
+    let stats = log.stats();
+    let fits = stats.data_bytes / 15_100;
+    assert!(stats.records + 2 >= fits, "{} of {fits}", stats.records);
 }

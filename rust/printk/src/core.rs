@@ -125,21 +125,23 @@ impl Core {
         self.holds.load(Ordering::Relaxed) != 0 && self.is_full_for_a_holder()
     }
 
-    /// Full means three quarters: what is left takes the records of those who have already looked.
+    /// Full means that the next record could overwrite what a holder has not printed: whoever has already looked still
+    /// finds a quarter of the ring, and room for the longest record behind a wasted end.
     #[cold]
     #[inline(never)]
     fn is_full_for_a_holder(&self) -> bool {
         let geometry = self.ring.geometry();
         let (records, bytes) = (geometry.descriptors(), geometry.data_bytes());
-        let next = self.ring.next_reserve_seq();
-        let end = self.ring.end_pos();
+        let longest = 2 * self.record_limit as u64 + bytes / 64;
+        let most_text = bytes - (bytes / 4).max(longest).min(bytes);
+        let (next, end) = self.ring.newest_edge();
         self.consoles()
             .iter()
             .filter(|slot| holds(slot))
             .any(|slot| {
                 let waiting = next.0.saturating_sub(slot.seq.load(Ordering::Relaxed));
                 let text = end.since(Lpos(slot.pos.load(Ordering::Relaxed)));
-                waiting > records - records / 4 || (waiting > 0 && text > bytes - bytes / 4)
+                waiting > records - records / 4 || (waiting > 0 && text > most_text)
             })
     }
 

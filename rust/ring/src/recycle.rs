@@ -98,6 +98,8 @@ impl<M: Memory> Ring<M> {
                 walk.reached = walk.reached.max(Some(head.pos)); // every block there is
                 return walk;
             }
+            // Ahead, but never far: at most a 64th of the text, however few the records are that hold it.
+            let far = need.plus(self.text_ring().size() / 64);
             let satisfied = walk.reached.is_some_and(|reached| reached >= need);
             if satisfied && walk.retired >= ahead {
                 return walk;
@@ -113,6 +115,7 @@ impl<M: Memory> Ring<M> {
                     walk.reached = Some(begin); // dropped already, only the position was not told
                     return walk;
                 }
+                Obstacle::Block { next, .. } if satisfied && next > far => return walk,
                 Obstacle::Block { next, .. } => {
                     walk.reached = Some(next);
                     walk.retired += 1;
