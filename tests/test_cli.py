@@ -261,6 +261,27 @@ def test_a_number_stands_for_the_ring_of_that_process_unless_it_is_a_path(tmp_pa
     assert str(child.pid) in done.stderr
 
 
+def test_a_number_stands_for_a_ring_whose_name_was_deleted_too(ring_path: Path) -> None:
+    child = start(LOGGING_CHILD, ring_path)
+    ring_path.unlink()
+    try:
+        assert shown("-t", child.pid) == ["child: first"]
+        figures = dict(line.split(None, 1) for line in shown("--stats", child.pid))
+        assert (figures["pid"], figures["alive"]) == (str(child.pid), "true")
+    finally:
+        kill(child)
+
+
+def test_a_process_that_logs_into_anonymous_memory_has_no_ring_file_and_the_error_says_so() -> None:
+    child = start(LOGGING_CHILD.replace("sys.argv[1]", "None"))
+    try:
+        done = prdmesg(child.pid)
+    finally:
+        kill(child)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "anonymous" in done.stderr
+
+
 @pytest.fixture
 def follow() -> Callable[..., subprocess.Popen[str]]:
     """Starts `prdmesg -w` with its output on a pipe."""

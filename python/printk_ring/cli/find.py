@@ -61,17 +61,23 @@ def _ring_of_process(pid: int) -> Target:
             continue  # a file of the process that is not a ring
     if not Path(f"/proc/{pid}").exists():
         raise NoRing(f"{pid}: no such file, and no process of this number")
-    raise NoRing(f"{pid}: this process has no ring that can be read")
+    raise NoRing(f"{pid}: this process has no ring file that can be read (a log without a path is anonymous memory)")
 
 
 def _open_files(pid: int) -> list[Path]:
-    """The regular files that a process has open: by their names, and those without one (memfd) by /proc/<pid>/fd."""
-    entries = Path(f"/proc/{pid}/fd")
+    """The regular files that a process has open: by their names, and those without one by /proc/<pid>/fd."""
     try:
-        found = [_by_name(entry) for entry in sorted(entries.iterdir()) if stat.S_ISREG(entry.stat().st_mode)]
+        entries = sorted(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return []  # it has gone, or is not ours to look at
-    return list(dict.fromkeys(found))  # several descriptors of one file
+    return list(dict.fromkeys(_by_name(entry) for entry in entries if _is_regular(entry)))
+
+
+def _is_regular(entry: Path) -> bool:
+    try:
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return False  # closed meanwhile
 
 
 def _by_name(entry: Path) -> Path:

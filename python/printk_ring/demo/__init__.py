@@ -8,6 +8,7 @@ printed yet is only there.
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -18,14 +19,16 @@ from typing import NamedTuple
 
 from printk_ring import _native
 from printk_ring.demo.clients import Burst, run_clients
-from printk_ring.demo.server import ServerDied, ServerProcess
-from printk_ring.demo.verdict import Verdict, ids_in_json_file, look_up_in_fresh_process
+from printk_ring.demo.process import ServerDied, ServerProcess
+from printk_ring.demo.screen import bad, good, say, strong
+from printk_ring.demo.verdict import LookUpFailed, Verdict, look_up_in_fresh_process
 
 __all__ = ["main"]
 
 _MEMORY_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108 - the recommended place of a ring; a directory of our own is made in it
 _SPARE_BYTES = 16 * 1024 * 1024
 _WRAPPED_SEVERAL_TIMES = 3
+_INTERRUPTED = 130
 
 
 class _Files(NamedTuple):
@@ -35,36 +38,39 @@ class _Files(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the demo and returns 0 when everything that was acknowledged is found, else 1."""
+    """Runs the demo and returns 0 when everything that was acknowledged is found, 1 when not, 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    size_bytes = _native.parse_size(options.size)
-    place = Path(tempfile.mkdtemp(prefix="printk-ring-demo-", dir=options.directory or _roomy_directory(size_bytes)))
+    parent = options.directory or _roomy_directory(_native.parse_size(options.size))
+    place = Path(tempfile.mkdtemp(prefix="printk-ring-demo-", dir=parent))
     files = _Files(place / "app.ring", place / "app.json", place / "stderr.txt")
-    _say(f"ring      {files.ring} ({options.size})")
+    say("ring", f"{files.ring} ({options.size})")
     try:
         failures, counts = _run(options, files)
-    except ServerDied as error:
+    except (ServerDied, LookUpFailed) as error:
         failures, counts = [str(error)], "nothing was counted"
+    except KeyboardInterrupt:
+        shutil.rmtree(place)
+        return _INTERRUPTED
     for failure in failures:
-        _say(f"FAILED: {failure}")
+        bad(f"FAILED: {failure}")
     if failures or options.keep:
-        _say(f"files are kept in {place}")
+        say("kept", str(place))
     else:
         shutil.rmtree(place)
-    _say(counts)
+    (bad if failures else good)(counts)
     return 1 if failures else 0
 
 
 def _run(options: argparse.Namespace, files: _Files) -> tuple[list[str], str]:
     """The whole story. Returns what failed, and the counts in a line."""
     burst = _burst_until_killed(options, files)
-    _say("a fresh process that has only the ring file finds, at the end of it:")
-    verdict = look_up_in_fresh_process(files.ring, burst.acknowledged, newest_half=options.newest_half)
-    printed = len(verdict.found & ids_in_json_file(files.json))
+    strong("A fresh process that has only the ring file shows its last records, and looks every answered request up:")
+    verdict = look_up_in_fresh_process(files.ring, files.json, burst.acknowledged, newest_half=options.newest_half)
+    not_printed = verdict.only_in_ring - verdict.debug
     counts = (
-        f"acknowledged {len(verdict.expected)}, found {len(verdict.found)}, missing {len(verdict.missing)}, "
-        f"surplus in the ring {verdict.surplus}, in the JSON file {printed}, "
-        f"only in the ring {len(verdict.found) - printed}"
+        f"requests: acknowledged {len(verdict.expected)}, found {len(verdict.found)}, missing {len(verdict.missing)}, "
+        f"surplus in the ring {verdict.surplus}; records: in the JSON file {verdict.in_json}, "
+        f"only in the ring {verdict.only_in_ring} (DEBUG {verdict.debug}, not printed yet {not_printed})"
     )
     return _failures(verdict, burst, newest_half=options.newest_half), counts
 
@@ -74,11 +80,12 @@ def _burst_until_killed(options: argparse.Namespace, files: _Files) -> Burst:
     # Not at a round number: the kill should meet a different moment of the server's work at every run.
     kill_at = options.requests + random.randrange(max(1, options.requests // 10))  # noqa: S311 - not a secret
     with ServerProcess(files.ring, files.json, files.stderr, options.size) as server:
-        _say(f"server    pid {server.pid}, http://127.0.0.1:{server.port}/; {options.clients} clients in parallel")
+        say("server", f"pid {server.pid}, http://127.0.0.1:{server.port}/; {options.clients} clients in parallel")
         burst = run_clients(server, clients=options.clients, kill_at=kill_at)
-    _say(
-        f"killed    pid {server.pid} by SIGKILL after {burst.at_kill} answers in {burst.seconds:.1f} s, "
-        f"with {burst.in_flight} requests under way"
+    say(
+        "killed",
+        f"pid {server.pid} by SIGKILL after {burst.at_kill} answers in {burst.seconds:.1f} s, "
+        f"with {burst.cut_off} clients waiting for theirs",
     )
     return burst
 
@@ -106,18 +113,40 @@ def _parser() -> argparse.ArgumentParser:
         description="Kills a real web server in mid-burst and finds every request that it had answered in its ring.",
     )
     parser.add_argument(
-        "--requests", type=int, default=4000, metavar="N", help="kill after about so many answers (4000)"
+        "--requests", type=_positive, default=4000, metavar="N", help="kill after about so many answers (4000)"
     )
-    parser.add_argument("--clients", type=int, default=8, metavar="N", help="clients in parallel (8)")
-    parser.add_argument("--size", default="32 MiB", help="size of the ring file (32 MiB)")
+    parser.add_argument("--clients", type=_positive, default=8, metavar="N", help="clients in parallel (8)")
+    parser.add_argument("--size", type=_size, default="32 MiB", metavar="SIZE", help="size of the ring file (32 MiB)")
     parser.add_argument(
         "--newest-half",
         action="store_true",
         help="for a ring so small that it wraps several times: look only for what its newest half must hold",
     )
-    parser.add_argument("--directory", type=Path, metavar="DIR", help="where to make the files (a memory file system)")
+    parser.add_argument(
+        "--directory", type=_directory, metavar="DIR", help="where to make the files (a memory file system)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the files")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"not a number of 1 or more: {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> str:
+    try:
+        _native.parse_size(text)
+    except _native.ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _directory(text: str) -> Path:
+    if not os.access(text, os.W_OK | os.X_OK) or not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"not a directory to write in: {text!r}")
+    return Path(text)
 
 
 def _roomy_directory(size_bytes: int) -> Path | None:
@@ -128,8 +157,3 @@ def _roomy_directory(size_bytes: int) -> Path | None:
     except OSError:
         pass
     return None
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

@@ -7,8 +7,8 @@ import threading
 import time
 from typing import NamedTuple
 
+from printk_ring.demo.process import ServerProcess
 from printk_ring.demo.progress import Progress
-from printk_ring.demo.server import ServerProcess
 
 __all__ = ["Burst", "run_clients"]
 
@@ -23,8 +23,8 @@ class Burst(NamedTuple):
     """The ids whose whole answer was read, with the least number that the server's record of it can have."""
     at_kill: int
     """How many there were when the kill was sent."""
-    in_flight: int
-    """Requests that never got a whole answer."""
+    cut_off: int
+    """Clients that the kill met before they had read a whole answer."""
     seconds: float
     errors: list[str]
     """What went wrong before the kill."""
@@ -37,7 +37,7 @@ class _Tally:
         self.changed = threading.Condition()
         self.acknowledged: dict[str, int] = {}
         self.errors: list[str] = []
-        self.in_flight = 0
+        self.cut_off = 0
         self.killed = False
 
     def answered(self, item: str, least_seq: int) -> None:
@@ -47,7 +47,7 @@ class _Tally:
 
     def broken_off(self, error: Exception) -> None:
         with self.changed:
-            self.in_flight += 1
+            self.cut_off += 1
             if not self.killed:
                 self.errors.append(repr(error))
             self.changed.notify()
@@ -73,7 +73,7 @@ def run_clients(server: ServerProcess, *, clients: int, kill_at: int) -> Burst:
         thread.join(_PATIENCE_SECONDS)
     stuck = [thread.name for thread in threads if thread.is_alive()]
     errors = tally.errors + [f"{name} did not notice the kill" for name in stuck]
-    return Burst(dict(tally.acknowledged), at_kill, tally.in_flight, seconds, errors)
+    return Burst(dict(tally.acknowledged), at_kill, tally.cut_off, seconds, errors)
 
 
 def _watch(server: ServerProcess, tally: _Tally, kill_at: int) -> None:
@@ -102,7 +102,7 @@ def _send_requests(port: int, tally: _Tally) -> None:
             connection.request("GET", f"/item/{item}")
             answer = json.loads(connection.getresponse().read())  # the whole of it: a short one is an IncompleteRead
             tally.answered(answer["id"], answer["least_seq"])
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         tally.broken_off(error)
     finally:
         connection.close()

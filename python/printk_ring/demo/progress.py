@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from printk_ring.demo.screen import say
+
 __all__ = ["Progress"]
 
 _WIDTH = 40
@@ -30,7 +32,7 @@ class Progress:
             sys.stdout.write(f"\r[{'#' * filled}{'-' * (_WIDTH - filled)}] {text}\x1b[K")
         elif count * _QUARTERS // self._goal > self._quarters_told:
             self._quarters_told = count * _QUARTERS // self._goal
-            sys.stdout.write(f"progress  {text}\n")
+            say("progress", text)
         sys.stdout.flush()
 
     def __enter__(self) -> Self:

@@ -1,84 +1,18 @@
-"""The web server that will be killed: both sides of it.
+"""The web server that will be killed: `python -m printk_ring.demo.server RING JSON SIZE`.
 
-`ServerProcess` is the parent's handle. `python -m printk_ring.demo.server RING JSON SIZE` is the child: it says its port on
-stdout and serves until it is killed, or its stdin ends.
+It says its port on stdout and serves until it is killed, or its stdin ends.
 """
 
 import json
 import logging
 import os
-import signal
-import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import printk_ring as pr
 
-__all__ = ["ServerDied", "ServerProcess"]
-
 _app = pr.get_logger("demo.app")
-
-
-class ServerDied(Exception):
-    """The server ended by itself; the text says what it wrote last."""
-
-
-class ServerProcess:
-    """The server in a child process. Killed at the end of the `with` block if it still runs."""
-
-    def __init__(self, ring: Path, json_file: Path, stderr: Path, size: str) -> None:
-        """Starts it and waits until it listens; raises ServerDied if it does not."""
-        self._stderr = stderr
-        command = [sys.executable, "-m", "printk_ring.demo.server", str(ring), str(json_file), size]
-        with stderr.open("wb") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-            )
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        line = self._process.stdout.readline()
-        if not line.strip().isdigit():
-            self.kill()
-            raise ServerDied(f"the server did not start:\n{self._last_words()}")
-        self.port = int(line)
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def check(self) -> None:
-        """Raises ServerDied if it runs no more."""
-        if self._process.poll() is not None:
-            raise ServerDied(f"the server ended by itself ({self._process.returncode}):\n{self._last_words()}")
-
-    def kill(self) -> None:
-        """SIGKILL, and the funeral."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leaves no process behind."""
-        self.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-
-    def _last_words(self) -> str:
-        return self._stderr.read_text("utf-8", "replace")[-2000:]
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,23 +1,16 @@
-"""What a fresh process finds in the ring, and what of it the JSON file holds.
-
-`python -m printk_ring.demo.verdict RING` is that process: it is told the ids on stdin and knows nothing else but the file.
-"""
+"""What a fresh process finds in the ring, set against what the clients had read and what the JSON file holds."""
 
 import json
-import re
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import printk_ring as pr
+__all__ = ["LookUpFailed", "Verdict", "look_up_in_fresh_process"]
 
-__all__ = ["Verdict", "ids_in_json_file", "look_up_in_fresh_process"]
 
-_ID = re.compile(r"/item/([0-9a-f]{32})")
-_ACCESS_LOGGER = "demo.http"
-_SHOWN = 10
+class LookUpFailed(Exception):
+    """The ring could not be read; the reason is on stderr."""
 
 
 class Verdict(NamedTuple):
@@ -29,6 +22,12 @@ class Verdict(NamedTuple):
     """Those of them that are."""
     surplus: int
     """Ids in the ring that nobody acknowledged: their answers were under way."""
+    in_json: int
+    """Records in the JSON file."""
+    only_in_ring: int
+    """Records in the ring that are not in the JSON file: all at DEBUG, and what its console had not printed yet."""
+    debug: int
+    """Records in the ring at DEBUG."""
     times_wrapped: float
     """Overwritten records over readable ones."""
     torn: int
@@ -40,74 +39,45 @@ class Verdict(NamedTuple):
         return self.expected - self.found
 
 
-def look_up_in_fresh_process(ring: Path, acknowledged: dict[str, int], *, newest_half: bool) -> Verdict:
-    """Has another interpreter show the last records of `ring` and look up the ids; passes on what it prints."""
+def look_up_in_fresh_process(
+    ring: Path, json_file: Path, acknowledged: dict[str, int], *, newest_half: bool
+) -> Verdict:
+    """Has another interpreter show the last records of `ring` and look up the ids, and judges its answer."""
+    answer = ring.with_name("answer.json")
     done = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "printk_ring.demo.verdict", str(ring)],
+        [sys.executable, "-P", "-m", "printk_ring.demo.lookup", str(ring), str(answer)],
         input=json.dumps(sorted(acknowledged)),
-        stdout=subprocess.PIPE,
         encoding="utf-8",
-        check=True,
+        check=False,
     )
-    *shown, answer = done.stdout.splitlines()
-    for line in shown:
-        sys.stdout.write(f"  {line}\n")
-    sys.stdout.flush()
-    return _judge(json.loads(answer), acknowledged, newest_half=newest_half)
+    if done.returncode != 0:
+        raise LookUpFailed(f"the fresh process could not read the ring (status {done.returncode})")
+    printed = _seqs_in_json_file(json_file)
+    return _judge(json.loads(answer.read_text("utf-8")), printed, acknowledged, newest_half=newest_half)
 
 
-def ids_in_json_file(path: Path) -> frozenset[str]:
-    """The ids in the access records that the JSON console has written; a last line cut off by the kill does not count."""
-    ids = set()
-    for line in path.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            record = json.loads(line)
-            if record["logger"] == _ACCESS_LOGGER:
-                ids.update(_ID.findall(record.get("message", record["event"])))
-    return frozenset(ids)
+def _seqs_in_json_file(path: Path) -> frozenset[int]:
+    """The numbers of the records that the JSON console has written; a last line cut off by the kill does not count."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    written = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return frozenset(record["seq"] for record in written if "dropped" not in record)
 
 
-def _judge(answer: dict[str, Any], acknowledged: dict[str, int], *, newest_half: bool) -> Verdict:
-    first, last = answer["first_seq"], answer["last_seq"]
+def _judge(
+    answer: dict[str, Any], printed: frozenset[int], acknowledged: dict[str, int], *, newest_half: bool
+) -> Verdict:
+    seqs = answer["seqs"]
+    first, last = (seqs[0], seqs[-1]) if seqs else (0, 0)
     middle = first + (last - first) // 2 if newest_half else 0
     expected = frozenset(item for item, least_seq in acknowledged.items() if least_seq >= middle)
     return Verdict(
         expected=expected,
         found=expected.intersection(answer["found"]),
         surplus=answer["surplus"],
-        times_wrapped=first / (last - first + 1),
+        in_json=len(printed),
+        only_in_ring=len(set(seqs) - printed),
+        debug=answer["debug"],
+        times_wrapped=first / max(1, len(seqs)),
         torn=answer["torn"],
         owner_alive=answer["alive"],
     )
-
-
-def _look_up(path: str) -> None:
-    """The fresh process: ids on stdin; on stdout the last records, and as the last line what was found."""
-    acknowledged = set(json.load(sys.stdin))
-    ids: set[str] = set()
-    newest: deque[pr.Record] = deque(maxlen=_SHOWN)
-    first_seq = last_seq = -1
-    with pr.open(path) as ring:
-        reader = ring.reader()
-        for record in reader:
-            first_seq = record.seq if first_seq < 0 else first_seq
-            last_seq = record.seq
-            newest.append(record)
-            if record.logger == _ACCESS_LOGGER:
-                ids.update(_ID.findall(record.message))
-        alive = ring.info.alive
-        torn = reader.torn
-    lines = [line for record in newest for line in str(record).split("\n")]
-    answer = {
-        "first_seq": first_seq,
-        "last_seq": last_seq,
-        "found": sorted(ids & acknowledged),
-        "surplus": len(ids - acknowledged),
-        "torn": torn,
-        "alive": alive,
-    }
-    sys.stdout.write("\n".join([*lines, json.dumps(answer)]) + "\n")
-
-
-if __name__ == "__main__":
-    _look_up(sys.argv[1])

@@ -80,7 +80,7 @@ struct Clocks {
 
 impl ForeignFile {
     /// Opens a ring file for reading. A symbolic link is not followed, a pipe not waited for. The entries of
-    /// `/proc/<pid>/fd` only look like links: they are that process's open files, and the one way to anonymous memory.
+    /// `/proc/<pid>/fd` only look like links: they are that process's open files, and the one way to a file without a name.
     ///
     /// # Errors
     /// There is none, it cannot be opened, or it is not a whole ring of this layout: the text says what it is.
