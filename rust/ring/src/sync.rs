@@ -22,8 +22,10 @@
 use atomic_model::AtomicU64;
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, fence};
-#[cfg(loom)]
+#[cfg(all(loom, not(shuttle)))]
 use loom::sync::atomic::fence;
+#[cfg(shuttle)]
+use shuttle::sync::atomic::fence;
 
 use core::sync::atomic::Ordering;
 
@@ -44,12 +46,14 @@ compile_error!(
     "printk_ring: the fused head needs a 128-bit compare-exchange; write sync/pair_<arch>.rs for this target"
 );
 
-/// True when this run weakens the ordering called `label`.
+/// True when this run weakens the ordering called `label`; several may be named, with commas between.
 #[cfg(loom)]
 fn weakened(label: &str) -> bool {
     static WANTED: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();
     let wanted = WANTED.get_or_init(|| std::env::var("PRINTK_RING_WEAKEN").ok());
-    wanted.as_deref() == Some(label)
+    wanted
+        .as_deref()
+        .is_some_and(|wanted| wanted.split(',').any(|wanted| wanted == label))
 }
 
 /// True when this build weakens the ordering called `label`.
@@ -209,8 +213,10 @@ impl Word {
 pub fn pause() {
     #[cfg(not(loom))]
     core::hint::spin_loop();
-    #[cfg(loom)]
+    #[cfg(all(loom, not(shuttle)))]
     loom::thread::yield_now();
+    #[cfg(shuttle)]
+    shuttle::thread::yield_now();
 }
 
 /// Asks for the cache line of `word`, for writing. A hint; no access.

@@ -142,7 +142,9 @@ impl<M: Memory> Ring<M> {
             self.finalize_state(head.id);
         }
         let slot = self.slot(id);
-        if slot.state.get() >> 2 != id.0.saturating_sub(self.geometry().descriptors()) {
+        let old = id.0.checked_sub(self.geometry().descriptors());
+        let left = old.map_or(0, |old| State::new(DescId(old), Stage::Finalized).0);
+        if slot.state.get() != left {
             self.counters().health.count(1);
         }
         if span == Span::Lost {

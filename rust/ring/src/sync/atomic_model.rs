@@ -1,4 +1,5 @@
-//! One atomic word under the model checker, with a door in front that every access passes.
+//! One atomic word under the model checker, with a door in front that every access passes. With `--cfg shuttle` beside
+//! `--cfg loom` the word is shuttle's, which tries schedules at random and needs no door.
 //!
 //! loom 0.7 explores two orders of two accesses only if it takes them for dependent, and for that it remembers a single
 //! last access of each object. A load by the thread that stores next hides an earlier load by another thread, and the
@@ -6,23 +7,30 @@
 //! two accesses of one word dependent. It orders nothing and is never read, so it takes no behaviour away.
 
 use super::Ordering;
+#[cfg(not(shuttle))]
+use loom::sync::atomic::AtomicU64 as Checked;
+#[cfg(shuttle)]
+use shuttle::sync::atomic::AtomicU64 as Checked;
 
 /// A word of the checker.
 #[derive(Debug)]
 pub(super) struct AtomicU64 {
-    value: loom::sync::atomic::AtomicU64,
-    door: loom::sync::atomic::AtomicU64,
+    value: Checked,
+    #[cfg(not(shuttle))]
+    door: Checked,
 }
 
 impl AtomicU64 {
     pub(super) fn new(value: u64) -> Self {
         AtomicU64 {
-            value: loom::sync::atomic::AtomicU64::new(value),
-            door: loom::sync::atomic::AtomicU64::new(0),
+            value: Checked::new(value),
+            #[cfg(not(shuttle))]
+            door: Checked::new(0),
         }
     }
 
-    fn pass(&self) -> &loom::sync::atomic::AtomicU64 {
+    fn pass(&self) -> &Checked {
+        #[cfg(not(shuttle))]
         self.door.store(0, Ordering::Relaxed);
         &self.value
     }
