@@ -42,14 +42,28 @@ pub struct ConsoleOptions {
     pub block_timeout: Duration,
 }
 
-/// What belongs to one life: the place in its table, and the orders of the printer there.
+/// What belongs to one life: the place in its table, and the orders of the printer there. What is set is kept here, and
+/// in the table only by the process whose table it is: a forked child still sees its parent's.
 #[derive(Clone, Debug)]
 struct Place {
     life: Arc<Life>,
     index: usize,
     orders: Arc<Orders>,
-    /// The console is in its log's list.
+    /// The console is in its log's list, and the slot is its own.
     listed: bool,
+    level: Option<u8>,
+    suspended: bool,
+    /// What it had counted when it was removed.
+    last: Counts,
+}
+
+/// What a console has counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    seq: u64,
+    lag: u64,
+    dropped: u64,
+    errors: u64,
 }
 
 /// A console of a log.
@@ -73,7 +87,7 @@ impl Console {
         } else {
             ring.newest_edge()
         };
-        let place = begin(life, &name, &options, from)?;
+        let place = begin(life, &name, &options, (options.level, false), from)?;
         Ok(Arc::new(Console {
             name,
             options,
@@ -84,23 +98,25 @@ impl Console {
     /// In a forked child: the same console on the child's ring, from its first record on.
     pub(crate) fn revive(&self, life: &Arc<Life>) -> Result<(), Error> {
         let was = self.place();
+        let from = life.core().ring().oldest_edge();
         let fresh = begin(
             life,
             &self.name,
             &self.options,
-            life.core().ring().oldest_edge(),
+            (was.level, was.suspended),
+            from,
         )?;
-        let level = was.slot().level.load(Ordering::Relaxed);
-        fresh.slot().level.store(level, Ordering::Relaxed);
-        if was.slot().has(flag::SUSPENDED) {
-            fresh.slot().set(flag::SUSPENDED);
-        }
-        *self.place.lock() = fresh;
+        let old = std::mem::replace(&mut *self.place.lock(), fresh);
+        drop(old); // not under the lock: it may be the last that holds something
         Ok(())
     }
 
     fn place(&self) -> Place {
         self.place.lock().clone()
+    }
+
+    fn counts(&self) -> Counts {
+        self.place().counts()
     }
 
     /// The name, unique within its log.
@@ -115,35 +131,28 @@ impl Console {
 
     /// The record it prints next.
     pub fn seq(&self) -> u64 {
-        self.place().slot().seq.load(Ordering::Acquire) // ORD(flushed:A) pairs with ORD(confirm:A)
+        self.counts().seq
     }
 
     /// Records stored and not yet printed.
     pub fn lag(&self) -> u64 {
-        let place = self.place();
-        place
-            .life
-            .core()
-            .ring()
-            .next_reserve_seq()
-            .0
-            .saturating_sub(place.slot().seq.load(Ordering::Relaxed))
+        self.counts().lag
     }
 
     /// Records overwritten before it came to them.
     pub fn dropped(&self) -> u64 {
-        self.place().slot().dropped.load(Ordering::Relaxed)
+        self.counts().dropped
     }
 
     /// Failed writes.
     pub fn errors(&self) -> u64 {
-        self.place().slot().errors.load(Ordering::Relaxed)
+        self.counts().errors
     }
 
     /// Neither suspended nor removed.
     pub fn is_enabled(&self) -> bool {
         let place = self.place();
-        place.listed && !place.slot().has(flag::SUSPENDED)
+        place.listed && !place.suspended
     }
 
     /// Whether it has a printer that was not given up.
@@ -154,33 +163,48 @@ impl Console {
 
     /// Who prints on it at this moment.
     pub fn owner(&self) -> Option<&'static str> {
-        self.place().slot().has(flag::WRITING).then_some("printer")
+        let place = self.place();
+        (place.listed && place.slot().has(flag::WRITING)).then_some("printer")
     }
 
     /// Its own level; None: that of the log.
     pub fn level(&self) -> Option<u8> {
-        match self.place().slot().level.load(Ordering::Relaxed) {
-            LEVEL_FOLLOWS => None,
-            level => Some(level as u8),
-        }
+        self.place().level
     }
 
     /// Sets its own level, or makes it follow the log.
     pub fn set_level(&self, level: Option<u8>) {
-        self.place()
-            .slot()
-            .level
-            .store(level.map_or(LEVEL_FOLLOWS, u64::from), Ordering::Relaxed);
+        let mut place = self.place.lock();
+        place.level = level;
+        if place.is_own() {
+            let word = level.map_or(LEVEL_FOLLOWS, u64::from);
+            place.slot().level.store(word, Ordering::Relaxed);
+        }
     }
 
     /// Pauses after the batch in hand.
     pub fn suspend(&self) {
-        self.change(|slot| slot.set(flag::SUSPENDED));
+        self.set_suspended(true);
     }
 
     /// Goes on where it paused.
     pub fn resume(&self) {
-        self.change(|slot| slot.clear(flag::SUSPENDED));
+        self.set_suspended(false);
+    }
+
+    fn set_suspended(&self, suspended: bool) {
+        let mut place = self.place.lock();
+        place.suspended = suspended;
+        if !place.is_own() {
+            return;
+        }
+        match suspended {
+            true => place.slot().set(flag::SUSPENDED),
+            false => place.slot().clear(flag::SUSPENDED),
+        }
+        let life = place.life.clone();
+        drop(place);
+        wake_everybody(&life);
     }
 
     /// Opens the sink anew before the next batch.
@@ -188,22 +212,11 @@ impl Console {
         self.place().orders.reopen();
     }
 
-    /// Changes flags, and lets writers and printers look again. Nothing, once it is removed: the slot is another's.
-    fn change(&self, how: impl FnOnce(&ConsoleSlot)) {
-        let place = self.place();
-        if place.listed {
-            how(place.slot());
-            place.life.core().recount_holds();
-            place.life.core().kick().wake_all();
-            place.life.core().kick().progressed();
-        }
-    }
-
     /// Whether it has printed everything before `target`, or will not: suspended, or gone.
     pub(crate) fn has_flushed(&self, target: u64) -> bool {
         let place = self.place();
-        let slot = place.slot();
-        !place.listed || slot.has(flag::SUSPENDED) || slot.seq.load(Ordering::Acquire) >= target
+        // ORD(flushed:A) pairs with ORD(confirm:A)
+        !place.is_own() || place.suspended || place.slot().seq.load(Ordering::Acquire) >= target
     }
 
     /// Waits until everything before `target` is printed. False: not within `timeout`, or called by a printer.
@@ -225,7 +238,7 @@ impl Console {
     /// Asks the printer to print what there is, and to end. First step of a removal.
     pub(crate) fn order_stop(&self) {
         let place = self.place();
-        if place.listed {
+        if place.is_own() {
             place
                 .orders
                 .stop_at(place.life.core().ring().next_reserve_seq());
@@ -233,34 +246,43 @@ impl Console {
         }
     }
 
-    /// Waits until the printer has ended; gives it up after `timeout`. Second step of a removal. True: it calls nothing
-    /// more because it has ended; False: it was stuck, and calls nothing more once it returns.
-    pub(crate) fn wait_stopped(&self, timeout: Duration) -> bool {
+    /// Waits until the printer has ended, after it was asked to. Second step of a removal; may be repeated.
+    pub fn has_stopped(&self, timeout: Duration) -> bool {
         let place = self.place();
-        if !place.listed {
-            return place.orders.is_finished();
+        let done = || !place.is_own() || place.orders.is_finished();
+        place.life.core().kick().wait_progress(nanos(timeout), done)
+    }
+
+    /// Takes the console off the table; gives its printer up if that has not ended. Last step of a removal. True: the
+    /// printer has ended; False: it was stuck, and calls nothing more once it returns. Of two that remove, one does it.
+    pub(crate) fn take_off(&self) -> bool {
+        let mut place = self.place.lock();
+        if !place.is_own() {
+            place.listed = false; // the printer, if there is one, is another process's
+            return !place.orders.is_abandoned();
         }
-        let ended = place
-            .life
-            .core()
-            .kick()
-            .wait_progress(nanos(timeout), || place.orders.is_finished());
-        if !ended {
-            place.orders.abandon();
-            place.life.core().kick().wake_all();
-        }
-        self.place.lock().listed = false;
-        // A slot whose printer may still store to it is not given to another console.
+        place.last = place.counts();
+        place.listed = false;
+        let taken = place.clone();
+        drop(place);
+        let slot = taken.slot();
+        // Told before the printer can be given up: from then on the slot is the printer's to free.
+        slot.set(flag::ABANDONED);
+        slot.clear(flag::ENABLED | flag::BLOCKS);
+        let ended = !taken.orders.abandon();
         if ended {
-            place.slot().clear(u64::MAX);
-        } else {
-            place.slot().set(flag::ABANDONED);
-            place.slot().clear(flag::ENABLED | flag::BLOCKS);
+            slot.clear(u64::MAX);
         }
-        place.life.core().recount_holds();
-        place.life.core().kick().progressed();
+        wake_everybody(&taken.life);
         ended
     }
+}
+
+/// Writers and printers look again at what holds them.
+fn wake_everybody(life: &Life) {
+    life.core().recount_holds();
+    life.core().kick().wake_all();
+    life.core().kick().progressed();
 }
 
 impl Place {
@@ -271,6 +293,31 @@ impl Place {
         )]
         &self.life.core().consoles()[self.index]
     }
+
+    /// Whether the slot is this console's and this process's.
+    fn is_own(&self) -> bool {
+        self.listed && self.life.core().generation() == thread::generation()
+    }
+
+    fn counts(&self) -> Counts {
+        if !self.listed {
+            return self.last;
+        }
+        let slot = self.slot();
+        let seq = slot.seq.load(Ordering::Acquire);
+        Counts {
+            seq,
+            lag: self
+                .life
+                .core()
+                .ring()
+                .next_reserve_seq()
+                .0
+                .saturating_sub(seq),
+            dropped: slot.dropped.load(Ordering::Relaxed),
+            errors: slot.errors.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// Opens the sink, claims a slot, starts the printer.
@@ -278,31 +325,34 @@ fn begin(
     life: &Arc<Life>,
     name: &str,
     options: &ConsoleOptions,
+    (level, suspended): (Option<u8>, bool),
     (seq, pos): (Seq, Lpos),
 ) -> Result<Place, Error> {
     let sink = options.sink.open()?;
     let index = claim(life)?;
     let orders = Arc::new(Orders::new());
+    let last = Counts::default();
     let place = Place {
         life: life.clone(),
         index,
         orders: orders.clone(),
         listed: true,
+        level,
+        suspended,
+        last,
     };
     let slot = place.slot();
-    slot.describe(name, &options.sink.target(), options.level, seq.0, pos.0);
-    slot.set(
-        flag::ENABLED
-            | flag::ALIVE
-            | if options.overflow == Overflow::Block {
-                flag::BLOCKS
-            } else {
-                0
-            },
-    );
+    slot.describe(name, &options.sink.target(), level, seq.0, pos.0);
+    let blocks = if options.overflow == Overflow::Block {
+        flag::BLOCKS
+    } else {
+        0
+    };
+    let paused = if suspended { flag::SUSPENDED } else { 0 };
+    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused);
     let style = Style {
         format: options.format,
-        index: index as u32,
+        id: life.core().next_console_id(),
     };
     let printer = Printer {
         life: life.clone(),
@@ -311,6 +361,7 @@ fn begin(
         orders,
         sink,
         name: name.to_owned(),
+        failing: false,
     };
     if let Err(why) = printer.start() {
         slot.clear(u64::MAX);

@@ -8,9 +8,13 @@ use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
 use crate::plan::Plan;
 use crate::stats::Stats;
+use pr_printk::Core;
+use pr_printk::fd::say_on_stderr;
+use pr_printk::registry::ConsoleSlot;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
@@ -59,11 +63,15 @@ const CLOSED: i64 = -1;
 pub struct Log {
     /// The life of this process. Points into `lives`, which only grow until the log is dropped.
     life: AtomicPtr<Life>,
+    /// What is stored now: the level set, or [`CLOSED`].
     level: AtomicI64,
+    level_set: AtomicU64,
     console_level: AtomicU64,
     closed: AtomicBool,
     /// The generation that a revival is under way for.
     reviving: AtomicU64,
+    /// The generation that could not be given a life.
+    stillborn: AtomicU64,
     lives: Listed<Vec<Arc<Life>>>,
     consoles: Listed<Vec<Arc<Console>>>,
     name: String,
@@ -90,9 +98,11 @@ impl Log {
         let log = Arc::new(Log {
             life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
             level: AtomicI64::new(i64::from(options.level)),
+            level_set: AtomicU64::new(u64::from(options.level)),
             console_level: AtomicU64::new(u64::from(options.console_level)),
             closed: AtomicBool::new(false),
             reviving: AtomicU64::new(0),
+            stillborn: AtomicU64::new(0),
             lives: Listed::new(vec![life]),
             consoles: Listed::new(Vec::new()),
             name,
@@ -159,15 +169,21 @@ impl Log {
         found.unwrap_or_else(|| unreachable!("the current life is in the list"))
     }
 
-    /// The life of this process: a forked child begins its own here, at its first record.
+    /// The life of this process: a forked child begins its own here, at its first record. None: it could not.
     #[inline(always)]
-    fn own_life(&self) -> &Life {
+    fn own_life(&self) -> Option<&Life> {
         let life = self.life();
         if life.core().generation() == thread::generation() {
-            life
+            Some(life)
         } else {
             self.revive()
         }
+    }
+
+    /// The core, if this process may change what is in it: a forked child sees its parent's until it begins its own.
+    fn own_core(&self) -> Option<&Core> {
+        let core = self.life().core();
+        (core.generation() == thread::generation()).then_some(core)
     }
 
     /// Whether a record of this level would be stored. One relaxed load.
@@ -182,7 +198,9 @@ impl Log {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
-        let life = self.own_life();
+        let Some(life) = self.own_life() else {
+            return Emit::Refused;
+        };
         if life.core().must_wait() && thread::prints_for().is_none() {
             return Emit::MustWait;
         }
@@ -194,11 +212,10 @@ impl Log {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
-        stored(
-            self.own_life()
-                .core()
-                .store(Stamp { level, ts_nsec }, payload),
-        )
+        let Some(life) = self.own_life() else {
+            return Emit::Refused;
+        };
+        stored(life.core().store(Stamp { level, ts_nsec }, payload))
     }
 
     /// The longest that a console of this log makes a caller wait.
@@ -244,16 +261,17 @@ impl Log {
 
     /// The least severe level stored.
     pub fn level(&self) -> u8 {
-        self.life().core().control().level.load(Ordering::Relaxed) as u8
+        self.level_set.load(Ordering::Relaxed) as u8
     }
 
     /// Sets the least severe level stored.
     pub fn set_level(&self, level: u8) {
-        self.life()
-            .core()
-            .control()
-            .level
-            .store(u64::from(level), Ordering::Relaxed);
+        self.level_set.store(u64::from(level), Ordering::Relaxed);
+        if let Some(core) = self.own_core() {
+            core.control()
+                .level
+                .store(u64::from(level), Ordering::Relaxed);
+        }
         if !self.is_closed() {
             self.level.store(i64::from(level), Ordering::Relaxed);
         }
@@ -268,11 +286,11 @@ impl Log {
     pub fn set_console_level(&self, level: u8) {
         self.console_level
             .store(u64::from(level), Ordering::Relaxed);
-        self.life()
-            .core()
-            .control()
-            .console_level
-            .store(u64::from(level), Ordering::Relaxed);
+        if let Some(core) = self.own_core() {
+            core.control()
+                .console_level
+                .store(u64::from(level), Ordering::Relaxed);
+        }
     }
 
     /// Adds a console, with a printer thread of its own.
@@ -285,25 +303,47 @@ impl Log {
                 "the log is closed: it takes no more consoles".into(),
             ));
         }
-        self.own_life();
+        if self.own_life().is_none() {
+            let what = "this forked child has no ring of its own".into();
+            return Err(Error::Os {
+                what,
+                errno: libc::ENOMEM,
+            });
+        }
         let name = self.console_name(&options)?;
         let console = Console::start(&self.shared_life(), name, options)?;
         let mut consoles = self.consoles.lock();
         let twice = consoles.iter().any(|other| other.name() == console.name());
-        if !twice {
+        let closed = self.is_closed(); // and whoever closes now takes the list after this
+        if !twice && !closed {
             consoles.push(console.clone());
         }
         drop(consoles);
-        if twice {
-            console.order_stop();
-            console.wait_stopped(Duration::from_secs(1));
-            return Err(taken(console.name()));
+        if !twice && !closed {
+            return Ok(console);
         }
-        Ok(console)
+        console.order_stop();
+        console.has_stopped(Duration::from_secs(1));
+        console.take_off();
+        Err(if twice {
+            taken(console.name())
+        } else {
+            Error::Config("the log was closed meanwhile".into())
+        })
     }
 
     /// The wanted name, or one after the sink's kind that is free.
     fn console_name(&self, options: &ConsoleOptions) -> Result<String, Error> {
+        if let Some(name) = &options.name
+            && (name.is_empty()
+                || name.len() > ConsoleSlot::NAME_BYTES
+                || name.chars().any(char::is_control))
+        {
+            let most = ConsoleSlot::NAME_BYTES;
+            return Err(Error::Config(format!(
+                "console name {name:?}: give 1 to {most} bytes without control characters"
+            )));
+        }
         let consoles = self.consoles();
         let free = |name: &str| consoles.iter().all(|console| console.name() != name);
         if let Some(name) = &options.name {
@@ -333,10 +373,11 @@ impl Log {
     }
 
     /// Takes a console away: prints what was stored before, within `timeout`. False: the sink is stuck, and its thread is
-    /// given up.
+    /// given up. A caller that waits in slices begins with [`Log::begin_removal`] and ends with no timeout.
     pub fn remove_console(&self, console: &Arc<Console>, timeout: Duration) -> bool {
-        console.order_stop();
-        let ended = console.wait_stopped(timeout);
+        self.begin_removal(console);
+        console.has_stopped(timeout);
+        let ended = console.take_off();
         let mut consoles = self.consoles.lock();
         let at = consoles
             .iter()
@@ -345,6 +386,11 @@ impl Log {
         drop(consoles);
         drop(removed);
         ended
+    }
+
+    /// Asks a console to print what there is, and to end.
+    pub fn begin_removal(&self, console: &Console) {
+        console.order_stop();
     }
 
     /// The number after the newest record: what a flush waits for.
@@ -375,7 +421,9 @@ impl Log {
 
     /// Moves the clear mark behind the newest record.
     pub fn clear(&self) {
-        let core = self.life().core();
+        let Some(core) = self.own_core() else {
+            return; // a child that has logged nothing has nothing to clear
+        };
         core.control()
             .clear_seq
             .store(core.ring().next_seq().0, Ordering::Relaxed);
@@ -406,14 +454,14 @@ impl Log {
         }
         self.level.store(CLOSED, Ordering::SeqCst);
         let end = Instant::now() + timeout;
-        let own = self.life().core().generation() == thread::generation();
         let consoles = std::mem::take(&mut *self.consoles.lock());
-        if !own {
+        if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }
         consoles.iter().for_each(|console| console.order_stop());
         for console in &consoles {
-            console.wait_stopped(end.saturating_duration_since(Instant::now()));
+            console.has_stopped(end.saturating_duration_since(Instant::now()));
+            console.take_off();
         }
         self.life().map().mark_clean();
         self.life().map().release();
@@ -422,52 +470,50 @@ impl Log {
     /// A forked child's first record: begins a life of its own.
     #[cold]
     #[inline(never)]
-    fn revive(&self) -> &Life {
+    fn revive(&self) -> Option<&Life> {
         let generation = thread::begin_generation();
         while self.life().core().generation() != generation {
+            if self.stillborn.load(Ordering::SeqCst) == generation {
+                return None;
+            }
             let other = self.reviving.load(Ordering::SeqCst);
-            if other != generation
+            let first = other != generation
                 && self
                     .reviving
                     .compare_exchange(other, generation, Ordering::SeqCst, Ordering::SeqCst)
-                    .is_ok()
-            {
-                self.begin_child_life();
-                break;
+                    .is_ok();
+            if first {
+                // Whatever happens in there, other threads of this child do not wait for it in vain.
+                let born = std::panic::catch_unwind(AssertUnwindSafe(|| self.begin_child_life()));
+                if !matches!(born, Ok(true)) {
+                    self.stillborn.store(generation, Ordering::SeqCst);
+                }
+            } else {
+                std::thread::yield_now(); // another thread of this child is at it
             }
-            std::thread::yield_now(); // another thread of this child is at it
         }
-        self.life()
+        Some(self.life())
     }
 
-    fn begin_child_life(&self) {
+    /// False: there is neither a file nor memory for it.
+    fn begin_child_life(&self) -> bool {
         pr_printk::barrier::prepare();
-        let parent = self.life();
-        let path = self.child_path(parent.map().path());
-        let made = make_map(
-            path.as_deref(),
-            &self.plan,
-            &self.name,
-            self.options.argv.clone(),
-        );
-        let made = made.or_else(|why| {
-            eprintln!(
-                "printk_ring: {why}; the child {} logs into memory",
-                std::process::id()
-            );
-            make_map(None, &self.plan, &self.name, self.options.argv.clone())
+        let (pid, argv) = (std::process::id(), self.options.argv.clone());
+        let path = self.child_path(self.life().map().path());
+        let made = make_map(path.as_deref(), &self.plan, &self.name, argv.clone()).or_else(|why| {
+            say_on_stderr(&format!(
+                "printk_ring: {why}; the child {pid} logs into memory\n"
+            ));
+            make_map(None, &self.plan, &self.name, argv)
         });
-        let (level, console_level) = (self.level(), self.console_level());
-        let life = match made.and_then(|map| Life::begin(map, level, console_level)) {
+        let life = match made.and_then(|map| Life::begin(map, self.level(), self.console_level())) {
             Ok(life) => life,
             Err(why) => {
-                // Not even memory: what is logged goes nowhere rather than into the parent's ring.
-                eprintln!(
-                    "printk_ring: {why}; the child {} logs nowhere",
-                    std::process::id()
-                );
-                self.level.store(CLOSED, Ordering::SeqCst);
-                return;
+                // Nowhere rather than into the parent's ring.
+                say_on_stderr(&format!(
+                    "printk_ring: {why}; the child {pid} logs nowhere\n"
+                ));
+                return false;
             }
         };
         self.lives.lock().push(life.clone());
@@ -475,13 +521,19 @@ impl Log {
             .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
         let gone = self.prune(self.options.path.as_deref());
         gone.iter().for_each(|gone| self.tell_removed(gone));
+        self.revive_consoles(&life);
+        true
+    }
+
+    /// The consoles go on in the child; one that cannot is not the child's.
+    fn revive_consoles(&self, life: &Arc<Life>) {
         for console in self.consoles() {
-            if let Err(why) = console.revive(&life) {
-                eprintln!(
-                    "printk_ring: console {}: {why}; the child {} does not have it",
-                    console.name(),
-                    std::process::id()
-                );
+            if let Err(why) = console.revive(life) {
+                let (name, pid) = (console.name(), std::process::id());
+                say_on_stderr(&format!(
+                    "printk_ring: console {name}: {why}; the child {pid} does not have it\n"
+                ));
+                self.remove_console(&console, Duration::ZERO);
             }
         }
     }

@@ -12,7 +12,7 @@ use pr_printk::{stamp, thread};
 use pr_record::{Level, Out, Payload};
 use pr_ring::{Lpos, Seq};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Between two looks while there is work: delivery takes half of this on average, for 2 % of a processor.
 const POLL_NSEC: u64 = 1_000_000;
@@ -35,19 +35,24 @@ pub(crate) struct Orders {
     stop_at: AtomicU64,
     /// Open the sink anew.
     reopen: AtomicBool,
-    /// Call nothing more: the console is gone, and this thread was stuck.
-    abandoned: AtomicBool,
-    /// The thread is at its end.
-    finished: AtomicBool,
+    /// How the thread ends: one of [`RUNS`], [`FINISHED`], [`ABANDONED`]. Whoever comes second at the end frees the
+    /// console's slot.
+    end: AtomicU32,
 }
+
+/// The thread is there.
+const RUNS: u32 = 0;
+/// The thread calls nothing more; the handle frees the slot.
+const FINISHED: u32 = 1;
+/// The thread was stuck and is to call nothing more; it frees the slot when it comes back.
+const ABANDONED: u32 = 2;
 
 impl Orders {
     pub(crate) fn new() -> Orders {
         Orders {
             stop_at: AtomicU64::new(u64::MAX),
             reopen: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
+            end: AtomicU32::new(RUNS),
         }
     }
 
@@ -55,20 +60,33 @@ impl Orders {
         self.stop_at.store(seq.0, Ordering::SeqCst);
     }
 
+    fn stop(&self) -> Option<Seq> {
+        Some(self.stop_at.load(Ordering::SeqCst))
+            .filter(|at| *at != u64::MAX)
+            .map(Seq)
+    }
+
     pub(crate) fn reopen(&self) {
         self.reopen.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::SeqCst);
+    /// Gives the thread up. False: it has finished, and the slot is the caller's.
+    pub(crate) fn abandon(&self) -> bool {
+        self.end_as(ABANDONED)
+    }
+
+    fn end_as(&self, how: u32) -> bool {
+        self.end
+            .compare_exchange(RUNS, how, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::SeqCst)
+        self.end.load(Ordering::SeqCst) == FINISHED
     }
 
-    fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::SeqCst)
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.end.load(Ordering::SeqCst) == ABANDONED
     }
 }
 
@@ -80,6 +98,19 @@ pub(crate) struct Printer {
     pub(crate) orders: Arc<Orders>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) name: String,
+    /// The sink has refused, that was told, and it has not taken anything since.
+    pub(crate) failing: bool,
+}
+
+/// What a look at the ring came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Printed {
+    /// There was nothing.
+    Nothing,
+    /// Records were passed.
+    Some,
+    /// The thread was given up, or the sink fails and the console goes.
+    GivenUp,
 }
 
 /// The buffers of a printer, allocated once.
@@ -93,14 +124,16 @@ struct Finish(Arc<Life>, Arc<Orders>, usize);
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        if let Some(slot) = self.0.core().consoles().get(self.2)
-            && !self.1.is_abandoned()
-        {
-            slot.clear(flag::ALIVE | flag::WRITING);
+        let Finish(life, orders, index) = self;
+        let core = life.core();
+        if let Some(slot) = core.consoles().get(*index) {
+            slot.clear(flag::ALIVE | flag::WRITING); // while it still is this console's
+            if !orders.end_as(FINISHED) {
+                slot.clear(u64::MAX);
+            }
         }
-        self.1.finished.store(true, Ordering::SeqCst);
-        self.0.core().recount_holds();
-        self.0.core().kick().progressed();
+        core.recount_holds();
+        core.kick().progressed();
     }
 }
 
@@ -127,7 +160,7 @@ impl Printer {
 
     fn run(mut self) {
         let _finish = Finish(self.life.clone(), self.orders.clone(), self.index);
-        thread::print_for(self.style.index);
+        thread::print_for(self.style.id);
         let mut buffers = Buffers {
             text: vec![0; BUFFER_BYTES],
             scratch: vec![0; MAX_RECORD_BYTES],
@@ -139,35 +172,36 @@ impl Printer {
                 return;
             }
             self.life.sample_clocks();
-            let stop = Seq(self.orders.stop_at.load(Ordering::SeqCst));
-            if stop.0 == u64::MAX && self.slot().has(flag::SUSPENDED) {
+            let stop = self.orders.stop();
+            if stop.is_some_and(|stop| self.seq() >= stop) {
+                return;
+            }
+            if stop.is_none() && self.slot().has(flag::SUSPENDED) {
                 self.life.core().kick().rest(ticket);
                 continue;
             }
-            if self.print(&mut buffers) {
-                worked = stamp::monotonic_nsec();
-                continue;
+            match self.print(&mut buffers) {
+                Printed::Some => worked = stamp::monotonic_nsec(),
+                Printed::GivenUp => return,
+                // Asked to stop, and what is missing is not finished by its writer: nothing more will come.
+                Printed::Nothing if stop.is_some() => return,
+                Printed::Nothing => self.wait(ticket, worked),
             }
-            if Seq(self.slot().seq.load(Ordering::Relaxed)) >= stop || self.caught_up_for(stop) {
-                return;
-            }
-            self.wait(ticket, worked);
         }
     }
 
-    /// Asked to stop, and whatever is still missing is not finished by its writer: nothing more will come.
-    fn caught_up_for(&self, stop: Seq) -> bool {
-        stop.0 != u64::MAX
-            && self.life.core().ring().next_seq().0 <= self.slot().seq.load(Ordering::Relaxed)
+    /// The record to print next.
+    fn seq(&self) -> Seq {
+        Seq(self.slot().seq.load(Ordering::Relaxed))
     }
 
     /// Sleeps a moment, or parks.
     fn wait(&self, ticket: u32, worked: u64) {
         let core = self.life.core();
-        let seq = Seq(self.slot().seq.load(Ordering::Relaxed));
+        let seq = self.seq();
         if stamp::monotonic_nsec().saturating_sub(worked) > PARK_AFTER_NSEC && !core.has_more(seq) {
             core.kick().park(ticket, || {
-                core.has_more(seq) || self.orders.stop_at.load(Ordering::SeqCst) != u64::MAX
+                core.has_more(seq) || self.orders.stop().is_some()
             });
             return;
         }
@@ -183,8 +217,8 @@ impl Printer {
         core.kick().awake();
     }
 
-    /// Prints one batch. False: there was nothing.
-    fn print(&mut self, buffers: &mut Buffers) -> bool {
+    /// Prints one batch.
+    fn print(&mut self, buffers: &mut Buffers) -> Printed {
         let life = self.life.clone();
         let core = life.core();
         #[expect(
@@ -205,7 +239,7 @@ impl Printer {
             ENOUGH_BYTES,
         );
         if cursor == before {
-            return false;
+            return Printed::Nothing;
         }
         if !out.is_empty() {
             slot.set(flag::WRITING);
@@ -214,41 +248,57 @@ impl Printer {
             let written = self.write(slot, out.written());
             slot.clear(flag::WRITING);
             if !written {
-                return true; // abandoned, or told to stop while the sink fails
+                return Printed::GivenUp;
             }
         }
         cursor.confirm(slot, out.len() as u64);
         core.kick().progressed();
-        true
+        Printed::Some
     }
 
     /// Writes until the sink has taken all of it. While it fails the records wait in the ring, and are told as lost when
     /// the ring has gone round. False: given up.
     fn write(&mut self, slot: &ConsoleSlot, bytes: &[u8]) -> bool {
+        let orders = self.orders.clone();
         let mut done = 0;
         let mut pause = *RETRY_NSEC.start();
-        let mut told = false;
         loop {
-            let written = self.sink.write(bytes.get(done..).unwrap_or_default());
-            if self.orders.is_abandoned() {
+            let rest = bytes.get(done..).unwrap_or_default();
+            let written = self.sink.write(rest, &|| !orders.is_abandoned());
+            if orders.is_abandoned() {
                 return false;
             }
             done += written.bytes;
             let Some(errno) = written.errno else {
+                self.failing = false;
                 return true;
             };
             slot.errors.fetch_add(1, Ordering::Relaxed);
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut self.failing, true) {
                 self.tell(errno);
             }
-            if self.orders.stop_at.load(Ordering::SeqCst) != u64::MAX {
-                self.orders.stop_at(Seq(0)); // no more attempts: the console goes, what is left is not printed
-                return false;
+            if orders.stop().is_some() {
+                return false; // no more attempts: the console goes
             }
-            let kick = self.life.core().kick();
-            kick.nap(kick.ticket(), pause);
+            self.pause(pause);
             pause = (pause * 2).min(*RETRY_NSEC.end());
-            self.sink.refresh(true);
+            if self.sink.refresh(true) {
+                done = line_start(bytes, done); // a new target gets whole lines
+            }
+        }
+    }
+
+    /// Waits, whoever wakes the printers meanwhile, but not for a console that is to go.
+    fn pause(&self, nsec: u64) {
+        let end = stamp::monotonic_nsec().saturating_add(nsec);
+        let kick = self.life.core().kick();
+        loop {
+            let ticket = kick.ticket();
+            let left = end.saturating_sub(stamp::monotonic_nsec());
+            if left == 0 || self.orders.stop().is_some() || self.orders.is_abandoned() {
+                return;
+            }
+            kick.nap(ticket, left);
         }
     }
 
@@ -272,6 +322,15 @@ impl Printer {
             &payload,
         );
     }
+}
+
+/// Where the line begins that byte `at` belongs to.
+fn line_start(bytes: &[u8], at: usize) -> usize {
+    let before = bytes.get(..at).unwrap_or(bytes);
+    before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1)
 }
 
 /// Every signal, blocked for this thread and what it starts, until dropped.

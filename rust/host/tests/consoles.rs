@@ -357,3 +357,107 @@ fn a_ring_keeps_as_many_long_records_as_fit() {
     let fits = stats.data_bytes / 15_100;
     assert!(stats.records + 2 >= fits, "{} of {fits}", stats.records);
 }
+
+#[test]
+fn a_failing_console_that_is_removed_tells_it_once_and_gives_its_slot_back() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    for _ in 0..40 {
+        let full = log
+            .add_console(to_file("/dev/full".into(), Overflow::DropOldest))
+            .expect("a free slot");
+        say(&log, 1);
+        assert!(log.remove_console(&full, PATIENCE), "its thread has ended");
+        assert!(
+            full.errors() >= 1 && full.errors() < 20,
+            "{}",
+            full.errors()
+        );
+    }
+    assert_eq!(
+        log.stats().emitted,
+        80,
+        "40 records, and each failure told once"
+    );
+}
+
+#[test]
+fn of_two_that_remove_a_console_one_frees_its_slot() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    for _ in 0..200 {
+        let console = log
+            .add_console(scratch.console("old", Overflow::DropOldest))
+            .expect("a console");
+        let fresh = std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| log.remove_console(&console, PATIENCE));
+            }
+            let options = pr_host::ConsoleOptions {
+                name: Some("fresh".into()),
+                ..scratch.console("new", Overflow::DropOldest)
+            };
+            log.add_console(options).expect("a console")
+        });
+        assert!(fresh.is_alive() && fresh.is_enabled());
+        assert!(log.remove_console(&fresh, PATIENCE));
+    }
+}
+
+#[test]
+fn the_handle_of_a_removed_console_changes_nothing_of_the_next_one() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let gone = log
+        .add_console(scratch.console("gone", Overflow::DropOldest))
+        .expect("a console");
+    say(&log, 1);
+    assert!(log.remove_console(&gone, PATIENCE));
+    let next = log
+        .add_console(scratch.console("next", Overflow::DropOldest))
+        .expect("a console");
+    gone.set_level(Some(0));
+    gone.suspend();
+    say(&log, 2);
+    flush(&log);
+    assert_eq!(numbers(&scratch.read("next")), [2]);
+    assert_eq!((next.level(), next.is_enabled()), (None, true));
+    assert_eq!((gone.seq(), gone.lag(), gone.owner()), (1, 0, None));
+}
+
+#[test]
+fn a_console_is_removed_while_records_keep_coming() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                say(&log, 1);
+            }
+        });
+        for _ in 0..20 {
+            let console = log
+                .add_console(scratch.console("busy", Overflow::DropOldest))
+                .expect("a console");
+            wait_until("it prints", || console.seq() > 0 && console.lag() < 100_000);
+            assert!(log.remove_console(&console, PATIENCE));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_name_that_no_thread_can_have_is_refused_and_costs_no_slot() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    for name in ["a\0b", "", "new\nline", &"x".repeat(65)] {
+        let options = pr_host::ConsoleOptions {
+            name: Some(name.into()),
+            ..scratch.console("out", Overflow::Block)
+        };
+        let why = log.add_console(options).expect_err(name).to_string();
+        assert!(why.contains("console name"), "{why}");
+    }
+    assert!(log.consoles().is_empty());
+}

@@ -193,3 +193,83 @@ fn a_child_of_a_log_in_memory_logs_into_memory() {
     assert_eq!(numbers(&scratch.read("out")), [7]);
     assert_eq!(log.stats().emitted, 0);
 }
+
+#[test]
+fn a_child_changes_nothing_of_its_parents_log() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let console = log
+        .add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
+    say(&log, 1);
+    flush(&log);
+    let pid = fork(|| {
+        console.suspend();
+        console.set_level(Some(0));
+        log.set_level(3);
+        log.set_console_level(0);
+        log.clear();
+        i32::from(!log.remove_console(&console, PATIENCE))
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    say(&log, 2);
+    flush(&log);
+    assert_eq!(numbers(&scratch.read("out")), [1, 2]);
+    assert_eq!(
+        (log.level(), log.console_level(), log.clear_seq()),
+        (7, 6, 0)
+    );
+    assert!(console.is_enabled() && console.is_alive() && console.level().is_none());
+    let file = ForeignFile::open(&scratch.path("a.ring")).expect("a ring");
+    assert!(file.stats().expect("readable").consoles[0].enabled);
+}
+
+#[test]
+fn what_a_child_sets_before_its_first_record_holds_for_it() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let console = log
+        .add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
+    let pid = fork(|| {
+        console.set_level(Some(3));
+        say(&log, 1);
+        flush(&log);
+        i32::from(console.level() != Some(3))
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    assert_eq!(
+        numbers(&scratch.read("out")),
+        [],
+        "INFO is not printed there"
+    );
+}
+
+#[test]
+fn a_child_that_can_have_no_ring_and_no_memory_logs_nowhere_and_goes_on() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let pid = fork(|| {
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: no descriptor can be opened any more.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) };
+        // SAFETY: stderr is the child's own.
+        unsafe { libc::close(2) };
+        (0..3).for_each(|i| say(&log, i));
+        log.set_level(7);
+        say(&log, 4);
+        0
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    assert_eq!(
+        log.stats().emitted,
+        0,
+        "nothing came into the parent's ring"
+    );
+}

@@ -22,6 +22,10 @@ pub struct Core {
     record_limit: usize,
     /// How many consoles make writers wait.
     holds: AtomicU32,
+    /// What the ring drops at once while no console does.
+    retire_ahead: u32,
+    /// How many consoles there have been.
+    console_ids: AtomicU32,
     /// Wall clock minus monotonic clock, as last sampled.
     clock_offset: AtomicI64,
 }
@@ -43,6 +47,7 @@ impl Core {
         generation: u64,
         pid: u32,
     ) -> Core {
+        let retire_ahead = ring.retire_ahead();
         let half = ring.geometry().text_ring().max_text() as usize;
         Core {
             ring,
@@ -53,6 +58,8 @@ impl Core {
             pid,
             record_limit: half.min(MAX_RECORD_BYTES),
             holds: AtomicU32::new(0),
+            retire_ahead,
+            console_ids: AtomicU32::new(0),
             clock_offset: AtomicI64::new(0),
         }
     }
@@ -113,10 +120,27 @@ impl Core {
         ts_nsec.wrapping_add_signed(self.clock_offset.load(Ordering::Relaxed))
     }
 
-    /// Counts the consoles that make writers wait, after one was added, removed, suspended or resumed.
+    /// Counts the consoles that make writers wait, after one was added, removed, suspended or resumed. While there are
+    /// any, no record is dropped that need not be. Counted again until it stands: another change may come between.
     pub fn recount_holds(&self) {
-        let count = self.consoles().iter().filter(|slot| holds(slot)).count();
-        self.holds.store(count as u32, Ordering::SeqCst);
+        loop {
+            let count = self.count_holders();
+            self.holds.store(count, Ordering::SeqCst);
+            self.ring
+                .set_retire_ahead(if count == 0 { self.retire_ahead } else { 0 });
+            if self.count_holders() == count {
+                return;
+            }
+        }
+    }
+
+    fn count_holders(&self) -> u32 {
+        self.consoles().iter().filter(|slot| holds(slot)).count() as u32
+    }
+
+    /// An id for a new console, never used again in this life; from 1 on.
+    pub fn next_console_id(&self) -> u32 {
+        self.console_ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether a console makes the next writer wait: it would lose a record that it has not printed.

@@ -4,6 +4,7 @@
 use crate::control::count;
 use crate::core::Core;
 use crate::registry::ConsoleSlot;
+use crate::{stamp, thread};
 use core::sync::atomic::Ordering;
 use pr_record::{
     Format, Meta, NoSites, Out, decode, render, render_cut, render_dropped, render_torn,
@@ -29,8 +30,8 @@ pub struct Cursor {
 pub struct Style {
     /// The format of a record.
     pub format: Format,
-    /// The console's index: what its own printing logged is not printed by it.
-    pub index: u32,
+    /// The console's id: what its own printing logged is not printed by it.
+    pub id: u32,
 }
 
 impl Cursor {
@@ -67,51 +68,69 @@ pub fn batch(
     enough: usize,
 ) {
     while out.len() < enough {
-        let Read::Found { info, copied, .. } =
-            core.ring()
-                .read_valid(cursor.seq, scratch, Unfinished::Wait)
-        else {
-            return;
-        };
         let before = out.len();
         let mut next = *cursor;
-        pass_gap(core, style, &mut next, &info, out);
-        let text = scratch.get(..copied).unwrap_or_default();
-        if wanted(core, slot, style, &info) {
-            print_one(core, style, &info, text, out, before == 0);
-            next.printed += 1;
+        match core
+            .ring()
+            .read_valid(cursor.seq, scratch, Unfinished::Wait)
+        {
+            Read::NotYet { at, .. } => {
+                // Lost records at the end: told now, since nothing may follow them for long.
+                pass_gap(style, &mut next, &now_at(core, at), out);
+                if !out.is_truncated() {
+                    *cursor = next;
+                } else {
+                    out.truncate_to(before);
+                }
+                return;
+            }
+            Read::Found { info, copied, .. } => {
+                pass_gap(style, &mut next, &meta_of(core, &info), out);
+                let text = scratch.get(..copied).unwrap_or_default();
+                if wanted(core, slot, style, &info) {
+                    print_one(core, style, &info, text, out, before == 0);
+                    next.printed += 1;
+                }
+                next.seq = Seq(info.seq.0 + 1);
+                next.pos = info.end.unwrap_or(next.pos);
+            }
         }
         if out.is_truncated() && before > 0 {
             out.truncate_to(before); // it did not fit behind the others: it will begin the next batch
             return;
         }
-        next.seq = Seq(info.seq.0 + 1);
-        next.pos = info.end.unwrap_or(next.pos);
         *cursor = next;
     }
 }
 
-/// Tells what was lost between the record that was wanted and the one that was found.
-fn pass_gap(core: &Core, style: Style, cursor: &mut Cursor, found: &RecordInfo, out: &mut Out<'_>) {
-    let lost = found.seq.0.saturating_sub(cursor.seq.0);
+/// Tells what was lost between the record that was wanted and the next one that there is, or will be.
+fn pass_gap(style: Style, cursor: &mut Cursor, to: &Meta, out: &mut Out<'_>) {
+    let lost = to.seq.saturating_sub(cursor.seq.0);
     if lost == 0 {
         return;
     }
     cursor.dropped += lost;
-    render_dropped(
-        style.format,
-        out,
-        &meta_of(core, found),
-        lost,
-        cursor.seq.0,
-        found.seq.0 - 1,
-    );
+    render_dropped(style.format, out, to, lost, cursor.seq.0, to.seq - 1);
+    cursor.seq = Seq(to.seq);
+}
+
+/// What a notice says about a record that does not exist yet.
+fn now_at(core: &Core, seq: Seq) -> Meta {
+    let ts_nsec = stamp::monotonic_nsec();
+    Meta {
+        seq: seq.0,
+        ts_nsec,
+        wall_nsec: core.wall_nsec(ts_nsec),
+        pid: core.pid(),
+        tid: thread::tid(),
+        ..Meta::default()
+    }
 }
 
 /// Whether the console prints the record: severe enough, and not born of its own printing.
 fn wanted(core: &Core, slot: &ConsoleSlot, style: Style, info: &RecordInfo) -> bool {
     let level = slot.effective_level(core.control().console_level.load(Ordering::Relaxed));
-    u64::from(info.level) <= level && info.aux != u64::from(style.index) + 1
+    u64::from(info.level) <= level && info.aux != u64::from(style.id)
 }
 
 /// Renders one record; where it is the first of a batch it is cut to the room there is.

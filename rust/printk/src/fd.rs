@@ -10,11 +10,13 @@ pub struct Written {
     pub errno: Option<i32>,
 }
 
-/// Writes all of `bytes`, however many calls it takes. Blocks as long as the descriptor does: for printer threads.
-pub fn write_all(fd: libc::c_int, bytes: &[u8]) -> Written {
+/// Writes all of `bytes`, however many calls it takes, as long as `go_on`. Blocks as long as the descriptor does: for
+/// printer threads.
+pub fn write_all(fd: libc::c_int, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..)
         && !rest.is_empty()
+        && go_on()
     {
         // SAFETY: `rest` is valid for reads of its length.
         let wrote = unsafe { libc::write(fd, rest.as_ptr().cast(), rest.len()) };
@@ -42,6 +44,13 @@ pub fn write_all(fd: libc::c_int, bytes: &[u8]) -> Written {
         bytes: done,
         errno: None,
     }
+}
+
+/// Says a line on stderr, as far as that takes it: what cannot be said is not worth dying for.
+pub fn say_on_stderr(line: &str) {
+    let bytes = line.as_bytes();
+    // SAFETY: valid for reads of its length.
+    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
 }
 
 /// Waits, at most a tenth of a second, until `fd` takes bytes.

@@ -3,7 +3,6 @@
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::{stamp, thread};
-use core::mem::MaybeUninit;
 use pr_record::{Encoded, Payload, encode};
 use pr_ring::writer::Info;
 use pr_ring::{Lpos, Refused};
@@ -12,8 +11,10 @@ use pr_ring::{Lpos, Refused};
 pub const FLAG_NEWLINE: u8 = 2;
 /// A user program's record.
 pub const FACILITY_USER: u8 = 1;
-/// Records up to this size are encoded in a small buffer, which costs no stack probes.
-const SMALL_BYTES: usize = 1024;
+/// Records up to this size are encoded in a buffer that costs next to nothing to clear.
+const SMALL_BYTES: usize = 512;
+/// And up to this size in one without stack probes.
+const MEDIUM_BYTES: usize = 4096;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,23 +52,33 @@ impl Core {
             level: stamp.level,
             facility: FACILITY_USER,
             flags: FLAG_NEWLINE,
-            aux: thread::prints_for().map_or(0, |index| u64::from(index) + 1),
+            aux: thread::prints_for().map_or(0, u64::from),
             owner: 0,
         };
-        let mut buffer = MaybeUninit::<[u8; SMALL_BYTES]>::uninit();
-        // SAFETY: `encode` only writes to the buffer, and what is read of it is what was written; any byte is a `u8`.
-        let buffer = unsafe { buffer.assume_init_mut() };
+        let mut buffer = [0; SMALL_BYTES];
         let small = buffer
             .get_mut(..self.record_limit().min(SMALL_BYTES))
             .unwrap_or_default();
         let Encoded { len, truncated } = encode(payload, small);
         if truncated {
-            return self.store_large(&info, payload);
+            return self.store_medium(&info, payload);
         }
         self.put(&info, buffer.get(..len).unwrap_or_default())
     }
 
     /// A record that the small buffer did not hold.
+    #[cold]
+    #[inline(never)]
+    fn store_medium(&self, info: &Info, payload: &Payload<'_>) -> Stored {
+        let mut buffer = [0; MEDIUM_BYTES];
+        let Encoded { len, truncated } = encode(payload, &mut buffer);
+        if truncated || len > self.record_limit() {
+            return self.store_large(info, payload);
+        }
+        self.put(info, buffer.get(..len).unwrap_or_default())
+    }
+
+    /// A record that may have to be cut.
     #[cold]
     #[inline(never)]
     fn store_large(&self, info: &Info, payload: &Payload<'_>) -> Stored {

@@ -17,7 +17,7 @@ struct State {
     depth: AtomicU32,
     /// The generation in which `tid` was asked: a forked child must ask again.
     generation: AtomicU64,
-    /// The console whose printing this thread does, plus one; 0: none.
+    /// The id of the console whose printing this thread does; 0: none.
     prints_for: AtomicU32,
     spare: [AtomicU32; 3],
 }
@@ -168,13 +168,13 @@ pub fn forget_nesting() {
     state().depth.store(0, Ordering::Relaxed);
 }
 
-/// From now on this thread prints for console `index`.
-pub fn print_for(index: u32) {
-    state().prints_for.store(index + 1, Ordering::Relaxed);
+/// From now on this thread prints for the console with this id (from 1 on).
+pub fn print_for(id: u32) {
+    state().prints_for.store(id, Ordering::Relaxed);
 }
 
-/// The console that this thread prints for.
+/// The id of the console that this thread prints for.
 #[inline]
 pub fn prints_for() -> Option<u32> {
-    state().prints_for.load(Ordering::Relaxed).checked_sub(1)
+    Some(state().prints_for.load(Ordering::Relaxed)).filter(|id| *id != 0)
 }

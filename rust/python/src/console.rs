@@ -11,7 +11,7 @@ use pr_host::{ConsoleOptions, Log};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// One console of a log: a sink, a format, a level, and a place in the ring. Made by `Log.add_console`.
 ///
@@ -139,11 +139,11 @@ impl Console {
         let Some(log) = self.log() else {
             return Ok(false);
         };
-        // What takes long is done in slices, so that Ctrl-C is noticed; what is left is then quick.
-        let start = Instant::now();
-        flush(py, &self.console, timeout.0)?;
-        let left = timeout.0.saturating_sub(start.elapsed());
-        Ok(py.detach(|| log.remove_console(&self.console, left)))
+        // In slices, so that Ctrl-C is noticed; its exception comes when the console is gone.
+        log.begin_removal(&self.console);
+        let waited = logs::wait(py, timeout.0, |slice| self.console.has_stopped(slice));
+        let ended = py.detach(|| log.remove_console(&self.console, Duration::ZERO));
+        waited.map(|_| ended)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

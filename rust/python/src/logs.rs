@@ -116,15 +116,10 @@ pub fn flush(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<bool> {
     wait(py, timeout, |slice| log.flush_until(target, slice))
 }
 
-/// Flushes what there is, then closes: within `timeout` together. A signal's exception comes after the closing.
+/// Closes; its consoles print what there is, within `timeout` together.
 pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
-    if log.is_closed() {
-        return Ok(());
-    }
-    let start = Instant::now();
-    let flushed = flush(py, log, timeout);
-    py.detach(|| log.close(timeout.saturating_sub(start.elapsed())));
-    flushed.map(|_| ())
+    py.detach(|| log.close(timeout));
+    py.check_signals()
 }
 
 /// The orderly exit of all logs of this process, within `timeout` together.

@@ -12,7 +12,8 @@ use crate::sync::{Pair, Word, acquire};
 pub struct Ring<M: Memory> {
     memory: M,
     geometry: Geometry,
-    retire_ahead: u32,
+    /// How many old records may be dropped at once; a setting, so without order.
+    retire_ahead: Word,
     /// Where this handle's search for the last finalized record last ended; only a hint.
     next_seq_hint: Word,
 }
@@ -22,14 +23,24 @@ impl<M: Memory> Ring<M> {
     /// needed; at most 32, and at most a 64th of the descriptors, take effect. None if the processor lacks the
     /// instruction that the head needs.
     pub fn new(memory: M, geometry: Geometry, retire_ahead: u32) -> Option<Ring<M>> {
-        let most = u32::try_from(geometry.descriptors() / 64).unwrap_or(limit::RETIRE_AHEAD);
-        let retire_ahead = retire_ahead.min(limit::RETIRE_AHEAD).min(most);
-        Pair::supported().then(|| Ring {
+        if !Pair::supported() {
+            return None;
+        }
+        let ring = Ring {
             memory,
             geometry,
-            retire_ahead,
+            retire_ahead: Word::new(0),
             next_seq_hint: Word::new(0),
-        })
+        };
+        ring.set_retire_ahead(retire_ahead);
+        Some(ring)
+    }
+
+    /// Changes how many old records may be dropped at once, within the same bounds; 0 while none may be dropped that need
+    /// not be.
+    pub fn set_retire_ahead(&self, records: u32) {
+        let most = u64::from(limit::RETIRE_AHEAD).min(self.geometry.descriptors() / 64);
+        self.retire_ahead.set(u64::from(records).min(most));
     }
 
     /// The memory.
@@ -46,7 +57,7 @@ impl<M: Memory> Ring<M> {
 
     /// How many old records are dropped at once.
     pub fn retire_ahead(&self) -> u32 {
-        self.retire_ahead
+        self.retire_ahead.get() as u32
     }
 
     /// Reservations refused for want of a descriptor.

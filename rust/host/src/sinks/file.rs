@@ -52,17 +52,21 @@ fn append_to(path: &Path) -> std::io::Result<OsFile> {
 }
 
 impl Sink for File {
-    fn write(&mut self, bytes: &[u8]) -> Written {
-        write_all(self.file.as_raw_fd(), bytes)
+    fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
+        write_all(self.file.as_raw_fd(), bytes, go_on)
     }
 
-    fn refresh(&mut self, force: bool) {
-        // What cannot be opened now is tried again; meanwhile the old file takes the records, as it did before.
-        if (force || !self.is_current())
-            && let Ok(file) = append_to(&self.path)
-        {
-            self.identity = identity_of(file.metadata());
-            self.file = file;
+    fn refresh(&mut self, force: bool) -> bool {
+        if !force && self.is_current() {
+            return false;
         }
+        // What cannot be opened now is tried again; meanwhile the old file takes the records, as it did before.
+        let Ok(file) = append_to(&self.path) else {
+            return false;
+        };
+        let before = self.identity;
+        self.identity = identity_of(file.metadata());
+        self.file = file;
+        self.identity != before
     }
 }

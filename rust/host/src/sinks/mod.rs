@@ -20,11 +20,12 @@ pub enum SinkSpec {
 
 /// An open sink. Only the console's printer writes to it.
 pub(crate) trait Sink: Send {
-    /// Writes whole records. Blocks as long as the target does.
-    fn write(&mut self, bytes: &[u8]) -> Written;
+    /// Writes whole records, as long as `go_on`. Blocks as long as the target does.
+    fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written;
 
-    /// Looks whether the target must be opened anew, and does so. `force`: in any case.
-    fn refresh(&mut self, force: bool);
+    /// Looks whether the target must be opened anew, and does so. `force`: in any case. True: it is another target now,
+    /// which has nothing of what the old one took.
+    fn refresh(&mut self, force: bool) -> bool;
 }
 
 impl SinkSpec {

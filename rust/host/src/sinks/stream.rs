@@ -25,9 +25,11 @@ impl Stream {
 }
 
 impl Sink for Stream {
-    fn write(&mut self, bytes: &[u8]) -> Written {
-        write_all(self.0.as_raw_fd(), bytes)
+    fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
+        write_all(self.0.as_raw_fd(), bytes, go_on)
     }
 
-    fn refresh(&mut self, _force: bool) {}
+    fn refresh(&mut self, _force: bool) -> bool {
+        false
+    }
 }

@@ -91,16 +91,17 @@ unsafe fn replace_16(words: *mut Pair, old: (u64, u64), new: (u64, u64)) -> bool
 #[inline(always)]
 unsafe fn replace_16(words: *mut Pair, old: (u64, u64), new: (u64, u64)) -> bool {
     let replaced: u8;
-    // SAFETY: the caller's promise; rbx, which the compiler keeps for itself, is put back before the end.
+    // SAFETY: the caller's promise; rbx, which the compiler keeps for itself, is put back before the end. The registers
+    // are named, so that none of them is rbx.
     unsafe {
         core::arch::asm!(
-            "xchg {new_low}, rbx",
-            "lock cmpxchg16b [{words}]",
-            "mov rbx, {new_low}",
-            "sete {replaced}",
-            new_low = inout(reg) new.0 => _,
-            words = in(reg) words,
-            replaced = out(reg_byte) replaced,
+            "xchg rsi, rbx",
+            "lock cmpxchg16b [rdi]",
+            "mov rbx, rsi",
+            "sete r8b",
+            inout("rsi") new.0 => _,
+            in("rdi") words,
+            out("r8b") replaced,
             inout("rax") old.0 => _,
             inout("rdx") old.1 => _,
             in("rcx") new.1,
