@@ -32,6 +32,9 @@ pub fn open(
         }
     };
     tally.add(&tally.stored);
+    if seed.is_multiple_of(32) && caller_id != crate::signal::CALLER {
+        thread::yield_now(); // stopped before a byte is written
+    }
     let mut text = [0; LONGEST];
     let text = text.get_mut(..len)?;
     fill(seed, 0, text);
