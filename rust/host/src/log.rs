@@ -622,3 +622,51 @@ fn own_path(options: &LogOptions, name: &str) -> Option<PathBuf> {
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::SinkSpec;
+    use pr_record::Format;
+    use pr_ring::writer::Info;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_flush_and_a_removal_pass_a_lost_record_that_is_the_newest() {
+        let options = LogOptions {
+            path: None,
+            directory: None,
+            name: Some("lost".into()),
+            size_bytes: 256 * 1024,
+            avg_record: 128,
+            level: 7,
+            console_level: 7,
+            argv: None,
+        };
+        let log = Log::open(options).expect("a log");
+        let console = log
+            .add_console(ConsoleOptions {
+                sink: SinkSpec::File("/dev/null".into()),
+                name: None,
+                level: None,
+                format: Format::Text,
+                replay: false,
+                overflow: Overflow::DropOldest,
+                block_timeout: PATIENCE,
+            })
+            .expect("a console");
+        let ring = log.life().core().ring();
+        let held = ring.reserve_ticket(100, &Info::default()).expect("room");
+        let long = "x".repeat(8000);
+        let payload = Payload {
+            event: &long,
+            ..Payload::default()
+        };
+        while log.emit(6, &payload, None) == Emit::Stored {}
+        ring.finalize(held);
+        assert!(log.flush_until(log.flush_target(), PATIENCE));
+        assert_eq!((console.lag(), log.stats().failed), (0, 1));
+        assert!(log.remove_console(&console, PATIENCE));
+    }
+}

@@ -126,12 +126,9 @@ impl Reader {
     /// The number of the first record there is at or after `seq`: what was overwritten before is not lost.
     fn first_from(&self, py: Python<'_>, seq: u64) -> PyResult<u64> {
         let mut buffer = Vec::new();
-        match self
-            .place
-            .records(py)?
-            .next(seq, &mut buffer)
-            .map_err(|why| errors::from_host(py, why))?
-        {
+        let records = self.place.records(py)?;
+        let found = py.detach(|| records.next(seq, &mut buffer));
+        match found.map_err(|why| errors::from_host(py, why))? {
             Next::Record { meta, .. } => Ok(meta.seq),
             Next::NotYet { .. } | Next::Ended { .. } => Ok(seq),
         }
@@ -139,16 +136,29 @@ impl Reader {
 
     fn look(&self, py: Python<'_>, losses: Losses) -> PyResult<Look> {
         let records = self.place.records(py)?;
-        let mut at = self.at();
+        let (next, mut at) = loop {
+            let (seq, mut buffer) = {
+                let mut at = self.at();
+                (at.seq, std::mem::take(&mut at.buffer))
+            };
+            // A file is read by system calls, and one that was damaged on purpose by many: not with the interpreter held,
+            // and so not with the place locked either.
+            let next = match &self.place {
+                Place::Log(_) => records.next(seq, &mut buffer),
+                Place::File(_) => py.detach(|| records.next(seq, &mut buffer)),
+            };
+            let mut at = self.at();
+            at.buffer = buffer;
+            if at.seq == seq {
+                break (next.map_err(|why| errors::from_host(py, why))?, at);
+            } // another thread has read this one meanwhile
+        };
         let At {
             seq,
             lost,
             torn,
             buffer,
         } = &mut *at;
-        let next = records
-            .next(*seq, buffer)
-            .map_err(|why| errors::from_host(py, why))?;
         let Next::Record {
             meta,
             torn: is_torn,
