@@ -1,5 +1,7 @@
 //! A log: the parts assembled. A ring in a file or in memory, its consoles, and what a fork makes of them.
 
+mod child;
+
 use crate::console::{Console, ConsoleOptions, Overflow, nanos};
 use crate::error::Error;
 use crate::fork::Listed;
@@ -9,12 +11,10 @@ use crate::mapping::{Existing, Identity, RingMap};
 use crate::plan::Plan;
 use crate::stats::Stats;
 use pr_printk::Core;
-use pr_printk::fd::say_on_stderr;
 use pr_printk::registry::ConsoleSlot;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
@@ -465,89 +465,6 @@ impl Log {
         }
         self.life().map().mark_clean();
         self.life().map().release();
-    }
-
-    /// A forked child's first record: begins a life of its own.
-    #[cold]
-    #[inline(never)]
-    fn revive(&self) -> Option<&Life> {
-        let generation = thread::begin_generation();
-        while self.life().core().generation() != generation {
-            if self.stillborn.load(Ordering::SeqCst) == generation {
-                return None;
-            }
-            let other = self.reviving.load(Ordering::SeqCst);
-            let first = other != generation
-                && self
-                    .reviving
-                    .compare_exchange(other, generation, Ordering::SeqCst, Ordering::SeqCst)
-                    .is_ok();
-            if first {
-                // Whatever happens in there, other threads of this child do not wait for it in vain.
-                let born = std::panic::catch_unwind(AssertUnwindSafe(|| self.begin_child_life()));
-                if !matches!(born, Ok(true)) {
-                    self.stillborn.store(generation, Ordering::SeqCst);
-                }
-            } else {
-                std::thread::yield_now(); // another thread of this child is at it
-            }
-        }
-        Some(self.life())
-    }
-
-    /// False: there is neither a file nor memory for it.
-    fn begin_child_life(&self) -> bool {
-        pr_printk::barrier::prepare();
-        let (pid, argv) = (std::process::id(), self.options.argv.clone());
-        let path = self.child_path(self.life().map().path());
-        let made = make_map(path.as_deref(), &self.plan, &self.name, argv.clone()).or_else(|why| {
-            say_on_stderr(&format!(
-                "printk_ring: {why}; the child {pid} logs into memory\n"
-            ));
-            make_map(None, &self.plan, &self.name, argv)
-        });
-        let life = match made.and_then(|map| Life::begin(map, self.level(), self.console_level())) {
-            Ok(life) => life,
-            Err(why) => {
-                // Nowhere rather than into the parent's ring.
-                say_on_stderr(&format!(
-                    "printk_ring: {why}; the child {pid} logs nowhere\n"
-                ));
-                return false;
-            }
-        };
-        self.lives.lock().push(life.clone());
-        self.life
-            .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
-        let gone = self.prune(self.options.path.as_deref());
-        gone.iter().for_each(|gone| self.tell_removed(gone));
-        self.revive_consoles(&life);
-        true
-    }
-
-    /// The consoles go on in the child; one that cannot is not the child's.
-    fn revive_consoles(&self, life: &Arc<Life>) {
-        for console in self.consoles() {
-            if let Err(why) = console.revive(life) {
-                let (name, pid) = (console.name(), std::process::id());
-                say_on_stderr(&format!(
-                    "printk_ring: console {name}: {why}; the child {pid} does not have it\n"
-                ));
-                self.remove_console(&console, Duration::ZERO);
-            }
-        }
-    }
-
-    /// Where a forked child's ring is to be.
-    fn child_path(&self, parent: Option<&Path>) -> Option<PathBuf> {
-        let parent = parent?;
-        if self.options.directory.is_some() {
-            return own_path(&self.options, &self.name);
-        }
-        let first = self.options.path.as_deref().unwrap_or(parent);
-        let mut name = first.as_os_str().to_owned();
-        name.push(format!(".fork-{}", std::process::id()));
-        Some(absolute(Path::new(&name)))
     }
 }
 
