@@ -313,7 +313,9 @@ mod tests {
             let _ = returns.recv_timeout(core::time::Duration::from_millis(300));
             Ok(fd)
         });
-        assert!(held.expect("held").is_held());
+        // Kept until the child has looked: another test could be given the number otherwise.
+        let held = held.expect("held");
         assert!(!forker.join().expect("no panic"), "the child has it");
+        assert!(held.is_held());
     }
 }
