@@ -68,7 +68,7 @@ if [ "${1:-}" = --broken ]; then
         'if head.reopenable {
             // The compare-exchange' 'if false {
             // The compare-exchange'
-    broken "a commit does not notice that it is not the newest" "$seconds" writer.rs \
+    broken "a commit does not notice that it is not the newest" "$seconds" commit.rs \
         '        // A newer record was there before C was set: nobody else will finalize this one.
         self.finalize_state(ticket.id);' ''
     broken "a refusal is not counted" "$seconds" writer.rs \

@@ -1,7 +1,7 @@
 //! Timings of what cannot be timed from Python: yardsticks, and the bare ring.
 
 use crate::bare::BareRing;
-use pr_ring::writer::Info;
+use pr_ring::Info;
 use pr_ring::{Geometry, Read, Region, Ring, Seq, Unfinished};
 use std::hint::black_box;
 use std::sync::Barrier;

@@ -545,7 +545,7 @@ mod tests {
     use super::*;
     use crate::sinks::SinkSpec;
     use pr_record::Format;
-    use pr_ring::writer::Info;
+    use pr_ring::Info;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -4,7 +4,7 @@ use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::{stamp, thread};
 use pr_record::{Encoded, Payload, encode};
-use pr_ring::writer::Info;
+use pr_ring::Info;
 use pr_ring::{Lpos, Refused};
 
 /// The record's text ended its line: always so for a record that is complete.

@@ -2,8 +2,8 @@
 
 use crate::errors;
 use pr_host::BareRing;
+use pr_ring::Info;
 use pr_ring::layout::limit;
-use pr_ring::writer::Info;
 use pr_ring::{Geometry, Read, Seq, Ticket, Unfinished};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

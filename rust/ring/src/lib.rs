@@ -18,7 +18,10 @@
 //! | [`blocks`] | the text ring: sizes, the wrap rule, where a block's bytes are |
 //! | [`recycle`] | pushing the two tails: who may be dropped, and in which order that is told |
 //! | [`head`] | the fused word: number and space are taken in one compare-exchange |
-//! | [`writer`] | reserve, reopen, commit, finalize |
+//! | [`ticket`] | a record in the making |
+//! | [`writer`] | reserve and fill |
+//! | [`commit`] | commit and finalize |
+//! | [`reopen`] | the newest record is taken back and made longer |
 //! | [`reader`] | what a reader may return, over any [`reader::Source`] |
 //!
 //! # States
@@ -46,6 +49,7 @@
 extern crate std;
 
 pub mod blocks;
+pub mod commit;
 pub mod error;
 pub mod head;
 pub mod ids;
@@ -53,10 +57,12 @@ pub mod layout;
 pub mod memory;
 pub mod reader;
 pub mod recycle;
+pub mod reopen;
 mod ring;
 pub mod slots;
 pub mod state;
 pub mod sync;
+pub mod ticket;
 pub mod writer;
 
 pub use error::Refused;
@@ -65,4 +71,4 @@ pub use layout::Geometry;
 pub use memory::{Memory, Region};
 pub use reader::{Read, RecordInfo, Source, Unfinished};
 pub use ring::Ring;
-pub use writer::{Info, Reservation, Ticket};
+pub use ticket::{Info, Reservation, Ticket};

@@ -4,7 +4,7 @@ mod heap;
 
 use heap::HeapRing;
 use pr_ring::reader::Read;
-use pr_ring::writer::{Info, Ticket};
+use pr_ring::{Info, Ticket};
 use pr_ring::{Seq, Unfinished};
 use serde_json::Value;
 use std::collections::HashMap;
