@@ -164,7 +164,14 @@ impl Console {
     /// Who prints on it at this moment.
     pub fn owner(&self) -> Option<&'static str> {
         let place = self.place();
-        (place.listed && place.slot().has(flag::WRITING)).then_some("printer")
+        let owner = place.slot().owner.seen();
+        match owner.priority() {
+            _ if !place.listed => None,
+            0 => None,
+            1 => Some("printer"),
+            2 => Some("emergency"),
+            _ => Some("panic"),
+        }
     }
 
     /// Its own level; None: that of the log.
@@ -343,6 +350,13 @@ fn begin(
     };
     let slot = place.slot();
     slot.describe(name, &options.sink.target(), level, seq.0, pos.0);
+    let style = Style {
+        format: options.format,
+        id: life.core().next_console_id(),
+    };
+    let port = life.port(index);
+    port.assign(style, sink.class());
+    port.set_fd(sink.fd().unwrap_or(-1));
     let blocks = if options.overflow == Overflow::Block {
         flag::BLOCKS
     } else {
@@ -350,14 +364,10 @@ fn begin(
     };
     let paused = if suspended { flag::SUSPENDED } else { 0 };
     slot.set(flag::ENABLED | flag::ALIVE | blocks | paused);
-    let style = Style {
-        format: options.format,
-        id: life.core().next_console_id(),
-    };
     let printer = Printer {
         life: life.clone(),
         index,
-        style,
+        id: style.id,
         orders,
         sink,
         name: name.to_owned(),

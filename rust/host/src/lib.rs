@@ -39,6 +39,7 @@ pub mod log;
 pub mod mapping;
 pub mod options;
 pub mod plan;
+mod port;
 mod printer;
 pub mod reader;
 pub mod sinks;

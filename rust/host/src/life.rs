@@ -1,8 +1,11 @@
 //! One life of a log: the memory of one ring and the core that works on it. A forked child begins another one.
 
 use crate::error::Error;
+use crate::fork::Listed;
 use crate::mapping::{RingMap, SectionKind};
+use crate::port::{PORT_BYTES, PortMemory};
 use pr_printk::control::Control;
+use pr_printk::port::Port;
 use pr_printk::registry::{ConsoleSlot, SLOTS};
 use pr_printk::{Core, stamp, thread};
 use pr_ring::Ring;
@@ -21,6 +24,9 @@ pub struct Life {
     core: Core,
     map: RingMap,
     clock_sampled: AtomicU64,
+    /// The memory behind the core's ports: one a slot of the table that was ever used.
+    #[expect(clippy::vec_box, reason = "the core points into the boxes")]
+    ports: Listed<Vec<Box<PortMemory>>>,
 }
 
 impl Life {
@@ -62,6 +68,7 @@ impl Life {
             core,
             map,
             clock_sampled: AtomicU64::new(0),
+            ports: Listed::new(Vec::new()),
         });
         life.sample_clocks();
         crate::fork::watch(Arc::downgrade(&life));
@@ -77,6 +84,25 @@ impl Life {
     /// The memory.
     pub fn map(&self) -> &RingMap {
         &self.map
+    }
+
+    /// The port of slot `index`, made at its first use. By whoever has claimed the slot.
+    pub(crate) fn port(&self, index: usize) -> &Port {
+        if let Some(port) = self.core.port(index) {
+            return port;
+        }
+        let memory = PortMemory::new();
+        let port = NonNull::from(&memory.port);
+        self.ports.lock().push(memory);
+        // SAFETY: the box is kept in `ports`, which outlives the core's users (they hold this life).
+        unsafe { self.core.give_port(index, port) };
+        // SAFETY: as above.
+        unsafe { port.as_ref() }
+    }
+
+    /// Bytes of the memory that consoles work in.
+    pub(crate) fn console_bytes(&self) -> usize {
+        self.ports.lock().len() * PORT_BYTES
     }
 
     /// Samples what the clocks differ by, unless that was done a moment ago.

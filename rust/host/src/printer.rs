@@ -1,18 +1,22 @@
-//! A console's printer: a thread of its own that takes records from the ring, renders them, and writes them. It allocates
-//! nothing per record and never touches the interpreter.
+//! A console's printer: a thread of its own that owns the console as long as there is something to print, and writes. It
+//! allocates nothing per record and never touches the interpreter.
 
 use crate::life::Life;
 use crate::sinks::Sink;
-use pr_printk::core::MAX_RECORD_BYTES;
-use pr_printk::emit::{Cursor, Style, batch};
-use pr_printk::fd::errno;
+use pr_printk::core::direct;
+use pr_printk::emit::Want;
+use pr_printk::fd::{ATOMIC_BYTES, Written, errno};
+use pr_printk::owner::Priority;
+use pr_printk::port::class;
+use pr_printk::print::{Hold, Printed};
 use pr_printk::registry::{ConsoleSlot, flag};
 use pr_printk::store::Stamp;
 use pr_printk::{stamp, thread};
-use pr_record::{Level, Out, Payload};
+use pr_record::{Level, Payload};
 use pr_ring::{Lpos, Seq};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Between two looks while there is work: delivery takes half of this on average, for 2 % of a processor.
 const POLL_NSEC: u64 = 1_000_000;
@@ -22,9 +26,8 @@ const PARK_AFTER_NSEC: u64 = 200_000_000;
 const RETRY_NSEC: std::ops::RangeInclusive<u64> = 10_000_000..=1_000_000_000;
 /// A batch is written when it has this many bytes.
 const ENOUGH_BYTES: usize = 64 * 1024;
-/// Room for the longest record in the most verbose format: a newline becomes a line with its prefix, a control character
-/// six bytes.
-pub(crate) const BUFFER_BYTES: usize = 1024 * 1024;
+/// The longest that printers stay out of an emergency section in which nothing is logged.
+const EMERGENCY_PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
 const WAKE_AT_PART: u64 = 4;
 
@@ -94,7 +97,8 @@ impl Orders {
 pub(crate) struct Printer {
     pub(crate) life: Arc<Life>,
     pub(crate) index: usize,
-    pub(crate) style: Style,
+    /// The console's id.
+    pub(crate) id: u32,
     pub(crate) orders: Arc<Orders>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) name: String,
@@ -104,19 +108,17 @@ pub(crate) struct Printer {
 
 /// What a look at the ring came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Printed {
+enum Round {
     /// There was nothing.
     Nothing,
     /// Records were passed.
     Some,
-    /// The thread was given up, or the sink fails and the console goes.
+    /// Somebody more urgent prints.
+    Out,
+    /// The sink refused.
+    Failed(i32),
+    /// The thread was given up.
     GivenUp,
-}
-
-/// The buffers of a printer, allocated once.
-struct Buffers {
-    text: Vec<u8>,
-    scratch: Vec<u8>,
 }
 
 /// Sets the end mark however the thread ends.
@@ -127,7 +129,7 @@ impl Drop for Finish {
         let Finish(life, orders, index) = self;
         let core = life.core();
         if let Some(slot) = core.consoles().get(*index) {
-            slot.clear(flag::ALIVE | flag::WRITING); // while it still is this console's
+            slot.clear(flag::ALIVE); // while it still is this console's
             if !orders.end_as(FINISHED) {
                 slot.clear(u64::MAX);
             }
@@ -160,12 +162,15 @@ impl Printer {
 
     fn run(mut self) {
         let _finish = Finish(self.life.clone(), self.orders.clone(), self.index);
-        thread::print_for(self.style.id);
-        let mut buffers = Buffers {
-            text: vec![0; BUFFER_BYTES],
-            scratch: vec![0; MAX_RECORD_BYTES],
-        };
+        thread::print_for(self.id);
+        self.print_until_told();
+        self.withdraw();
+    }
+
+    /// Prints until the console goes.
+    fn print_until_told(&mut self) {
         let mut worked = stamp::monotonic_nsec();
+        let mut pause = *RETRY_NSEC.start();
         loop {
             let ticket = self.life.core().kick().ticket();
             if self.orders.is_abandoned() {
@@ -176,18 +181,42 @@ impl Printer {
             if stop.is_some_and(|stop| self.seq() >= stop) {
                 return;
             }
-            if stop.is_none() && self.slot().has(flag::SUSPENDED) {
-                self.life.core().kick().rest(ticket);
+            if stop.is_none() && self.must_stay_out(ticket) {
                 continue;
             }
-            match self.print(&mut buffers) {
-                Printed::Some => worked = stamp::monotonic_nsec(),
-                Printed::GivenUp => return,
-                // Asked to stop, and what is missing is not finished by its writer: nothing more will come.
-                Printed::Nothing if stop.is_some() => return,
-                Printed::Nothing => self.wait(ticket, worked),
+            match self.round() {
+                Round::Some => {
+                    (worked, pause) = (stamp::monotonic_nsec(), *RETRY_NSEC.start());
+                    self.failing = false;
+                }
+                Round::GivenUp => return,
+                // Asked to stop, and what is missing is not finished by its writer: nothing more will come. Or the sink
+                // takes nothing: no more attempts.
+                Round::Nothing | Round::Failed(_) if stop.is_some() => return,
+                Round::Nothing => self.wait(ticket, worked),
+                Round::Out => self.life.core().kick().nap(ticket, POLL_NSEC),
+                Round::Failed(_) => {
+                    self.pause(pause);
+                    pause = (pause * 2).min(*RETRY_NSEC.end());
+                }
             }
         }
+    }
+
+    /// Rests where nobody is to print, or not this thread: suspended, or an emergency section is open.
+    fn must_stay_out(&self, ticket: u32) -> bool {
+        let core = self.life.core();
+        if self.slot().has(flag::SUSPENDED) || core.direct() & direct::SUSPENDED != 0 {
+            core.kick().rest(ticket);
+            return true;
+        }
+        if !core.in_emergency() {
+            return false;
+        }
+        // A section that stays open and says nothing must not hold up the rest for ever.
+        let before = self.seq();
+        core.kick().nap(ticket, EMERGENCY_PATIENCE_NSEC);
+        core.kick().ticket() != ticket || self.seq() != before
     }
 
     /// The record to print next.
@@ -217,74 +246,87 @@ impl Printer {
         core.kick().awake();
     }
 
-    /// Prints one batch.
-    fn print(&mut self, buffers: &mut Buffers) -> Printed {
+    /// Owns the console for one batch.
+    fn round(&mut self) -> Round {
         let life = self.life.clone();
         let core = life.core();
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the index was given out by the table"
-        )]
-        let slot = &core.consoles()[self.index];
-        let mut cursor = Cursor::of(slot);
-        let before = cursor;
-        let mut out = Out::new(&mut buffers.text);
-        batch(
-            core,
-            slot,
-            self.style,
-            &mut cursor,
-            &mut buffers.scratch,
-            &mut out,
-            ENOUGH_BYTES,
-        );
-        if cursor == before {
-            return Printed::Nothing;
+        if !core.has_more(self.seq()) {
+            return Round::Nothing;
         }
-        if !out.is_empty() {
-            slot.set(flag::WRITING);
-            self.sink
-                .refresh(self.orders.reopen.swap(false, Ordering::SeqCst));
-            let written = self.write(slot, out.written());
-            slot.clear(flag::WRITING);
-            if !written {
-                return Printed::GivenUp;
+        let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {
+            return Round::Out;
+        };
+        let force = self.orders.reopen.swap(false, Ordering::SeqCst) || self.failing;
+        self.refresh(&mut hold, force);
+        let printed = self.print(&mut hold);
+        drop(hold);
+        match printed {
+            Printed::Nothing => Round::Nothing,
+            Printed::Some => Round::Some,
+            Printed::Lost => Round::Out,
+            Printed::Failed(_) if self.orders.is_abandoned() => Round::GivenUp,
+            Printed::Failed(errno) => {
+                self.slot().errors.fetch_add(1, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.failing, true) {
+                    self.tell(errno);
+                }
+                Round::Failed(errno)
             }
         }
-        cursor.confirm(slot, out.len() as u64);
-        core.kick().progressed();
-        Printed::Some
     }
 
-    /// Writes until the sink has taken all of it. While it fails the records wait in the ring, and are told as lost when
-    /// the ring has gone round. False: given up.
-    fn write(&mut self, slot: &ConsoleSlot, bytes: &[u8]) -> bool {
-        let orders = self.orders.clone();
-        let mut done = 0;
-        let mut pause = *RETRY_NSEC.start();
-        loop {
-            let rest = bytes.get(done..).unwrap_or_default();
-            let written = self.sink.write(rest, &|| !orders.is_abandoned());
+    /// Opens the sink anew where that must be. A new target gets whole records.
+    fn refresh(&mut self, hold: &mut Hold<'_>, force: bool) {
+        let sink = &mut self.sink;
+        let changed = hold.unsafely(|port| {
+            let changed = sink.refresh(force);
+            if changed {
+                port.set_fd(sink.fd().unwrap_or(-1));
+            }
+            changed
+        });
+        if changed == Some(true) {
+            hold.restart();
+        }
+    }
+
+    fn print(&mut self, hold: &mut Hold<'_>) -> Printed {
+        // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
+        let piece = match hold.port().class() {
+            class::MEMORY | class::FILE => usize::MAX,
+            _ => ATOMIC_BYTES,
+        };
+        let slot = hold.slot();
+        let wanted = || slot.owner.is_wanted();
+        let want = Want {
+            enough: ENOUGH_BYTES,
+            until: Seq(u64::MAX),
+            hurry: &wanted,
+        };
+        let (orders, sink) = (&self.orders, &mut self.sink);
+        hold.print(&want, piece, &mut |bytes| {
+            let written = sink.write(bytes, &|| !orders.is_abandoned());
             if orders.is_abandoned() {
-                return false;
+                let errno = Some(libc::ECANCELED);
+                return Written { errno, ..written };
             }
-            done += written.bytes;
-            let Some(errno) = written.errno else {
-                self.failing = false;
-                return true;
-            };
-            slot.errors.fetch_add(1, Ordering::Relaxed);
-            if !std::mem::replace(&mut self.failing, true) {
-                self.tell(errno);
+            written
+        })
+    }
+
+    /// The console goes: nobody may use its descriptor any more. Waits for whoever prints on it now.
+    fn withdraw(&mut self) {
+        let core = self.life.core();
+        loop {
+            if let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false)
+                && hold.unsafely(|port| port.set_fd(-1)).is_some()
+            {
+                return;
             }
-            if orders.stop().is_some() {
-                return false; // no more attempts: the console goes
+            if self.orders.is_abandoned() {
+                return self.sink.leave_open(); // it may be in use, for ever
             }
-            self.pause(pause);
-            pause = (pause * 2).min(*RETRY_NSEC.end());
-            if self.sink.refresh(true) {
-                done = line_start(bytes, done); // a new target gets whole lines
-            }
+            std::thread::sleep(Duration::from_micros(100));
         }
     }
 
@@ -322,15 +364,6 @@ impl Printer {
             &payload,
         );
     }
-}
-
-/// Where the line begins that byte `at` belongs to.
-fn line_start(bytes: &[u8], at: usize) -> usize {
-    let before = bytes.get(..at).unwrap_or(bytes);
-    before
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |newline| newline + 1)
 }
 
 /// Every signal, blocked for this thread and what it starts, until dropped.

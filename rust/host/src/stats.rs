@@ -2,9 +2,7 @@
 
 use crate::console::Console;
 use crate::log::Log;
-use crate::printer::BUFFER_BYTES;
 use pr_printk::Core;
-use pr_printk::core::MAX_RECORD_BYTES;
 use pr_ring::{Read, Seq, Unfinished};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,6 +26,8 @@ pub struct Stats {
     pub recursion_dropped: u64,
     /// Records stored although a console wanted its callers to wait longer.
     pub block_timeouts: u64,
+    /// Records that were to be on a console before their call returned, and were left to its printer.
+    pub left_behind: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -55,7 +55,7 @@ impl Stats {
             .saturating_sub(count(&control.failed_seqs));
         let records = readable(core);
         let consoles = log.consoles();
-        let buffers = consoles.len() * (BUFFER_BYTES + MAX_RECORD_BYTES);
+        let buffers = life.console_bytes();
         Stats {
             emitted,
             records,
@@ -65,6 +65,7 @@ impl Stats {
             suppressed: count(&control.suppressed),
             recursion_dropped: count(&control.recursion_dropped),
             block_timeouts: count(&control.block_timeouts),
+            left_behind: count(&control.left_behind),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),

@@ -189,6 +189,7 @@ fn the_ring_is_as_described() {
 fn the_control_page_is_as_described() {
     let fields = fields!(Control:
         level console_level clear_seq failed failed_seqs truncated suppressed recursion_dropped block_timeouts torn
+        left_behind
     );
     check("Control", &fields, size_of::<Control>());
 }
@@ -204,9 +205,9 @@ fn a_console_is_as_described() {
         (flag::ENABLED, "enabled"),
         (flag::SUSPENDED, "suspended"),
         (flag::ALIVE, "it has a printer thread"),
-        (flag::WRITING, "its printer is inside a write"),
         (flag::BLOCKS, "writers\nwait for it"),
         (flag::ABANDONED, "abandoned"),
+        (flag::OPEN_LINE, "its sink's last line is not ended"),
     ];
     for (bit, name) in flags {
         assert!(PAGE.contains(&format!("{bit} {name}")), "{name}");

@@ -27,7 +27,8 @@ pub struct Control {
     pub block_timeouts: AtomicU64,
     /// Records that a console could not decode.
     pub torn: AtomicU64,
-    counters: [AtomicU64; 1],
+    /// Records that were to be on a console before their call returned, and were left to its printer.
+    pub left_behind: AtomicU64,
 }
 
 const _: () = assert!(size_of::<Control>() == 128);

@@ -2,13 +2,27 @@
 
 use crate::control::Control;
 use crate::kick::Kick;
+use crate::port::Port;
 use crate::registry::{ConsoleSlot, SLOTS, flag};
+use crate::thread;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
 use pr_ring::{Lpos, Region, Ring, Seq};
 
 /// The most bytes that a record may take, encoded.
 pub const MAX_RECORD_BYTES: usize = 32 * 1024;
+
+/// Bits of [`Core::direct`].
+pub mod direct {
+    /// Every record is to be on the consoles before its call returns: the operator's switch.
+    pub const ENFORCED: u32 = 1;
+    /// So is every record from the orderly exit on: printers may not come to it any more.
+    pub const EXITING: u32 = 1 << 1;
+    /// Whoever logs prints, at most one record more than its own.
+    pub const CALLER: u32 = 1 << 2;
+    /// Nobody prints: the log is suspended.
+    pub const SUSPENDED: u32 = 1 << 3;
+}
 
 /// One life of a log: its memory, and what this process keeps beside it.
 #[derive(Debug)]
@@ -22,6 +36,12 @@ pub struct Core {
     record_limit: usize,
     /// How many consoles make writers wait.
     holds: AtomicU32,
+    /// Bits of [`direct`]: when callers print themselves.
+    direct: AtomicU32,
+    /// How many emergency sections are open, of all threads.
+    emergencies: AtomicU32,
+    /// The ports of the consoles that this process has had; once there they stay.
+    ports: [AtomicPtr<Port>; SLOTS],
     /// What the ring drops at once while no console does.
     retire_ahead: u32,
     /// How many consoles there have been.
@@ -58,6 +78,9 @@ impl Core {
             pid,
             record_limit: half.min(MAX_RECORD_BYTES),
             holds: AtomicU32::new(0),
+            direct: AtomicU32::new(0),
+            emergencies: AtomicU32::new(0),
+            ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
             console_ids: AtomicU32::new(0),
             clock_offset: AtomicI64::new(0),
@@ -106,6 +129,64 @@ impl Core {
     #[inline(always)]
     pub fn record_limit(&self) -> usize {
         self.record_limit
+    }
+
+    /// Whether callers print themselves, and when: bits of [`direct`].
+    #[inline(always)]
+    pub fn direct(&self) -> u32 {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    /// Sets or clears bits of [`direct`], and wakes the printers, who go by them.
+    pub fn set_direct(&self, bits: u32, on: bool) {
+        if on {
+            self.direct.fetch_or(bits, Ordering::SeqCst);
+        } else {
+            self.direct.fetch_and(!bits, Ordering::SeqCst);
+        }
+        self.kick.wake_all();
+    }
+
+    /// Whether an emergency section is open: printers stay out.
+    #[inline]
+    pub fn in_emergency(&self) -> bool {
+        self.emergencies.load(Ordering::SeqCst) != 0
+    }
+
+    /// Enters an emergency section of this thread.
+    pub fn enter_emergency(&self) {
+        thread::enter_emergency();
+        self.emergencies.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Leaves one; the last lets the printers in again.
+    pub fn exit_emergency(&self) {
+        thread::exit_emergency();
+        let before = self
+            .emergencies
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
+                open.checked_sub(1)
+            });
+        if before == Ok(1) {
+            self.kick.wake_all();
+        }
+    }
+
+    /// The port of the console in slot `index`.
+    pub fn port(&self, index: usize) -> Option<&Port> {
+        let port = self.ports.get(index)?.load(Ordering::Acquire); // ORD(port:A) pairs with ORD(give_port:A)
+        // SAFETY: null, or a port that `give_port`'s caller keeps as long as the core.
+        unsafe { port.as_ref() }
+    }
+
+    /// Gives slot `index` a port, once.
+    ///
+    /// # Safety
+    /// `port` stays valid as long as the core.
+    pub unsafe fn give_port(&self, index: usize, port: NonNull<Port>) {
+        if let Some(place) = self.ports.get(index) {
+            place.store(port.as_ptr(), Ordering::Release); // ORD(give_port:A)
+        }
     }
 
     /// Remembers what the clocks differ by now.

@@ -1,4 +1,5 @@
-//! `write(2)` until done. The flags of a descriptor are never changed: a non-blocking one is waited for with `poll`.
+//! `write(2)`: until done, for printer threads; or what the descriptor takes now, for everybody who must not wait. The flags
+//! of a descriptor are never changed: a non-blocking one is waited for with `poll`.
 
 /// What a write came to: bytes taken, and the error that stopped it, if one did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,75 @@ pub fn write_all(fd: libc::c_int, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Wri
         bytes: done,
         errno: None,
     }
+}
+
+/// The most bytes that a pipe takes in one piece, and that a descriptor is sure to take once `poll` says writable.
+pub const ATOMIC_BYTES: usize = 4096;
+
+/// Writes at most [`ATOMIC_BYTES`] of `bytes` once the descriptor is writable, which is waited for until `deadline_ns` of
+/// the monotonic clock. Any context.
+pub fn write_ready(fd: libc::c_int, bytes: &[u8], deadline_ns: u64) -> Written {
+    let piece = bytes.get(..ATOMIC_BYTES).unwrap_or(bytes);
+    loop {
+        if !is_writable(fd, deadline_ns) {
+            let errno = Some(libc::ETIMEDOUT);
+            return Written { bytes: 0, errno };
+        }
+        // SAFETY: `piece` is valid for reads of its length.
+        let wrote = unsafe { libc::write(fd, piece.as_ptr().cast(), piece.len()) };
+        let refused = (wrote < 0).then(errno);
+        match (wrote, refused) {
+            (1.., _) => {
+                return Written {
+                    bytes: wrote as usize,
+                    errno: None,
+                };
+            }
+            (_, Some(libc::EINTR | libc::EAGAIN)) => {} // another writer was faster: ask again
+            (_, why) => {
+                return Written {
+                    bytes: 0,
+                    errno: why.or(Some(libc::EIO)),
+                };
+            }
+        }
+    }
+}
+
+/// Whether `fd` takes bytes, now or before `deadline_ns`. An error counts: the write will name it.
+fn is_writable(fd: libc::c_int, deadline_ns: u64) -> bool {
+    loop {
+        let left = deadline_ns.saturating_sub(crate::stamp::monotonic_nsec());
+        let time = libc::timespec {
+            tv_sec: (left / 1_000_000_000) as libc::time_t,
+            tv_nsec: (left % 1_000_000_000) as libc::c_long,
+        };
+        let mut wanted = libc::pollfd {
+            fd,
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: one entry and a time, ours for the length of the call; the signal mask stays.
+        let ready = unsafe { libc::ppoll(&raw mut wanted, 1, &raw const time, core::ptr::null()) };
+        if ready > 0 {
+            return true;
+        }
+        if left == 0 {
+            return false;
+        }
+    }
+}
+
+/// Device and inode behind a descriptor; None: it is none.
+pub fn identity(fd: libc::c_int) -> Option<(u64, u64)> {
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: plain bits; zero is a value of each.
+    let mut about: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: the buffer is ours for the length of the call.
+    let known = unsafe { libc::fstat(fd, &raw mut about) } == 0;
+    known.then_some((about.st_dev, about.st_ino))
 }
 
 /// Says a line on stderr, as far as that takes it: what cannot be said is not worth dying for.

@@ -11,8 +11,12 @@
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
 //! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
-//! | [`emit`] | records into a console's buffer, with the notice for what was lost |
-//! | [`fd`] | `write(2)` until done |
+//! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
+//! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
+//! | [`emit`] | records into a console's buffer, with the notices for what was lost or is printed once more |
+//! | [`print`] | printing on a console that one owns |
+//! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
+//! | [`fd`] | `write(2)`: until done, or what is taken now |
 //!
 //! # What this crate does not know
 //!
@@ -31,7 +35,11 @@ pub mod control;
 pub mod core;
 pub mod emit;
 pub mod fd;
+pub mod flush;
 pub mod kick;
+pub mod owner;
+pub mod port;
+pub mod print;
 pub mod registry;
 pub mod stamp;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The consoles section of a ring file: a fixed table, one slot of 256 bytes a console. The printers write it, anybody may
 //! read it, also another process and after the owner's death.
 
+use crate::owner::OwnerWord;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// How many consoles a log may have at a time.
@@ -20,12 +21,12 @@ pub mod flag {
     pub const SUSPENDED: u64 = 1 << 2;
     /// It has a printer thread.
     pub const ALIVE: u64 = 1 << 3;
-    /// Its printer is inside a write at this moment.
-    pub const WRITING: u64 = 1 << 4;
     /// Writers wait for it rather than overwrite what it has not printed.
     pub const BLOCKS: u64 = 1 << 5;
     /// It was removed while its sink was stuck; its thread calls nothing more.
     pub const ABANDONED: u64 = 1 << 6;
+    /// What its sink took last did not end its line.
+    pub const OPEN_LINE: u64 = 1 << 11;
 }
 
 /// One console.
@@ -49,8 +50,8 @@ pub struct ConsoleSlot {
     /// Bytes that its sink took.
     pub bytes: AtomicU64,
     /// The ownership word.
-    pub owner: AtomicU64,
-    /// The record that was last begun to be printed, plus one.
+    pub owner: OwnerWord,
+    /// Records below were begun to be printed.
     pub prev_seq: AtomicU64,
     spare: [AtomicU64; 6],
     name: [AtomicU64; 8],
@@ -94,11 +95,11 @@ impl ConsoleSlot {
             &self.errors,
             &self.printed,
             &self.bytes,
-            &self.owner,
             &self.prev_seq,
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.owner.reset();
     }
 
     /// What it prints at least: its own level or the log's.

@@ -99,7 +99,11 @@ impl Core {
                 self.ring().fill(&mut ticket, bytes);
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
-                self.kick().published(seq, end);
+                if thread::sections().any() || self.direct() != 0 {
+                    self.published_aside(seq, end);
+                } else {
+                    self.kick().published(seq, end);
+                }
                 Stored::Yes
             }
             Err(why) => self.refused(why),

@@ -19,7 +19,9 @@ struct State {
     generation: AtomicU64,
     /// The id of the console whose printing this thread does; 0: none.
     prints_for: AtomicU32,
-    spare: [AtomicU32; 3],
+    /// Sections that this thread is in: emergencies in the low half, deferred ones in the high half. 0 for nearly all.
+    sections: AtomicU32,
+    spare: [AtomicU32; 2],
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -168,7 +170,13 @@ pub fn forget_nesting() {
     state().depth.store(0, Ordering::Relaxed);
 }
 
-/// From now on this thread prints for the console with this id (from 1 on).
+/// How many log calls this thread is in.
+#[inline]
+pub fn depth() -> u32 {
+    state().depth.load(Ordering::Relaxed)
+}
+
+/// From now on this thread prints for the console with this id (from 1 on; 0: for none).
 pub fn print_for(id: u32) {
     state().prints_for.store(id, Ordering::Relaxed);
 }
@@ -177,4 +185,72 @@ pub fn print_for(id: u32) {
 #[inline]
 pub fn prints_for() -> Option<u32> {
     Some(state().prints_for.load(Ordering::Relaxed)).filter(|id| *id != 0)
+}
+
+/// The sections that a thread is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections(u32);
+
+const ONE_EMERGENCY: u32 = 1;
+const ONE_DEFERRED: u32 = 1 << 16;
+
+impl Sections {
+    /// Whether it is in any.
+    #[inline(always)]
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether what it logs is to be on the consoles before the call returns.
+    pub fn emergency(self) -> bool {
+        self.0 & 0xFFFF != 0
+    }
+
+    /// Whether what it logs is only to be stored.
+    pub fn deferred(self) -> bool {
+        self.0 >> 16 != 0
+    }
+}
+
+/// The sections that this thread is in.
+#[inline(always)]
+pub fn sections() -> Sections {
+    Sections(state().sections.load(Ordering::Relaxed))
+}
+
+fn change_sections(by: u32, enter: bool) -> Sections {
+    let word = &state().sections;
+    let now = word.load(Ordering::Relaxed);
+    let half = if by == ONE_EMERGENCY {
+        now & 0xFFFF
+    } else {
+        now >> 16
+    };
+    let next = match enter {
+        true if half < 0xFFFF => now + by,
+        false if half > 0 => now - by,
+        _ => now,
+    };
+    word.store(next, Ordering::Relaxed);
+    Sections(next)
+}
+
+/// Enters an emergency section.
+pub fn enter_emergency() {
+    change_sections(ONE_EMERGENCY, true);
+}
+
+/// Leaves one. What it is in then.
+pub fn exit_emergency() -> Sections {
+    change_sections(ONE_EMERGENCY, false)
+}
+
+/// Enters a section whose records are only stored.
+pub fn enter_deferred() {
+    change_sections(ONE_DEFERRED, true);
+}
+
+/// Leaves one. What it is in then.
+pub fn exit_deferred() -> Sections {
+    change_sections(ONE_DEFERRED, false)
 }

@@ -1,6 +1,6 @@
 //! A file that is appended to. Opened anew when its name means another file (an external rotation), or none.
 
-use super::Sink;
+use super::{Sink, class_of};
 use crate::error::Error;
 use pr_printk::fd::{Written, write_all};
 use std::fs::{File as OsFile, OpenOptions};
@@ -68,5 +68,19 @@ impl Sink for File {
         self.identity = identity_of(file.metadata());
         self.file = file;
         self.identity != before
+    }
+
+    fn fd(&self) -> Option<libc::c_int> {
+        Some(self.file.as_raw_fd())
+    }
+
+    fn class(&self) -> u32 {
+        class_of(self.file.as_raw_fd())
+    }
+
+    fn leave_open(&mut self) {
+        if let Ok(copy) = self.file.try_clone() {
+            std::mem::forget(std::mem::replace(&mut self.file, copy));
+        }
     }
 }

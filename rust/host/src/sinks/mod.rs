@@ -5,6 +5,7 @@ mod stream;
 
 use crate::error::Error;
 use pr_printk::fd::Written;
+use pr_printk::port::class;
 use std::path::PathBuf;
 
 /// Which sink a console writes to: a description, opened when the console is added.
@@ -26,6 +27,28 @@ pub(crate) trait Sink: Send {
     /// Looks whether the target must be opened anew, and does so. `force`: in any case. True: it is another target now,
     /// which has nothing of what the old one took.
     fn refresh(&mut self, force: bool) -> bool;
+
+    /// The descriptor that may be written to in any context; None: there is none.
+    fn fd(&self) -> Option<libc::c_int>;
+
+    /// How far it can be relied on: one of [`pr_printk::port::class`].
+    fn class(&self) -> u32;
+
+    /// Gives the descriptor up without closing it: somebody who cannot be stopped may be using it.
+    fn leave_open(&mut self);
+}
+
+/// The class of a descriptor: what is behind it decides.
+pub(crate) fn class_of(fd: libc::c_int) -> u32 {
+    // SAFETY: plain bits; zero is a value of each.
+    let mut about: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the buffer is ours for the length of the call.
+    let known = unsafe { libc::fstat(fd, &raw mut about) } == 0;
+    match about.st_mode & libc::S_IFMT {
+        libc::S_IFREG if known => class::FILE,
+        libc::S_IFSOCK => class::LOCKING, // a peer decides
+        _ => class::STREAM,
+    }
 }
 
 impl SinkSpec {

@@ -1,6 +1,6 @@
 //! An inherited descriptor: duplicated, so that it stays what it is now, and never reconfigured.
 
-use super::Sink;
+use super::{Sink, class_of};
 use crate::error::Error;
 use pr_printk::fd::{Written, errno, write_all};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -31,5 +31,19 @@ impl Sink for Stream {
 
     fn refresh(&mut self, _force: bool) -> bool {
         false
+    }
+
+    fn fd(&self) -> Option<libc::c_int> {
+        Some(self.0.as_raw_fd())
+    }
+
+    fn class(&self) -> u32 {
+        class_of(self.0.as_raw_fd())
+    }
+
+    fn leave_open(&mut self) {
+        if let Ok(copy) = self.0.try_clone() {
+            std::mem::forget(std::mem::replace(&mut self.0, copy));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`render`] appends one whole record, final newline included. No logged data can forge
 //! a record in any format: what begins a line is written here, never by the data, and the
-//! notices of [`render_dropped`] and [`render_torn`] begin as no record does. No control
+//! notices ([`render_dropped`] and its like) begin as no record does. No control
 //! sequence reaches a terminal: see [`escape`].
 //!
 //! A record that does not fit into the rest of a writer is taken back whole, so that the
@@ -28,7 +28,7 @@ use crate::meta::Meta;
 use crate::out::Out;
 use crate::wire::MAX_LENGTH;
 
-pub use notice::{render_dropped, render_torn};
+pub use notice::{render_dropped, render_replay, render_torn};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

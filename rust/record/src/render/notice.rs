@@ -64,6 +64,23 @@ pub fn render_torn(format: Format, out: &mut Out<'_>, meta: &Meta) -> bool {
     })
 }
 
+/// Appends the notice that the record `seq` follows once more, because a first attempt was broken off. In json and
+/// logfmt it is a loss of no record. The answer is that of [`render_dropped`].
+pub fn render_replay(format: Format, out: &mut Out<'_>, meta: &Meta, seq: u64) -> bool {
+    let event = "replaying previous printk message";
+    let loss = Loss {
+        event,
+        dropped: 0,
+        first_seq: seq,
+        last_seq: seq,
+    };
+    whole(out, |out| match format {
+        Format::Json => object(out, meta, &loss),
+        Format::Logfmt => pairs(out, meta, &loss),
+        _ => stars(format, out, meta, |out| out.put(event.as_bytes())),
+    })
+}
+
 /// Takes back what did not fit.
 fn whole(out: &mut Out<'_>, write: impl FnOnce(&mut Out<'_>)) -> bool {
     let start = out.len();

@@ -1,0 +1,196 @@
+//! The half of a console that belongs to this process: the descriptor it writes to, how it writes, and the memory that it
+//! renders into. Whoever owns the console (see [`crate::owner`]) may use it, in any context; nobody else.
+
+use crate::emit::{Cursor, Mark, Style, Workspace};
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use pr_record::{Format, render};
+use pr_ring::{Lpos, Seq};
+
+/// How far a sink can be relied on when everything else is broken; flushes begin with the most reliable.
+pub mod class {
+    /// Memory, a mapping.
+    pub const MEMORY: u32 = 0;
+    /// A file.
+    pub const FILE: u32 = 1;
+    /// A pipe or a terminal: may be full.
+    pub const STREAM: u32 = 2;
+    /// Takes locks: a network, a Python callable. Never printed on from an emergency, a caller, or a dying process.
+    pub const LOCKING: u32 = 3;
+    /// How many there are.
+    pub const COUNT: u32 = 4;
+}
+
+/// The memory that a console works in, given once and kept as long as the port.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// The text of a batch.
+    pub text: NonNull<[u8]>,
+    /// One payload, as long as the largest record.
+    pub scratch: NonNull<[u8]>,
+    /// The marks of a batch.
+    pub marks: NonNull<[Mark]>,
+}
+
+/// A batch that was rendered, and how far it was written: whoever owns the console next goes on with it, if nobody has
+/// owned it in between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    /// Bytes rendered.
+    pub len: usize,
+    /// Items rendered.
+    pub marks: usize,
+    /// Bytes that the sink took.
+    pub done: usize,
+    /// The item that `done` stands in, or before.
+    pub at: usize,
+    /// Where the console is when all is written.
+    pub end: Cursor,
+    /// Where the console stood when that was last told.
+    pub seen: Seq,
+    /// The acquisition that worked on it last.
+    pub generation: u64,
+}
+
+impl Batch {
+    const NONE: Batch = Batch {
+        len: 0,
+        marks: 0,
+        done: 0,
+        at: 0,
+        end: Cursor {
+            seq: Seq(0),
+            pos: Lpos(0),
+            dropped: 0,
+            printed: 0,
+        },
+        seen: Seq(0),
+        generation: u64::MAX,
+    };
+}
+
+/// One console's port.
+#[derive(Debug)]
+pub struct Port {
+    fd: AtomicI32,
+    /// What the descriptor meant when it was given: device and inode. An application that closes descriptors which are not
+    /// its own must not find log lines in the file that gets the number next.
+    device: AtomicU64,
+    inode: AtomicU64,
+    format: AtomicU32,
+    id: AtomicU32,
+    class: AtomicU32,
+    memory: Memory,
+    batch: UnsafeCell<Batch>,
+}
+
+// SAFETY: what is not atomic is touched by the owner of the console alone, between `enter_unsafe` and `exit_unsafe`, and the
+// ownership word orders one owner behind the other (M17).
+unsafe impl Sync for Port {}
+// SAFETY: as above.
+unsafe impl Send for Port {}
+
+impl Port {
+    /// A port that no console uses yet.
+    ///
+    /// # Safety
+    /// `memory` stays valid as long as the port, and is used by nobody else.
+    pub const unsafe fn new(memory: Memory) -> Port {
+        Port {
+            fd: AtomicI32::new(-1),
+            device: AtomicU64::new(0),
+            inode: AtomicU64::new(0),
+            format: AtomicU32::new(0),
+            id: AtomicU32::new(0),
+            class: AtomicU32::new(class::LOCKING),
+            memory,
+            batch: UnsafeCell::new(Batch::NONE),
+        }
+    }
+
+    /// Makes it the port of a console. Before that is enabled, or by its owner in an unsafe place.
+    pub fn assign(&self, style: Style, class: u32) {
+        self.format.store(style.format as u32, Ordering::Relaxed);
+        self.id.store(style.id, Ordering::Relaxed);
+        self.class.store(class, Ordering::Relaxed);
+    }
+
+    /// Sets the descriptor that the console writes to; negative: none that may be used in any context. By the console's
+    /// owner in an unsafe place, or before it is enabled. What was broken off goes to the old target alone.
+    pub fn set_fd(&self, fd: libc::c_int) {
+        let (device, inode) = crate::fd::identity(fd).unwrap_or_default();
+        self.device.store(device, Ordering::Relaxed);
+        self.inode.store(inode, Ordering::Relaxed);
+        self.fd.store(fd, Ordering::Relaxed);
+    }
+
+    /// The descriptor, if there is one and it still means what it meant.
+    pub fn checked_fd(&self) -> Option<libc::c_int> {
+        let fd = self.fd.load(Ordering::Relaxed);
+        let meant = (
+            self.device.load(Ordering::Relaxed),
+            self.inode.load(Ordering::Relaxed),
+        );
+        (fd >= 0 && crate::fd::identity(fd) == Some(meant)).then_some(fd)
+    }
+
+    /// Whether there is a descriptor that may be written to in any context.
+    pub fn is_atomic(&self) -> bool {
+        self.fd.load(Ordering::Relaxed) >= 0 && self.class() < class::LOCKING
+    }
+
+    /// How far the sink can be relied on: one of [`class`].
+    pub fn class(&self) -> u32 {
+        self.class.load(Ordering::Relaxed)
+    }
+
+    /// How it writes.
+    pub fn style(&self) -> Style {
+        let format = self.format.load(Ordering::Relaxed);
+        Style {
+            format: format_of(format),
+            id: self.id.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The working memory.
+    ///
+    /// # Safety
+    /// The caller owns the console and is in an unsafe place; nothing of it is kept beyond that.
+    pub(crate) unsafe fn workspace(&self) -> Workspace<'_> {
+        let Memory {
+            mut text,
+            mut scratch,
+            mut marks,
+        } = self.memory;
+        // SAFETY: valid by `new`'s promise, and the caller's alone.
+        let text = unsafe { text.as_mut() };
+        // SAFETY: as above.
+        let scratch = unsafe { scratch.as_mut() };
+        // SAFETY: as above.
+        let marks = unsafe { marks.as_mut() };
+        Workspace {
+            text,
+            scratch,
+            marks,
+        }
+    }
+
+    /// The batch in hand.
+    ///
+    /// # Safety
+    /// As [`Port::workspace`].
+    #[expect(clippy::mut_from_ref, reason = "the ownership word is the lock")]
+    pub(crate) unsafe fn batch(&self) -> &mut Batch {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.batch.get() }
+    }
+}
+
+fn format_of(number: u32) -> Format {
+    let mut formats = render::FORMATS.into_iter();
+    formats
+        .find(|format| *format as u32 == number)
+        .unwrap_or(Format::Text)
+}
