@@ -357,13 +357,19 @@ fn begin(
     let port = life.port(index);
     port.assign(style, sink.class());
     port.set_fd(sink.fd().unwrap_or(-1));
+    slot.classify(
+        u64::from(sink.class()),
+        options.format as u64,
+        u64::from(style.id),
+    );
     let blocks = if options.overflow == Overflow::Block {
         flag::BLOCKS
     } else {
         0
     };
     let paused = if suspended { flag::SUSPENDED } else { 0 };
-    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused);
+    let replays = if options.replay { flag::REPLAY } else { 0 };
+    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused | replays);
     let printer = Printer {
         life: life.clone(),
         index,

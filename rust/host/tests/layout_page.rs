@@ -5,6 +5,7 @@ use pr_host::mapping::owner::OwnerBlock;
 use pr_host::plan::{CONSOLES_BYTES, CONTROL_BYTES, MAX_SITES_BYTES, PAGE_BYTES};
 use pr_printk::control::Control;
 use pr_printk::registry::{ConsoleSlot, SLOT_BYTES, SLOTS, flag};
+use pr_record::render::FORMATS;
 use pr_ring::head::HeadWord;
 use pr_ring::layout::{self, FixedHeader, Geometry, limit, ring_offset};
 use pr_ring::memory::{Counters, Tails};
@@ -196,8 +197,7 @@ fn the_control_page_is_as_described() {
 
 #[test]
 fn a_console_is_as_described() {
-    let fields =
-        fields!(ConsoleSlot: flags seq pos dropped errors level printed bytes owner prev_seq);
+    let fields = fields!(ConsoleSlot: flags seq pos dropped errors level printed bytes owner prev_seq class format number);
     check("Consoles", &fields, SLOT_BYTES);
     assert!(PAGE.contains(&format!("\n{SLOTS} slots of {SLOT_BYTES} bytes.")));
     let flags = [
@@ -207,10 +207,23 @@ fn a_console_is_as_described() {
         (flag::ALIVE, "it has a printer thread"),
         (flag::BLOCKS, "writers\nwait for it"),
         (flag::ABANDONED, "abandoned"),
+        (flag::PYTHON, "its sink or format is Python's"),
+        (
+            flag::BOOT,
+            "it goes when the first console\nwithout this bit comes",
+        ),
+        (flag::REPLAY, "it began with the oldest record"),
         (flag::OPEN_LINE, "its sink's last line is not ended"),
     ];
     for (bit, name) in flags {
         assert!(PAGE.contains(&format!("{bit} {name}")), "{name}");
+    }
+    for (number, format) in FORMATS.into_iter().enumerate() {
+        assert_eq!(format as usize, number, "the order of the list");
+        assert!(
+            PAGE.contains(&format!("{number} {}", format.name())),
+            "{number}"
+        );
     }
 }
 

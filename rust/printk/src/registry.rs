@@ -25,6 +25,12 @@ pub mod flag {
     pub const BLOCKS: u64 = 1 << 5;
     /// It was removed while its sink was stuck; its thread calls nothing more.
     pub const ABANDONED: u64 = 1 << 6;
+    /// Its sink or its format is Python's: only its own thread, attached to the interpreter, can print on it.
+    pub const PYTHON: u64 = 1 << 7;
+    /// It goes when the first console without this bit comes.
+    pub const BOOT: u64 = 1 << 8;
+    /// It began with the oldest record there was.
+    pub const REPLAY: u64 = 1 << 9;
     /// What its sink took last did not end its line.
     pub const OPEN_LINE: u64 = 1 << 11;
 }
@@ -53,7 +59,13 @@ pub struct ConsoleSlot {
     pub owner: OwnerWord,
     /// Records below were begun to be printed.
     pub prev_seq: AtomicU64,
-    spare: [AtomicU64; 6],
+    /// How far its sink can be relied on: 0 memory, 1 a file, 2 a pipe or a terminal, 3 what takes locks.
+    pub class: AtomicU64,
+    /// How it writes a record: the number of a format.
+    pub format: AtomicU64,
+    /// Its number among all consoles that this life of the log has had: of two, the one added first has the lower.
+    pub number: AtomicU64,
+    spare: [AtomicU64; 3],
     name: [AtomicU64; 8],
     target: [AtomicU64; 8],
 }
@@ -100,6 +112,13 @@ impl ConsoleSlot {
             counter.store(0, Ordering::Relaxed);
         }
         self.owner.reset();
+    }
+
+    /// Says what kind of console it is. Part of describing it.
+    pub fn classify(&self, class: u64, format: u64, number: u64) {
+        self.class.store(class, Ordering::Relaxed);
+        self.format.store(format, Ordering::Relaxed);
+        self.number.store(number, Ordering::Relaxed);
     }
 
     /// What it prints at least: its own level or the log's.
