@@ -27,6 +27,8 @@ pub struct Life {
     /// The memory behind the core's ports: one a slot of the table that was ever used.
     #[expect(clippy::vec_box, reason = "the core points into the boxes")]
     ports: Listed<Vec<Box<PortMemory>>>,
+    /// What a panic works in; there from the start.
+    panic: Box<PortMemory>,
 }
 
 impl Life {
@@ -69,7 +71,11 @@ impl Life {
             map,
             clock_sampled: AtomicU64::new(0),
             ports: Listed::new(Vec::new()),
+            panic: PortMemory::new(),
         });
+        let memory = NonNull::from(life.panic.memory());
+        // SAFETY: the box lives as long as the core, and only the core knows what it points to.
+        unsafe { life.core.give_panic_memory(memory) };
         life.sample_clocks();
         crate::fork::watch(Arc::downgrade(&life));
         Ok(life)

@@ -23,6 +23,8 @@ pub(crate) struct PortMemory {
 
 // SAFETY: the memory is the port's, which is Send and Sync.
 unsafe impl Send for PortMemory {}
+// SAFETY: as above.
+unsafe impl Sync for PortMemory {}
 
 impl PortMemory {
     pub(crate) fn new() -> Box<PortMemory> {
@@ -43,6 +45,13 @@ impl PortMemory {
         // SAFETY: freed in `drop`, with the port; nobody else knows it.
         let port = unsafe { Port::new(memory) };
         Box::new(PortMemory { port, memory })
+    }
+}
+
+impl PortMemory {
+    /// The memory alone, for whoever uses it without the port.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 }
 

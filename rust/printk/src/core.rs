@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::kick::Kick;
-use crate::port::Port;
+use crate::port::{Memory, Port};
 use crate::registry::{ConsoleSlot, SLOTS, flag};
 use crate::thread;
 use core::ptr::NonNull;
@@ -42,6 +42,8 @@ pub struct Core {
     emergencies: AtomicU32,
     /// The ports of the consoles that this process has had; once there they stay.
     ports: [AtomicPtr<Port>; SLOTS],
+    /// What a panic works in.
+    panic_memory: AtomicPtr<Memory>,
     /// What the ring drops at once while no console does.
     retire_ahead: u32,
     /// How many consoles there have been.
@@ -80,6 +82,7 @@ impl Core {
             holds: AtomicU32::new(0),
             direct: AtomicU32::new(0),
             emergencies: AtomicU32::new(0),
+            panic_memory: AtomicPtr::new(core::ptr::null_mut()),
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
             console_ids: AtomicU32::new(0),
@@ -177,6 +180,21 @@ impl Core {
         let port = self.ports.get(index)?.load(Ordering::Acquire); // ORD(port:A) pairs with ORD(give_port:A)
         // SAFETY: null, or a port that `give_port`'s caller keeps as long as the core.
         unsafe { port.as_ref() }
+    }
+
+    /// What a panic works in.
+    pub(crate) fn panic_memory(&self) -> Option<Memory> {
+        let memory = self.panic_memory.load(Ordering::Acquire); // ORD(panic_memory:A) pairs with ORD(give_panic_memory:A)
+        // SAFETY: null, or memory that `give_panic_memory`'s caller keeps as long as the core.
+        unsafe { memory.as_ref() }.copied()
+    }
+
+    /// Gives panics memory to work in, once.
+    ///
+    /// # Safety
+    /// `memory`, and what it points to, stay valid as long as the core; nobody else uses the latter.
+    pub unsafe fn give_panic_memory(&self, memory: NonNull<Memory>) {
+        self.panic_memory.store(memory.as_ptr(), Ordering::Release); // ORD(give_panic_memory:A)
     }
 
     /// Gives slot `index` a port, once.

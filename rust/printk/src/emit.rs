@@ -49,10 +49,9 @@ impl Cursor {
     /// Makes this the console's own, which stood at `before`: its sink has taken everything up to here. The position before
     /// the number, so that a writer that waits for room never sees less room than there is. False: somebody has set the
     /// console elsewhere meanwhile, and that stands.
-    pub fn confirm(&self, slot: &ConsoleSlot, before: Seq, bytes: u64) -> bool {
+    pub fn confirm(&self, slot: &ConsoleSlot, before: Seq) -> bool {
         slot.dropped.store(self.dropped, Ordering::Relaxed);
         slot.printed.store(self.printed, Ordering::Relaxed);
-        slot.bytes.fetch_add(bytes, Ordering::Relaxed);
         slot.pos.store(self.pos.0, Ordering::Relaxed);
         let moved = slot.seq.compare_exchange(
             before.0,

@@ -30,6 +30,11 @@
     clippy::panic
 )]
 
+/// The atomics of [`owner`]: its models bring the checker's.
+mod atomics {
+    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+}
+
 pub mod barrier;
 pub mod control;
 pub mod core;

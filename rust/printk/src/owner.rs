@@ -10,10 +10,7 @@
 //!
 //! Mechanism only: who may ask for which priority, and how long, is decided by the callers.
 
-#[cfg(not(owner_model))]
-use core::sync::atomic::{AtomicU64, Ordering};
-#[cfg(owner_model)]
-use loom::sync::atomic::{AtomicU64, Ordering};
+use crate::atomics::{AtomicU64, Ordering};
 
 const PRIO: u64 = 0b11;
 const REQ_SHIFT: u32 = 2;
@@ -63,7 +60,7 @@ impl Owner {
 
     /// Whether nobody has owned the console between the acquisition `earlier` and this one.
     pub fn follows(&self, earlier: u64) -> bool {
-        let next = (earlier + 1) & (GENERATION >> GENERATION_SHIFT);
+        let next = earlier.wrapping_add(1) & (GENERATION >> GENERATION_SHIFT);
         self.generation() == next
     }
 }

@@ -49,8 +49,29 @@ pub(crate) struct Batch {
     pub end: Cursor,
     /// Where the console stood when that was last told.
     pub seen: Seq,
-    /// The acquisition that worked on it last.
-    pub generation: u64,
+    /// The acquisition that worked on it last; None: it is nobody's to go on with.
+    pub generation: Option<u64>,
+}
+
+impl Memory {
+    /// The memory to work in.
+    ///
+    /// # Safety
+    /// It is valid, and the caller's alone: of a port, the caller owns its console and is in an unsafe place; of a panic,
+    /// the caller is the one thread that panics. Nothing of it is kept beyond that.
+    pub(crate) unsafe fn workspace<'b>(mut self) -> Workspace<'b> {
+        // SAFETY: the caller's promise.
+        let text = unsafe { self.text.as_mut() };
+        // SAFETY: as above.
+        let scratch = unsafe { self.scratch.as_mut() };
+        // SAFETY: as above.
+        let marks = unsafe { self.marks.as_mut() };
+        Workspace {
+            text,
+            scratch,
+            marks,
+        }
+    }
 }
 
 impl Batch {
@@ -66,7 +87,7 @@ impl Batch {
             printed: 0,
         },
         seen: Seq(0),
-        generation: u64::MAX,
+        generation: None,
     };
 }
 
@@ -155,32 +176,14 @@ impl Port {
     }
 
     /// The working memory.
-    ///
-    /// # Safety
-    /// The caller owns the console and is in an unsafe place; nothing of it is kept beyond that.
-    pub(crate) unsafe fn workspace(&self) -> Workspace<'_> {
-        let Memory {
-            mut text,
-            mut scratch,
-            mut marks,
-        } = self.memory;
-        // SAFETY: valid by `new`'s promise, and the caller's alone.
-        let text = unsafe { text.as_mut() };
-        // SAFETY: as above.
-        let scratch = unsafe { scratch.as_mut() };
-        // SAFETY: as above.
-        let marks = unsafe { marks.as_mut() };
-        Workspace {
-            text,
-            scratch,
-            marks,
-        }
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// The batch in hand.
     ///
     /// # Safety
-    /// As [`Port::workspace`].
+    /// The caller owns the console and is in an unsafe place; nothing of it is kept beyond that.
     #[expect(clippy::mut_from_ref, reason = "the ownership word is the lock")]
     pub(crate) unsafe fn batch(&self) -> &mut Batch {
         // SAFETY: the caller's promise.

@@ -1,6 +1,9 @@
 //! Printing on a console that one owns: render a batch, write it in pieces, move the sequence number behind what the sink
 //! took. Between two pieces a more urgent owner may take over; it prints the record in hand from its start, and says so.
 //!
+//! A panic that takes a console by force works in memory of its own: the owner that it interrupts may be in the middle of
+//! anything.
+//!
 //! The number moves only for an owner that is still one, after the write has returned: no record is ever skipped. What was
 //! begun is noted before the write: no record is ever printed twice without a notice.
 
@@ -8,7 +11,7 @@ use crate::core::Core;
 use crate::emit::{Cursor, Mark, Want, batch};
 use crate::fd::Written;
 use crate::owner::{Owner, Priority, Refused};
-use crate::port::{Batch, Port};
+use crate::port::{Batch, Memory, Port};
 use crate::registry::{ConsoleSlot, flag};
 use crate::thread;
 use core::sync::atomic::Ordering;
@@ -34,6 +37,7 @@ pub struct Hold<'a> {
     core: &'a Core,
     slot: &'a ConsoleSlot,
     port: &'a Port,
+    memory: Memory,
     owner: Option<Owner>,
 }
 
@@ -52,6 +56,10 @@ impl Core {
         let (Some(slot), Some(port)) = (self.consoles().get(index), self.port(index)) else {
             return Err(Refused::Owned);
         };
+        let memory = match priority {
+            Priority::Panic => self.panic_memory().ok_or(Refused::Owned)?,
+            _ => port.memory(),
+        };
         let owner = slot
             .owner
             .acquire(thread::tid(), priority, wait, by_force)?;
@@ -59,6 +67,7 @@ impl Core {
             core: self,
             slot,
             port,
+            memory,
             owner: Some(owner),
         })
     }
@@ -127,11 +136,18 @@ impl<'a> Hold<'a> {
             .is_some_and(|owner| self.slot.owner.is_owned_by(owner))
     }
 
-    /// The sink has a new target, which has nothing of what the old one took. In an unsafe place.
+    fn is_panic(&self) -> bool {
+        let owner = self.owner.as_ref();
+        owner.is_some_and(|owner| owner.priority() == Priority::Panic)
+    }
+
+    /// The sink has a new target, which has nothing of what the old one took.
     pub fn restart(&mut self) {
         if self.enter() {
-            // SAFETY: owned, and unsafe since `enter`.
-            unsafe { self.port.batch() }.generation = u64::MAX;
+            if !self.is_panic() {
+                // SAFETY: owned, and unsafe since `enter`; not by force.
+                unsafe { self.port.batch() }.generation = None;
+            }
             self.slot
                 .prev_seq
                 .store(self.slot.seq.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -168,7 +184,7 @@ impl<'a> Hold<'a> {
         let mut work = self.in_hand().unwrap_or_else(|| self.render(want));
         if work.len == 0 {
             // Nothing to write, but perhaps records to pass that the console does not want.
-            let moved = work.end.seq != work.seen && self.confirm(&mut work, None, 0);
+            let moved = work.end.seq != work.seen && self.confirm(&mut work, None);
             let _ = self.exit();
             return if moved {
                 Printed::Some
@@ -185,19 +201,24 @@ impl<'a> Hold<'a> {
 
     /// The batch that the last owner did not end, if nobody has owned the console in between.
     fn in_hand(&self) -> Option<Batch> {
-        // SAFETY: owned, and in an unsafe place.
+        if self.is_panic() {
+            return None;
+        }
+        // SAFETY: owned, and in an unsafe place; not by force.
         let batch = unsafe { self.port.batch() };
         let owner = self.owner.as_ref()?;
-        (batch.done < batch.len && owner.follows(batch.generation)).then_some(*batch)
+        let follows = batch.generation.is_some_and(|last| owner.follows(last));
+        (follows && batch.done < batch.len).then_some(*batch)
     }
 
     fn render(&self, want: &Want<'_>) -> Batch {
         // SAFETY: owned, and in an unsafe place.
-        let mut space = unsafe { self.port.workspace() };
+        let mut space = unsafe { self.memory.workspace() };
         let mut end = Cursor::of(self.slot);
         let seen = end.seq;
         let begun = Seq(self.slot.prev_seq.load(Ordering::Relaxed));
-        let open_line = self.slot.has(flag::OPEN_LINE);
+        // Where a console was taken by force nobody knows what the write took that it was taken from.
+        let open_line = self.slot.has(flag::OPEN_LINE) || self.slot.owner.seen().was_taken();
         let rendered = batch(
             self.core,
             self.slot,
@@ -214,7 +235,7 @@ impl<'a> Hold<'a> {
             at: 0,
             end,
             seen,
-            generation: u64::MAX,
+            generation: None,
         }
     }
 
@@ -252,7 +273,7 @@ impl<'a> Hold<'a> {
         write: &mut dyn FnMut(&[u8]) -> Written,
     ) -> Written {
         // SAFETY: owned, and in an unsafe place.
-        let space = unsafe { self.port.workspace() };
+        let space = unsafe { self.memory.workspace() };
         let marks = space.marks.get(..work.marks).unwrap_or_default();
         let end = piece_end(marks, work, piece);
         let begun = marks
@@ -268,9 +289,10 @@ impl<'a> Hold<'a> {
     /// elsewhere meanwhile.
     fn tell(&mut self, work: &mut Batch, bytes: usize) -> bool {
         // SAFETY: owned, and in an unsafe place.
-        let space = unsafe { self.port.workspace() };
+        let space = unsafe { self.memory.workspace() };
         let marks = space.marks.get(..work.marks).unwrap_or_default();
         work.done = (work.done + bytes).min(work.len);
+        self.slot.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let passed = marks
             .iter()
             .skip(work.at)
@@ -286,8 +308,8 @@ impl<'a> Hold<'a> {
             _ => {}
         }
         let stands = match last {
-            _ if work.done >= work.len => self.confirm(work, None, bytes),
-            Some(mark) if passed > 0 => self.confirm(work, Some(mark), bytes),
+            _ if work.done >= work.len => self.confirm(work, None),
+            Some(mark) if passed > 0 => self.confirm(work, Some(mark)),
             _ => true,
         };
         // At the edge of a record nothing is begun; inside of one, that one is.
@@ -300,18 +322,20 @@ impl<'a> Hold<'a> {
         };
         self.slot.prev_seq.store(begun, Ordering::Relaxed);
         work.generation = match &self.owner {
-            Some(owner) if stands => owner.generation(),
-            _ => u64::MAX,
+            Some(owner) if stands => Some(owner.generation()),
+            _ => None,
         };
-        // SAFETY: owned, and in an unsafe place.
-        *unsafe { self.port.batch() } = *work;
+        if !self.is_panic() {
+            // SAFETY: owned, and in an unsafe place; not by force.
+            *unsafe { self.port.batch() } = *work;
+        }
         stands
     }
 
     /// Moves the console to an item's end, or to that of the whole batch. False: it was set elsewhere meanwhile.
-    fn confirm(&self, work: &mut Batch, item: Option<&Mark>, bytes: usize) -> bool {
+    fn confirm(&self, work: &mut Batch, item: Option<&Mark>) -> bool {
         let to = item.map_or(work.end, |mark| mark.cursor);
-        let stands = to.confirm(self.slot, work.seen, bytes as u64);
+        let stands = to.confirm(self.slot, work.seen);
         work.seen = to.seq;
         stands
     }
