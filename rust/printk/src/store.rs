@@ -75,7 +75,7 @@ impl Core {
         if truncated || len > self.record_limit() {
             return self.store_large(info, payload);
         }
-        self.put(info, buffer.get(..len).unwrap_or_default())
+        self.put_rarely(info, buffer.get(..len).unwrap_or_default())
     }
 
     /// A record that may have to be cut.
@@ -88,7 +88,7 @@ impl Core {
         if truncated {
             count(&self.control().truncated);
         }
-        self.put(info, buffer.get(..len).unwrap_or_default())
+        self.put_rarely(info, buffer.get(..len).unwrap_or_default())
     }
 
     /// Reserve, copy, finalize, kick.
@@ -108,6 +108,12 @@ impl Core {
             }
             Err(why) => self.refused(why),
         }
+    }
+
+    /// The same for records that are not small: what a reserve becomes in its caller stands here once for all of them.
+    #[inline(never)]
+    fn put_rarely(&self, info: &Info, bytes: &[u8]) -> Stored {
+        self.put(info, bytes)
     }
 
     #[cold]

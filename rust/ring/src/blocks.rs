@@ -15,6 +15,15 @@ pub struct TextRing {
     size: u64,
 }
 
+/// Where a block comes to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Laid {
+    /// The end of its span.
+    pub next: Lpos,
+    /// Index of its header word, in words.
+    pub header: u64,
+}
+
 /// Where the bytes of a block are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -55,13 +64,22 @@ impl TextRing {
         }
     }
 
+    /// A block of `bytes`, laid down at `begin`.
+    #[inline(always)]
+    pub const fn lay(self, begin: Lpos, bytes: u64) -> Laid {
+        let index = begin.0 & (self.size - 1);
+        let rest = self.size - index;
+        let (unused, at) = if bytes <= rest { (0, index) } else { (rest, 0) };
+        Laid {
+            next: Lpos(begin.0.wrapping_add(unused).wrapping_add(bytes)),
+            header: at / 8,
+        }
+    }
+
     /// The end of the span of a block of `bytes` that is laid down at `begin`.
     #[inline(always)]
     pub const fn end_of(self, begin: Lpos, bytes: u64) -> Lpos {
-        let index = begin.0 & (self.size - 1);
-        let rest = self.size - index;
-        let unused = if bytes <= rest { 0 } else { rest };
-        Lpos(begin.0.wrapping_add(unused).wrapping_add(bytes))
+        self.lay(begin, bytes).next
     }
 
     /// The place of the block that owns `[begin, next)`; None if no block can own that.

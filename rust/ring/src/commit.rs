@@ -32,7 +32,7 @@ impl<M: Memory> Ring<M> {
             head = self.memory().head().get();
         }
         // A newer record was there before C was set: nobody else will finalize this one.
-        self.finalize_state(ticket.id);
+        self.finalize_id(ticket.id);
     }
 
     /// Closes the record for ever: readers see it from now on.
@@ -40,7 +40,7 @@ impl<M: Memory> Ring<M> {
     pub fn finalize(&self, ticket: Ticket) {
         let slot = self.slot(ticket.id);
         self.close(slot, &ticket);
-        self.finalize_state(ticket.id);
+        finalize_state(slot, ticket.id);
     }
 
     /// Finalizes the newest record if it is committed: nobody may extend it any more, and readers see it although nothing
@@ -55,7 +55,7 @@ impl<M: Memory> Ring<M> {
                 acquire("finalize_last:A"),
             )
         {
-            self.finalize_state(head.id);
+            self.finalize_id(head.id);
         }
     }
 
@@ -69,12 +69,17 @@ impl<M: Memory> Ring<M> {
     }
 
     #[inline]
-    pub(crate) fn finalize_state(&self, id: DescId) {
-        // ORD(finalize_state:A): pairs with ORD(state:A), ORD(obstacle:A) and ORD(is_final:A): after the contents and the text
-        // (M8), its own or, through C, its predecessor's.
-        self.slot(id).state.store(
-            State::new(id, Stage::Finalized).0,
-            release("finalize_state:A"),
-        );
+    pub(crate) fn finalize_id(&self, id: DescId) {
+        finalize_state(self.slot(id), id);
     }
+}
+
+#[inline(always)]
+fn finalize_state(slot: &Slot, id: DescId) {
+    // ORD(finalize_state:A): pairs with ORD(state:A), ORD(obstacle:A) and ORD(is_final:A): after the contents and the text
+    // (M8), its own or, through C, its predecessor's.
+    slot.state.store(
+        State::new(id, Stage::Finalized).0,
+        release("finalize_state:A"),
+    );
 }

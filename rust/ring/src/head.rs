@@ -28,13 +28,15 @@ pub struct Head {
 pub struct HeadWord(Pair);
 
 impl Head {
+    /// As `(low, high)`: what fits into registers on the way to a function that is not inlined.
     #[inline(always)]
-    const fn words(self) -> (u64, u64) {
+    pub(crate) const fn words(self) -> (u64, u64) {
         (self.pos.0, self.id.0 << 1 | self.reopenable as u64)
     }
 
+    /// From `(low, high)`.
     #[inline(always)]
-    const fn from_words((low, high): (u64, u64)) -> Head {
+    pub(crate) const fn from_words((low, high): (u64, u64)) -> Head {
         Head {
             id: DescId(high >> 1),
             reopenable: high & 1 != 0,

@@ -69,7 +69,7 @@ impl<M: Memory> Ring<M> {
             let retired = DescId(self.tails().retired_id.load(acquire("push_data:B")));
             let start = retired.max(self.tail().0);
             let walk = self.walk(start, need, head, ahead);
-            self.publish_dropped(retired, data_tail, &walk);
+            self.publish_dropped((retired, walk.id), (data_tail, walk.reached));
             if walk.reached.is_some_and(|reached| reached >= need) {
                 return Push::Done;
             }
@@ -140,15 +140,21 @@ impl<M: Memory> Ring<M> {
         }
     }
 
-    /// Tells what a walk has dropped: first the records, then their text.
-    fn publish_dropped(&self, retired: DescId, data_tail: Lpos, walk: &Walk) {
-        if walk.id > retired {
+    /// Tells that the records below `id` are dropped, and where their text ends: first the records, then their text. The
+    /// words as they were last seen stand beside what they become.
+    #[inline]
+    fn publish_dropped(
+        &self,
+        (retired, id): (DescId, DescId),
+        (data_tail, reached): (Lpos, Option<Lpos>),
+    ) {
+        if id > retired {
             // ORD(publish_dropped:A): pairs with ORD(push_data:B): what this writer saw of the records that it drops.
             self.tails()
                 .retired_id
-                .raise(retired.0, walk.id.0, release("publish_dropped:A"));
+                .raise(retired.0, id.0, release("publish_dropped:A"));
         }
-        if let Some(reached) = walk.reached {
+        if let Some(reached) = reached {
             // ORD(publish_dropped:B): pairs with ORD(room:A) and ORD(push_data:A): `retired_id` grows first, or text could be
             // overwritten whose record a reader still takes for readable (M11).
             self.tails()
@@ -221,27 +227,23 @@ impl<M: Memory> Ring<M> {
         ahead: u32,
     ) -> Push {
         let word = tail.0 << 1 | u64::from(retired);
-        match self.obstacle(tail) {
+        let mut end = match self.obstacle(tail) {
             Obstacle::Recycled => return Push::Done,
             Obstacle::Open | Obstacle::Committed => return self.stuck_unless_moved(word),
             Obstacle::NoBlock if !retired && !self.is_final(tail) => {
                 return self.stuck_unless_moved(word);
             }
-            Obstacle::NoBlock => {}
-            Obstacle::Block { next, .. } => {
-                if self.push_data(next, head, 0) != Push::Done {
-                    return self.stuck_unless_moved(word);
-                }
-            }
-        }
+            Obstacle::NoBlock => None,
+            Obstacle::Block { next, .. } => Some(next),
+        };
         // The tail must stay readable: it only moves onto a finalized record.
         let mut to = tail.next();
-        if !self.is_final(to) {
-            self.retire_tail(tail, retired);
-            return self.stuck_unless_moved(word | 1);
-        }
-        let mut end = None;
-        while to.0 - tail.0 < u64::from(ahead) && to < head.id && self.is_final(to.next()) {
+        let readable = self.is_final(to);
+        while readable
+            && to.0 - tail.0 < u64::from(ahead)
+            && to < head.id
+            && self.is_final(to.next())
+        {
             match self.obstacle(to) {
                 Obstacle::Block { next, .. } => end = Some(next),
                 Obstacle::NoBlock => {}
@@ -249,10 +251,12 @@ impl<M: Memory> Ring<M> {
             }
             to = to.next();
         }
-        if let Some(end) = end
-            && self.push_data(end, head, 0) != Push::Done
-        {
-            return Push::Done; // the tails are moving under us: look again
+        if let Some(end) = end {
+            self.drop_seen(to, end);
+        }
+        if !readable {
+            self.retire_tail(tail, retired);
+            return self.stuck_unless_moved(word | 1);
         }
         // ORD(push_desc:A): pairs with ORD(take:B): the record is finalized and its text dropped before its slot is taken over
         // (M12); and with ORD(tail:A) and ORD(tails:A): the new tail is finalized (M4). A failure: somebody else moved it.
@@ -261,6 +265,16 @@ impl<M: Memory> Ring<M> {
             .tail_id
             .replace(word, to.0 << 1, release("push_desc:A"));
         Push::Done
+    }
+
+    /// Drops the records below `to` and their text, which ends at `end`: all of it was seen to be finalized, from the tail on.
+    /// Nothing is learned from the words here: they only save a store that another pusher has made.
+    fn drop_seen(&self, to: DescId, end: Lpos) {
+        let data_tail = Lpos(self.tails().data_tail.get());
+        if data_tail < end {
+            let retired = DescId(self.tails().retired_id.get());
+            self.publish_dropped((retired, to), (data_tail, Some(end)));
+        }
     }
 
     /// Marks a record without text at the tail as gone: the reserve that wanted its descriptor fails, but has dropped it.
@@ -275,7 +289,7 @@ impl<M: Memory> Ring<M> {
     fn is_final(&self, id: DescId) -> bool {
         // ORD(is_final:A): pairs with ORD(finalize_state:A): whoever moves the tail here hands on that it is finalized (M4);
         // and with ORD(open_slot:A): of a record that is gone, the tail is seen to have passed it (M3).
-        self.slot(id).state(acquire("is_final:A")).query(id) == Query::Is(Stage::Finalized)
+        self.slot(id).state(acquire("is_final:A")) == State::new(id, Stage::Finalized)
     }
 
     /// Refused only if the tail is still where it was.

@@ -78,6 +78,7 @@ impl<M: Memory> Ring<M> {
         let ticket = Ticket {
             id: head.id,
             span: copy.span,
+            text: self.text_of(copy.span),
             capacity,
             meta: copy.meta,
         };
@@ -105,6 +106,7 @@ impl<M: Memory> Ring<M> {
             Span::Empty | Span::Lost => self.first_block(ticket, block)?,
         };
         ticket.span = span;
+        ticket.text = self.text_of(span);
         ticket.capacity = total;
         Ok(())
     }
@@ -198,6 +200,14 @@ impl<M: Memory> Ring<M> {
                 to.set(from.get());
             }
         }
+    }
+
+    /// Where the text of a span begins, in words.
+    fn text_of(&self, span: Span) -> Option<u64> {
+        let Span::Block { begin, next } = span else {
+            return None;
+        };
+        Some(self.text_ring().place(begin, next)?.text)
     }
 
     /// Drops what is in the way of the text up to `next`.

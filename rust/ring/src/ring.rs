@@ -12,6 +12,9 @@ use crate::sync::{Pair, Word, acquire};
 pub struct Ring<M: Memory> {
     memory: M,
     geometry: Geometry,
+    /// Worked out from the geometry: every reserve asks for these.
+    descriptors: u64,
+    text: TextRing,
     /// How many old records may be dropped at once; a setting, so without order.
     retire_ahead: Word,
     /// Where this handle's search for the last finalized record last ended; only a hint.
@@ -29,6 +32,8 @@ impl<M: Memory> Ring<M> {
         let ring = Ring {
             memory,
             geometry,
+            descriptors: geometry.descriptors(),
+            text: geometry.text_ring(),
             retire_ahead: Word::new(0),
             next_seq_hint: Word::new(0),
         };
@@ -123,8 +128,13 @@ impl<M: Memory> Ring<M> {
     }
 
     #[inline(always)]
+    pub(crate) fn descriptors(&self) -> u64 {
+        self.descriptors
+    }
+
+    #[inline(always)]
     pub(crate) fn text_ring(&self) -> TextRing {
-        self.geometry.text_ring()
+        self.text
     }
 
     /// The oldest record's id, and whether it is retired.

@@ -180,6 +180,19 @@ impl Slot {
         Span::of(self.begin.get(), self.next.get())
     }
 
+    /// Stores the span.
+    #[inline(always)]
+    pub(crate) fn set_span(&self, span: Span) {
+        match span {
+            Span::Empty => self.begin.set(EMPTY),
+            Span::Lost => self.begin.set(LOST),
+            Span::Block { begin, next } => {
+                self.begin.set(begin.0);
+                self.next.set(next.0);
+            }
+        }
+    }
+
     /// All contents, racy.
     #[inline(always)]
     pub fn copy(&self) -> SlotCopy {

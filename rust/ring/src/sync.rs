@@ -235,15 +235,23 @@ pub fn prefetch_for_write(word: &Word) {
 
 /// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
 #[inline]
-pub fn copy_in(words: &[Word], bytes: &[u8]) {
-    let mut chunks = bytes.chunks_exact(8);
-    let mut words = words.iter();
-    for (chunk, word) in (&mut chunks).zip(&mut words) {
-        let mut whole = [0_u8; 8];
-        whole.copy_from_slice(chunk);
-        word.set(u64::from_ne_bytes(whole));
+pub fn copy_in(mut words: &[Word], mut bytes: &[u8]) {
+    // Eight words at a time, without a loop: most of what a record costs would be counting.
+    while let (Some((line, later)), Some((block, rest))) = (
+        words.split_first_chunk::<8>(),
+        bytes.split_first_chunk::<64>(),
+    ) {
+        let (block, _) = block.as_chunks();
+        for (word, bytes) in line.iter().zip(block) {
+            word.set(u64::from_ne_bytes(*bytes));
+        }
+        (words, bytes) = (later, rest);
     }
-    let rest = chunks.remainder();
+    let (whole, rest) = bytes.as_chunks();
+    let mut words = words.iter();
+    for (bytes, word) in whole.iter().zip(&mut words) {
+        word.set(u64::from_ne_bytes(*bytes));
+    }
     if let (false, Some(word)) = (rest.is_empty(), words.next()) {
         word.set(u64::from_ne_bytes(padded(rest)));
     }
@@ -251,18 +259,26 @@ pub fn copy_in(words: &[Word], bytes: &[u8]) {
 
 /// Copies words out as relaxed loads until `bytes` is full or the words end.
 #[inline]
-pub fn copy_out(words: &[Word], bytes: &mut [u8]) {
+pub fn copy_out(mut words: &[Word], mut bytes: &mut [u8]) {
+    while bytes.len() >= 64
+        && let Some((line, later)) = words.split_first_chunk::<8>()
+    {
+        let Some((block, rest)) = core::mem::take(&mut bytes).split_first_chunk_mut::<64>() else {
+            return;
+        };
+        let (block, _) = block.as_chunks_mut();
+        for (word, bytes) in line.iter().zip(block) {
+            *bytes = word.get().to_ne_bytes();
+        }
+        (words, bytes) = (later, rest);
+    }
+    let (whole, rest) = bytes.as_chunks_mut();
     let mut words = words.iter();
-    let mut chunks = bytes.chunks_exact_mut(8);
-    for (chunk, word) in (&mut chunks).zip(&mut words) {
-        chunk.copy_from_slice(&word.get().to_ne_bytes());
+    for (bytes, word) in whole.iter_mut().zip(&mut words) {
+        *bytes = word.get().to_ne_bytes();
     }
     if let Some(word) = words.next() {
-        for (to, from) in chunks
-            .into_remainder()
-            .iter_mut()
-            .zip(word.get().to_ne_bytes())
-        {
+        for (to, from) in rest.iter_mut().zip(word.get().to_ne_bytes()) {
             *to = from;
         }
     }

@@ -31,6 +31,8 @@ pub struct Info {
 pub struct Ticket {
     pub(crate) id: DescId,
     pub(crate) span: Span,
+    /// Index of the first word of its text; None without text.
+    pub(crate) text: Option<u64>,
     pub(crate) capacity: u64,
     pub(crate) meta: Meta,
 }

@@ -3,21 +3,34 @@
 //! A writer encodes before it reserves: between reserve and commit stands nothing but the copy. Any number of writers
 //! run at once, also one that interrupts another at any instruction; none waits for another.
 
+use crate::blocks::Laid;
 use crate::error::Refused;
 use crate::head::Head;
 use crate::ids::{DescId, Lpos};
 use crate::memory::Memory;
 use crate::recycle::Push;
 use crate::ring::Ring;
-use crate::slots::{EMPTY, LOST, Meta, Slot, Span};
+use crate::slots::{Meta, Slot, Span};
 use crate::state::{Stage, State};
 use crate::sync::{acq_rel, acquire, copy_in, fence_release, pause, prefetch_for_write, release};
 use crate::ticket::{Info, Reservation, Ticket};
 
+/// What a reserve has taken.
+struct Taken<'r> {
+    /// The head as it was: the text begins at its position.
+    before: Head,
+    id: DescId,
+    slot: &'r Slot,
+    /// The text; meaningless if there is none.
+    laid: Laid,
+    /// The text could not be had.
+    lost: bool,
+}
+
 /// What a reserve found when it looked for room.
 enum Room {
-    /// The span `[head, next)` is free.
-    Free(Lpos),
+    /// The span from the head on is free.
+    Free(Laid),
     /// There is none: the record will be a lost one.
     None,
     /// The head has changed, or must be looked at again.
@@ -37,6 +50,15 @@ impl Backoff {
     }
 }
 
+/// What is taken with a number alone.
+#[inline(always)]
+fn no_text(head: Head) -> Laid {
+    Laid {
+        next: head.pos,
+        header: 0,
+    }
+}
+
 impl<M: Memory> Ring<M> {
     /// Reserves a record of `size` bytes of text. Never waits.
     ///
@@ -52,111 +74,146 @@ impl<M: Memory> Ring<M> {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn reserve_ticket(&self, size: usize, info: &Info) -> Result<Ticket, Refused> {
         let Some(block) = self.text_ring().block_bytes(size as u64) else {
             return Err(Refused::TooBig);
         };
-        let (head, taken, span) = self.take(block)?;
-        let id = taken.id;
-        if head.reopenable {
+        let taken = self.take(block)?;
+        let Taken {
+            before,
+            id,
+            slot,
+            laid,
+            lost,
+        } = taken;
+        if before.reopenable {
             // The compare-exchange that took the number took C with it: the predecessor is ours to finalize.
-            self.finalize_state(head.id);
+            self.finalize_id(before.id);
         }
-        let slot = self.slot(id);
-        let old = id.0.checked_sub(self.geometry().descriptors());
+        let old = id.0.checked_sub(self.descriptors());
         let left = old.map_or(0, |old| State::new(DescId(old), Stage::Finalized).0);
         if slot.state.get() != left {
             self.counters().health.count(1);
         }
-        if span == Span::Lost {
-            self.open_slot(slot, id, span, &Info::default());
-            self.commit(Ticket {
-                id,
-                span,
-                capacity: 0,
-                meta: Meta::default(),
-            });
-            return Err(Refused::Text);
+        if lost {
+            return Err(self.lose(slot, id));
         }
-        let meta = self.open_slot(slot, id, span, info);
+        self.open_slot(slot, id, block != 0, info);
+        let (span, text) = if block == 0 {
+            slot.set_span(Span::Empty);
+            (Span::Empty, None)
+        } else {
+            let (begin, next) = (before.pos, laid.next);
+            let span = Span::Block { begin, next };
+            slot.set_span(span);
+            self.set_header(laid.header, id);
+            (span, Some(laid.header + 1))
+        };
         Ok(Ticket {
             id,
             span,
+            text,
             capacity: size as u64,
-            meta,
+            meta: Meta {
+                text_len: 0,
+                level: info.level,
+                facility: info.facility,
+                flags: info.flags,
+            },
         })
     }
 
-    /// Takes the next number, and `block` bytes of text with it. The old head, the new one, and the span.
-    #[inline]
-    fn take(&self, block: u64) -> Result<(Head, Head, Span), Refused> {
+    /// A number was taken, but there is no text: it becomes a record that readers skip.
+    #[cold]
+    #[inline(never)]
+    fn lose(&self, slot: &Slot, id: DescId) -> Refused {
+        self.open_slot(slot, id, false, &Info::default());
+        slot.set_span(Span::Lost);
+        self.commit(Ticket {
+            id,
+            span: Span::Lost,
+            text: None,
+            capacity: 0,
+            meta: Meta::default(),
+        });
+        Refused::Text
+    }
+
+    /// Takes the next number, and `block` bytes of text with it.
+    #[inline(always)]
+    fn take(&self, block: u64) -> Result<Taken<'_>, Refused> {
         let mut backoff = Backoff(8);
         loop {
             // ORD(take:A): pairs with ORD(take:D), ORD(grow:A), ORD(first_block:A) (M1: not a new head with old tails)
             // and ORD(commit:B): C is not seen before the state that it speaks of.
             let head = self.memory().head().load(acquire("take:A"));
-            prefetch_for_write(&self.slot(head.id.next()).state);
+            let slot = self.slot(head.id.next());
+            prefetch_for_write(&slot.state);
             // ORD(take:B): pairs with ORD(push_desc:A): the slot below the tail is nobody's (M12).
             let word = self.tails().tail_id.load(acquire("take:B"));
-            if head.id.0.wrapping_sub(word >> 1) >= self.geometry().descriptors() - 1 {
-                match self.push_desc(
-                    (DescId(word >> 1), word & 1 != 0),
-                    head,
-                    self.retire_ahead(),
-                ) {
-                    Push::Done => continue,
-                    Push::Stuck | Push::NewestCommitted => {
-                        self.counters().fail.count(1);
-                        return Err(Refused::Descriptors);
-                    }
+            if head.id.0.wrapping_sub(word >> 1) >= self.descriptors() - 1 {
+                if self.free_descriptor(word, head.words()) {
+                    continue;
                 }
+                return Err(Refused::Descriptors);
             }
-            let (span, pos) = match self.room(head, block) {
-                Room::Free(next) if block == 0 => (Span::Empty, next),
-                Room::Free(next) => (
-                    Span::Block {
-                        begin: head.pos,
-                        next,
-                    },
-                    next,
-                ),
-                Room::None => (Span::Lost, head.pos),
+            let (laid, lost) = match self.room(head, block) {
+                Room::Free(laid) => (laid, false),
+                Room::None => (no_text(head), true),
                 Room::Again => continue,
             };
-            let taken = head.taken(pos);
             // ORD(take:C): pairs with ORD(commit:B): the predecessor's last words; it may have been reopened since ORD(take:A).
             // ORD(take:D): pairs with ORD(take:A): the tails that this writer pushed (M1).
-            if self
-                .memory()
-                .head()
-                .replace(head, taken, acq_rel("take:C", "take:D"))
-            {
-                return Ok((head, taken, span));
+            if self.memory().head().replace(
+                head,
+                head.taken(laid.next),
+                acq_rel("take:C", "take:D"),
+            ) {
+                return Ok(Taken {
+                    before: head,
+                    id: head.id.next(),
+                    slot,
+                    laid,
+                    lost,
+                });
             }
             backoff.lost(); // and then the head is loaded anew: an old value starves the loser
         }
     }
 
+    /// Moves the tail on, so that there is a descriptor behind `head`. False: it cannot be moved; counted.
+    #[inline(never)]
+    fn free_descriptor(&self, word: u64, head: (u64, u64)) -> bool {
+        let head = Head::from_words(head);
+        let tail = (DescId(word >> 1), word & 1 != 0);
+        let moved = self.push_desc(tail, head, self.retire_ahead()) == Push::Done;
+        if !moved {
+            self.counters().fail.count(1);
+        }
+        moved
+    }
+
     /// Looks for `block` bytes of free text behind `head`, dropping what is in the way.
-    #[inline]
+    #[inline(always)]
     fn room(&self, head: Head, block: u64) -> Room {
         if block == 0 {
-            return Room::Free(head.pos);
+            return Room::Free(no_text(head));
         }
-        let next = self.text_ring().end_of(head.pos, block);
-        let need = Lpos(next.0.saturating_sub(self.text_ring().size()));
+        let laid = self.text_ring().lay(head.pos, block);
+        let need = Lpos(laid.next.0.saturating_sub(self.text_ring().size()));
         // ORD(room:A): pairs with ORD(publish_dropped:B): what is below the tail was told to be dropped before (M11).
         if self.tails().data_tail.load(acquire("room:A")) >= need.0 {
-            return Room::Free(next);
+            return Room::Free(laid);
         }
-        self.make_room(head, next, need)
+        self.make_room(head.words(), laid, need)
     }
 
     #[inline(never)]
-    fn make_room(&self, head: Head, next: Lpos, need: Lpos) -> Room {
+    fn make_room(&self, head: (u64, u64), laid: Laid, need: Lpos) -> Room {
+        let head = Head::from_words(head);
         match self.push_data(need, head, self.retire_ahead()) {
-            Push::Done => Room::Free(next),
+            Push::Done => Room::Free(laid),
             // Only a refusal of the present head counts; the caller's compare-exchange would notice too.
             Push::Stuck if self.memory().head().get() == head => Room::None,
             Push::Stuck => Room::Again,
@@ -169,17 +226,18 @@ impl<M: Memory> Ring<M> {
                     .head()
                     .replace(head, closed, acquire("make_room:A"))
                 {
-                    self.finalize_state(head.id);
+                    self.finalize_id(head.id);
                 }
                 Room::Again
             }
         }
     }
 
-    /// Makes the slot the record's own: the state first, then its contents.
-    #[inline]
-    fn open_slot(&self, slot: &Slot, id: DescId, span: Span, info: &Info) -> Meta {
-        let stage = if matches!(span, Span::Block { .. }) {
+    /// Makes the slot the record's own: the state first, then its contents. Where its text is, the caller adds; what is only
+    /// known at the end follows then.
+    #[inline(always)]
+    fn open_slot(&self, slot: &Slot, id: DescId, text: bool, info: &Info) {
+        let stage = if text {
             Stage::Reserved
         } else {
             Stage::ReservedNoBlock
@@ -191,36 +249,27 @@ impl<M: Memory> Ring<M> {
         // ORD(open_slot:B): pairs with ORD(barrier:A) and ORD(obstacle:B): whoever has copied a word of the new contents or
         // text sees in its check that the old record is gone (M5, M6).
         fence_release("open_slot:B");
-        let meta = Meta {
-            text_len: 0,
-            level: info.level,
-            facility: info.facility,
-            flags: info.flags,
-        };
-        self.store_span(slot, id, span);
         slot.ts_nsec.set(info.ts_nsec);
         slot.caller_id.set(info.caller_id);
-        slot.meta.set(meta.pack());
         slot.owner.set(info.owner);
         slot.aux.set(info.aux);
-        meta
     }
 
     /// Writes where the text is, and the block's header.
-    #[inline]
     pub(crate) fn store_span(&self, slot: &Slot, id: DescId, span: Span) {
-        match span {
-            Span::Empty => slot.begin.set(EMPTY),
-            Span::Lost => slot.begin.set(LOST),
-            Span::Block { begin, next } => {
-                slot.begin.set(begin.0);
-                slot.next.set(next.0);
-                if let Some(place) = self.text_ring().place(begin, next)
-                    && let Some(header) = self.memory().text_from(place.header).first()
-                {
-                    header.set(id.0);
-                }
-            }
+        slot.set_span(span);
+        if let Span::Block { begin, next } = span
+            && let Some(place) = self.text_ring().place(begin, next)
+        {
+            self.set_header(place.header, id);
+        }
+    }
+
+    /// Writes the header of the block that begins at word `header`.
+    #[inline(always)]
+    fn set_header(&self, header: u64, id: DescId) {
+        if let Some(word) = self.memory().text_from(header).first() {
+            word.set(id.0);
         }
     }
 
@@ -230,10 +279,8 @@ impl<M: Memory> Ring<M> {
     pub fn write(&self, ticket: &mut Ticket, offset: u64, data: &[u8]) -> usize {
         let room = usize::try_from(ticket.capacity.saturating_sub(offset)).unwrap_or(usize::MAX);
         let data = data.get(..room).unwrap_or(data);
-        if let Span::Block { begin, next } = ticket.span
-            && let Some(place) = self.text_ring().place(begin, next)
-        {
-            self.write_text(place.text, offset, data);
+        if let Some(text) = ticket.text {
+            self.write_text(text, offset, data);
         }
         let end = u32::try_from(offset + data.len() as u64).unwrap_or(u32::MAX);
         if !data.is_empty() && end > ticket.meta.text_len {
@@ -272,13 +319,11 @@ impl<M: Memory> Ring<M> {
     }
 
     /// Fills a record that was just reserved with all of its text, word by word: what a log does, and nothing but the copy.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&self, ticket: &mut Ticket, data: &[u8]) {
         let data = data.get(..ticket.capacity as usize).unwrap_or(data);
-        if let Span::Block { begin, next } = ticket.span
-            && let Some(place) = self.text_ring().place(begin, next)
-        {
-            copy_in(self.memory().text_from(place.text), data);
+        if let Some(text) = ticket.text {
+            copy_in(self.memory().text_from(text), data);
         }
         ticket.meta.text_len = data.len() as u32;
     }
