@@ -18,7 +18,8 @@ RUST = ROOT / "rust"
 FLOORS = [
     {"levels"},
     {"typing"},
-    {"_native", "exceptions"},
+    {"_native", "exceptions", "logrecords"},
+    {"delivery"},
     {"log", "sinks", "snapshot"},
     {"integrations", "cli"},
     {"__init__"},

@@ -9,16 +9,18 @@ ConfigError, unless the docstring says otherwise. Everything that waits releases
 that Ctrl-C works) at least every 100 ms.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from logging import Handler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from printk_ring.levels import Level
 from printk_ring.snapshot import Snapshot
 from printk_ring.typing import (
+    ConsoleFormat,
     ConsoleSpec,
     ExcInfoLike,
     FormatName,
@@ -98,6 +100,7 @@ def parse_size(size: int | str, /) -> int:
 def defaults() -> dict[str, Any]:
     """Every default of `rust/host` under the name of its parameter: `size`, `avg_record`, `level`, `console_level`,
     `format`, `replay`, `overflow`, `block_timeout`, `flush_timeout`, `remove_timeout`, `exit_timeout`; besides
+    `memory_records`, `memory_bytes`,
     `min_size_bytes`, `max_record_bytes`. Values as the signatures below spell them (levels are names in upper case).
     """
 
@@ -263,7 +266,7 @@ class Ring:
 
 # --- sinks and consoles ----------------------------------------------------------------------------------------------
 
-@final
+@disjoint_base
 class Sink:
     """Where a console writes. A description, opened when the console is added; equal when kind and target are; hashable.
 
@@ -279,14 +282,49 @@ class Sink:
     @staticmethod
     def file(path: StrPath) -> Sink:
         """Appends whole lines to `path` (O_APPEND, created with 0600, re-opened when its inode changes)."""
+    @staticmethod
+    def callable(fn: Callable[[Record], object], /) -> Sink:
+        """Calls `fn(record)` for each record."""
+    @staticmethod
+    def handler(handler: Handler, /) -> Sink:
+        """Gives each record to a `logging.Handler`."""
+    @staticmethod
+    def memory(*, limit: int = 10000) -> MemorySink:
+        """Keeps the last records in memory."""
     @property
-    def kind(self) -> Literal["stderr", "stdout", "file"]:
+    def kind(self) -> Literal["stderr", "stdout", "file", "callable", "handler", "memory"]:
         """Which static method made it."""
     @property
     def path(self) -> Path | None:
         """The absolute path of a file sink, else None."""
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
+
+@final
+class MemorySink(Sink):
+    """Keeps the last records of its consoles in memory, for tests. Made by `sinks.memory`."""
+
+    @property
+    def records(self) -> list[Record]:
+        """What was printed, oldest first: the last `limit` records, and at most 16 MiB of them."""
+    def clear(self) -> None:
+        """Forgets what was printed."""
+
+@final
+class _Batch:
+    """A batch of records in the hands of `printk_ring.delivery`. An iterator: each record has to be told as `done`, `failed`
+    or written before the next one.
+    """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Record:
+        """The next record."""
+    def done(self) -> None:
+        """The record was taken."""
+    def write(self, text: str, /) -> None:
+        """The record is this text."""
+    def failed(self, why: str, /) -> None:
+        """The record could not be printed, and why."""
 
 @final
 class Console:
@@ -315,7 +353,7 @@ class Console:
         """Records overwritten before it came to them, since it was added."""
     @property
     def errors(self) -> int:
-        """Failed writes since it was added."""
+        """Failed writes, or exceptions in its callback, since it was added."""
     @property
     def enabled(self) -> bool:
         """False while suspended, and after `remove`."""
@@ -336,7 +374,8 @@ class Console:
     def remove(self, timeout: float = 1.0) -> bool:
         """Prints what was stored before the call, within `timeout`, and takes the console away.
 
-        False: the sink is stuck; the thread is abandoned and calls nothing more.
+        False: the sink is stuck; the thread is abandoned and calls nothing more. Called by the console's own callback it
+        is False at once, and the callback is called no more once it returns.
         """
 
 # --- logger ----------------------------------------------------------------------------------------------------------
@@ -566,14 +605,15 @@ class Log:
         *,
         name: str | None = None,
         level: LevelLike | None = None,
-        format: FormatName = "text",
+        format: ConsoleFormat = "text",
         replay: bool = False,
         overflow: OverflowPolicy = "drop_oldest",
         block_timeout: float = 1.0,
     ) -> Console:
         """Adds a console with a printer thread of its own and returns it.
 
-        `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `replay`: begin with the oldest record
+        `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter`, or a
+        function that makes text of a `Record`; a newline is added where it has none. `replay`: begin with the oldest record
         instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
         seconds, before a record that it has not printed would be overwritten.
 
@@ -646,8 +686,9 @@ def _set_default(log: Log | None, /) -> None:
 def _shutdown() -> None:
     """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
 
-    It does not close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
-    that belong to its parent.
+    Consoles with a Python sink or format are taken away after that: no Python code may be run from then on. It does not
+    close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs that belong to
+    its parent.
     """
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -3,10 +3,16 @@
 `log.add_console(pr.sinks.file("/var/log/app.json"), format="json")`
 """
 
-from printk_ring._native import Sink
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from printk_ring._native import MemorySink, Record, Sink
 from printk_ring.typing import StrPath
 
-__all__ = ["Sink", "file", "stderr", "stdout"]
+if TYPE_CHECKING:
+    import logging
+
+__all__ = ["MemorySink", "Sink", "callable", "file", "handler", "memory", "stderr", "stdout"]
 
 
 def stderr() -> Sink:
@@ -26,3 +32,31 @@ def file(path: StrPath) -> Sink:
     nobody.
     """
     return Sink.file(path)
+
+
+def callable(fn: Callable[[Record], object], /) -> Sink:  # noqa: A001 - the contract's name
+    """Calls `fn(record)` for each record, on a thread that belongs to the console and always is the same one.
+
+    The record is printed when `fn` returns. An exception of any kind is counted in `Console.errors` and told on stderr, the
+    first one and each that comes after `fn` has worked again; the record counts as printed, and the next one goes on. What
+    `fn` logs is stored and printed by other consoles. What was lost before `fn` came to it is a record too: its event is
+    "records dropped", its fields are `dropped`, `first_seq` and `last_seq`, its facility is 0, the log's own.
+
+    At the exit of the interpreter `fn` has what is left, at most 1 s for all consoles together; records that are logged
+    after that do not come to it.
+    """
+    return Sink.callable(fn)
+
+
+def handler(handler: "logging.Handler", /) -> Sink:
+    """Gives each record to a handler of the standard library, as `callable`: `handler.handle(LogRecord)`.
+
+    `printk_ring.logrecords.log_record` says what the LogRecord has. The handler's level and filters apply; whoever made
+    it closes it.
+    """
+    return Sink.handler(handler)
+
+
+def memory(*, limit: int = 10000) -> MemorySink:
+    """Keeps the last `limit` records (at most 16 MiB of them) in memory: `.records`, `.clear()`. For tests."""
+    return Sink.memory(limit=limit)

@@ -4,16 +4,19 @@ Nothing here exists to be called: these are names for annotations, in user code 
 """
 
 import os
-from collections.abc import Mapping  # noqa: TC003 - get_type_hints() of user code needs it
+from collections.abc import Callable, Mapping  # noqa: TC003 - get_type_hints() of user code needs it
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from printk_ring.levels import Level
 
 if TYPE_CHECKING:
-    from printk_ring._native import Sink
+    import logging
+
+    from printk_ring._native import Record, Sink
 
 __all__ = [
+    "ConsoleFormat",
     "ConsoleSpec",
     "ConsoleStats",
     "ExcInfoLike",
@@ -34,6 +37,9 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 FormatName: TypeAlias = Literal["text", "iso", "json", "logfmt", "kmsg", "syslog"]
 """How a console writes a record."""
+
+ConsoleFormat: TypeAlias = "FormatName | logging.Formatter | Callable[[Record], str]"
+"""What makes text of a record on a console: a format by name, a formatter of `logging`, or a function."""
 
 OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
 """What happens when the writers are faster than a console."""

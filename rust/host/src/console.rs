@@ -1,11 +1,13 @@
 //! A console: a sink, a format, a level, and a place in the ring. This is its handle; the printer works behind it.
 
+use crate::courier::{self, Courier};
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
 use crate::printer::{Orders, Printer};
 use crate::sinks::SinkSpec;
 use pr_printk::emit::Style;
+use pr_printk::port::class;
 use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, SLOTS, flag};
 use pr_printk::thread;
 use pr_record::Format;
@@ -256,8 +258,21 @@ impl Console {
     /// Waits until the printer has ended, after it was asked to. Second step of a removal; may be repeated.
     pub fn has_stopped(&self, timeout: Duration) -> bool {
         let place = self.place();
+        if place.orders.is_current_thread() {
+            return false; // not before this call has returned
+        }
         let done = || !place.is_own() || place.orders.is_finished();
         place.life.core().kick().wait_progress(nanos(timeout), done)
+    }
+
+    /// Whether whole records are handed over, to code that takes locks: on a thread of its own, and on that alone.
+    pub fn is_courier(&self) -> bool {
+        self.options.sink.courier().is_some()
+    }
+
+    /// Whether the caller is the code that this console hands its records to.
+    pub fn is_handing_over_here(&self) -> bool {
+        self.place().orders.is_current_thread()
     }
 
     /// Takes the console off the table; gives its printer up if that has not ended. Last step of a removal. True: the
@@ -335,6 +350,11 @@ fn begin(
     (level, suspended): (Option<u8>, bool),
     (seq, pos): (Seq, Lpos),
 ) -> Result<Place, Error> {
+    let courier = options.sink.courier();
+    if courier.is_some() && courier::is_closed() {
+        let why = "the process is about to end: nothing takes whole records any more";
+        return Err(Error::Config(format!("console {name}: {why}")));
+    }
     let sink = options.sink.open()?;
     let index = claim(life)?;
     let orders = Arc::new(Orders::new());
@@ -354,14 +374,15 @@ fn begin(
         format: options.format,
         id: life.core().next_console_id(),
     };
+    // Whole records go no other way than by their thread, whatever becomes of them.
+    let (class, fd) = match courier {
+        None => (sink.class(), sink.fd()),
+        Some(_) => (class::LOCKING, None),
+    };
     let port = life.port(index);
-    port.assign(style, sink.class());
-    port.set_fd(sink.fd().unwrap_or(-1));
-    slot.classify(
-        u64::from(sink.class()),
-        options.format as u64,
-        u64::from(style.id),
-    );
+    port.assign(style, class);
+    port.set_fd(fd.unwrap_or(-1));
+    slot.classify(u64::from(class), options.format as u64, u64::from(style.id));
     let blocks = if options.overflow == Overflow::Block {
         flag::BLOCKS
     } else {
@@ -369,17 +390,32 @@ fn begin(
     };
     let paused = if suspended { flag::SUSPENDED } else { 0 };
     let replays = if options.replay { flag::REPLAY } else { 0 };
-    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused | replays);
-    let printer = Printer {
-        life: life.clone(),
-        index,
-        id: style.id,
-        orders,
-        sink,
-        name: name.to_owned(),
-        failing: false,
+    let handed = if courier.is_some() { flag::PYTHON } else { 0 };
+    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused | replays | handed);
+    let (life_too, name_too) = (life.clone(), name.to_owned());
+    let started = match courier {
+        None => Printer {
+            life: life_too,
+            index,
+            id: style.id,
+            orders,
+            sink,
+            name: name_too,
+            failing: false,
+        }
+        .start(),
+        Some(to) => Courier {
+            life: life_too,
+            index,
+            id: style.id,
+            orders,
+            to: to.clone(),
+            sink: options.sink.takes_bytes().then_some(sink),
+            name: name_too,
+        }
+        .start(),
     };
-    if let Err(why) = printer.start() {
+    if let Err(why) = started {
         slot.clear(u64::MAX);
         let errno = why.raw_os_error().unwrap_or(libc::EAGAIN);
         return Err(Error::Os {

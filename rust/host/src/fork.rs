@@ -141,6 +141,7 @@ extern "C" fn after_in_parent() {
 extern "C" fn after_in_child() {
     thread::renew_generation();
     thread::forget_nesting();
+    thread::print_for(0); // and if it prints, that was for a console of its parent
     // SAFETY: LISTS is held since `before`, and this is the only thread.
     let lives = unsafe { &*LIVES.0.get() };
     for life in lives.iter().filter_map(Weak::upgrade) {

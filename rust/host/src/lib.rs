@@ -14,6 +14,7 @@
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
 //! | [`console`] | a console's handle |
 //! | `printer` | a console's thread |
+//! | [`courier`] | the thread of a console that hands over whole records |
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`reader`] | records one by one, from a log or a file |
@@ -29,6 +30,7 @@
 pub mod bare;
 pub mod bench;
 pub mod console;
+pub mod courier;
 pub mod error;
 pub mod foreign;
 mod fork;
@@ -47,6 +49,7 @@ pub mod stats;
 
 pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};
+pub use courier::{Batch, Post, RecordSink, SharedRecordSink};
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};

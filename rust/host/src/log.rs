@@ -8,7 +8,9 @@ use crate::fork::Listed;
 use crate::life::Life;
 use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
+use crate::options::default;
 use crate::plan::Plan;
+use crate::sinks::SinkSpec;
 use crate::stats::Stats;
 use pr_printk::Core;
 use pr_printk::registry::ConsoleSlot;
@@ -310,6 +312,7 @@ impl Log {
                 errno: libc::ENOMEM,
             });
         }
+        check_format(&options)?;
         let name = self.console_name(&options)?;
         let console = Console::start(&self.shared_life(), name, options)?;
         let mut consoles = self.consoles.lock();
@@ -438,6 +441,21 @@ impl Log {
             .load(Ordering::Relaxed)
     }
 
+    /// Takes away the consoles that hand over whole records, with what they still have, within `timeout` together: what
+    /// they hand them to is about to end. One that is stuck is given up.
+    pub fn end_couriers(&self, timeout: Duration) {
+        if self.own_core().is_none() {
+            return; // they are its parent's
+        }
+        let end = Instant::now() + timeout;
+        let mut couriers = self.consoles();
+        couriers.retain(|console| console.is_courier());
+        couriers.iter().for_each(|console| console.order_stop());
+        for console in &couriers {
+            self.remove_console(console, end.saturating_duration_since(Instant::now()));
+        }
+    }
+
     /// Orderly exit: flushes all consoles within `timeout`, and marks the file as cleanly ended. Records may still come.
     pub fn orderly_exit(&self, timeout: Duration) {
         if self.life().core().generation() == thread::generation() {
@@ -479,6 +497,19 @@ fn stored(outcome: Stored) -> Emit {
         Stored::Yes => Emit::Stored,
         Stored::Refused | Stored::TooDeep => Emit::Refused,
     }
+}
+
+/// What takes whole records takes no text, however that is made.
+fn check_format(options: &ConsoleOptions) -> Result<(), Error> {
+    let is_text = options.format.name() != default::FORMAT;
+    let is_text = is_text || matches!(options.sink, SinkSpec::Text(..));
+    if options.sink.takes_bytes() || !is_text {
+        return Ok(());
+    }
+    let kind = options.sink.kind();
+    Err(Error::Config(format!(
+        "a {kind} sink takes whole records, not text: leave out the format"
+    )))
 }
 
 fn taken(name: &str) -> Error {
@@ -543,7 +574,6 @@ fn absolute(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::SinkSpec;
     use pr_record::Format;
     use pr_ring::Info;
 

@@ -23,6 +23,10 @@ pub mod default {
     pub const FLUSH_TIMEOUT_S: f64 = 1.0;
     /// For a console to print what is left when it is removed: as for a flush.
     pub const REMOVE_TIMEOUT_S: f64 = 1.0;
+    /// What a sink in memory keeps, in records: more than a test logs.
+    pub const MEMORY_RECORDS: usize = 10_000;
+    /// And in bytes of their payload: the oldest go when they are more.
+    pub const MEMORY_BYTES: usize = 16 << 20;
     /// For all consoles together at an orderly exit: what a user takes for "at once".
     pub const EXIT_TIMEOUT_S: f64 = 1.0;
 }

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Between two looks while there is work: delivery takes half of this on average, for 2 % of a processor.
-const POLL_NSEC: u64 = 1_000_000;
+pub(crate) const POLL_NSEC: u64 = 1_000_000;
 /// Without a record for this long a printer parks: an idle process has no wake-ups.
-const PARK_AFTER_NSEC: u64 = 200_000_000;
+pub(crate) const PARK_AFTER_NSEC: u64 = 200_000_000;
 /// After a failed write, first and longest pause before the next attempt.
 const RETRY_NSEC: std::ops::RangeInclusive<u64> = 10_000_000..=1_000_000_000;
 /// A batch is written when it has this many bytes.
@@ -29,7 +29,7 @@ const ENOUGH_BYTES: usize = 64 * 1024;
 /// The longest that printers stay out of an emergency section in which nothing is logged.
 const EMERGENCY_PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
-const WAKE_AT_PART: u64 = 4;
+pub(crate) const WAKE_AT_PART: u64 = 4;
 
 /// What a console's handle and its printer tell each other.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(crate) struct Orders {
     /// How the thread ends: one of [`RUNS`], [`FINISHED`], [`ABANDONED`]. Whoever comes second at the end frees the
     /// console's slot.
     end: AtomicU32,
+    /// The thread that hands over whole records, once it runs.
+    thread: AtomicU32,
 }
 
 /// The thread is there.
@@ -56,6 +58,7 @@ impl Orders {
             stop_at: AtomicU64::new(u64::MAX),
             reopen: AtomicBool::new(false),
             end: AtomicU32::new(RUNS),
+            thread: AtomicU32::new(0),
         }
     }
 
@@ -63,7 +66,7 @@ impl Orders {
         self.stop_at.store(seq.0, Ordering::SeqCst);
     }
 
-    fn stop(&self) -> Option<Seq> {
+    pub(crate) fn stop(&self) -> Option<Seq> {
         Some(self.stop_at.load(Ordering::SeqCst))
             .filter(|at| *at != u64::MAX)
             .map(Seq)
@@ -71,6 +74,20 @@ impl Orders {
 
     pub(crate) fn reopen(&self) {
         self.reopen.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn take_reopen(&self) -> bool {
+        self.reopen.swap(false, Ordering::SeqCst)
+    }
+
+    /// The calling thread runs code of the application for this console.
+    pub(crate) fn begin(&self) {
+        self.thread.store(thread::tid(), Ordering::SeqCst);
+    }
+
+    /// Whether the caller is such code, and so cannot wait for its own end.
+    pub(crate) fn is_current_thread(&self) -> bool {
+        self.thread.load(Ordering::SeqCst) == thread::tid()
     }
 
     /// Gives the thread up. False: it has finished, and the slot is the caller's.
@@ -122,7 +139,11 @@ enum Round {
 }
 
 /// Sets the end mark however the thread ends.
-struct Finish(Arc<Life>, Arc<Orders>, usize);
+pub(crate) struct Finish(
+    pub(crate) Arc<Life>,
+    pub(crate) Arc<Orders>,
+    pub(crate) usize,
+);
 
 impl Drop for Finish {
     fn drop(&mut self) {
@@ -367,10 +388,10 @@ impl Printer {
 }
 
 /// Every signal, blocked for this thread and what it starts, until dropped.
-struct BlockedSignals(libc::sigset_t);
+pub(crate) struct BlockedSignals(libc::sigset_t);
 
 impl BlockedSignals {
-    fn new() -> BlockedSignals {
+    pub(crate) fn new() -> BlockedSignals {
         // SAFETY: a signal set is plain bits; zero is one.
         let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
         let mut old = all;
@@ -381,6 +402,11 @@ impl BlockedSignals {
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };
         debug_assert_eq!(blocked, 0, "{}", errno());
         BlockedSignals(old)
+    }
+
+    /// What was blocked before.
+    pub(crate) fn usual(&self) -> libc::sigset_t {
+        self.0
     }
 }
 

@@ -24,6 +24,9 @@ pub mod direct {
     pub const SUSPENDED: u32 = 1 << 3;
 }
 
+/// How many consoles there have been in this process.
+static CONSOLE_IDS: AtomicU32 = AtomicU32::new(0);
+
 /// One life of a log: its memory, and what this process keeps beside it.
 #[derive(Debug)]
 pub struct Core {
@@ -46,8 +49,6 @@ pub struct Core {
     panic_memory: AtomicPtr<Memory>,
     /// What the ring drops at once while no console does.
     retire_ahead: u32,
-    /// How many consoles there have been.
-    console_ids: AtomicU32,
     /// Wall clock minus monotonic clock, as last sampled.
     clock_offset: AtomicI64,
 }
@@ -85,7 +86,6 @@ impl Core {
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
-            console_ids: AtomicU32::new(0),
             clock_offset: AtomicI64::new(0),
         }
     }
@@ -237,9 +237,10 @@ impl Core {
         self.consoles().iter().filter(|slot| holds(slot)).count() as u32
     }
 
-    /// An id for a new console, never used again in this life; from 1 on.
+    /// An id for a new console, never used again in this process, whatever the log: what one log's console logs into
+    /// another log is printed there. From 1 on.
     pub fn next_console_id(&self) -> u32 {
-        self.console_ids.fetch_add(1, Ordering::Relaxed) + 1
+        CONSOLE_IDS.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether a console makes the next writer wait: it would lose a record that it has not printed.

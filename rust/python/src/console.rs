@@ -4,7 +4,7 @@ use crate::convert::{mapping, text};
 use crate::errors;
 use crate::levels::{self, LevelArg};
 use crate::logs::{self, LogHandle};
-use crate::parameters::{FormatArg, OverflowArg, Seconds};
+use crate::parameters::{FormatArg, LookArg, OverflowArg, Seconds};
 use crate::sink::Sink;
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
@@ -82,7 +82,7 @@ impl Console {
         self.console.dropped()
     }
 
-    /// Failed writes since it was added.
+    /// Failed writes, or exceptions in its callback, since it was added.
     #[getter]
     fn errors(&self) -> u64 {
         self.console.errors()
@@ -133,12 +133,17 @@ impl Console {
 
     /// Prints what was stored before the call, within `timeout`, and takes the console away.
     ///
-    /// False: the sink is stuck; the thread is abandoned and calls nothing more.
+    /// False: the sink is stuck; the thread is abandoned and calls nothing more. Called by the console's own callback it
+    /// is False at once, and the callback is called no more once it returns.
     #[pyo3(signature = (timeout=Seconds::of(default::REMOVE_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
     fn remove(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
         let Some(log) = self.log() else {
             return Ok(false);
         };
+        if self.console.is_handing_over_here() {
+            // Its own callback: nothing to wait for, it is called no more once it returns.
+            return Ok(py.detach(|| log.remove_console(&self.console, Duration::ZERO)));
+        }
         // In slices, so that Ctrl-C is noticed; its exception comes when the console is gone.
         log.begin_removal(&self.console);
         let waited = logs::wait(py, timeout.0, |slice| self.console.has_stopped(slice));
@@ -257,7 +262,7 @@ fn set(options: &mut ConsoleOptions, name: &str, value: &Bound<'_, PyAny>) -> Py
     match name {
         "name" => options.name = value.extract()?,
         "level" => options.level = value.extract::<Option<LevelArg>>()?.map(|level| level.0),
-        "format" => options.format = value.extract::<FormatArg>()?.0,
+        "format" => value.extract::<LookArg>()?.give(options),
         "replay" => options.replay = value.extract()?,
         "overflow" => options.overflow = value.extract::<OverflowArg>()?.0,
         "block_timeout" => options.block_timeout = value.extract::<Seconds>()?.0,

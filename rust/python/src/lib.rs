@@ -1,5 +1,5 @@
 //! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else. It is the
-//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` alone.
+//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` and `callable` alone.
 //!
 //! | module | one idea |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log` | a ring with its consoles |
+//! | `callable` | a console's own thread, while it runs Python code |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `file` | a ring file of any process |
@@ -23,6 +24,7 @@
 
 mod bench;
 mod call;
+mod callable;
 mod columns;
 mod console;
 mod convert;
@@ -46,6 +48,8 @@ mod _native {
     #[pymodule_export]
     use crate::bench::_bench;
     #[pymodule_export]
+    use crate::callable::_Batch;
+    #[pymodule_export]
     use crate::console::Console;
     #[pymodule_export]
     use crate::file::{RingFile, RingFileInfo, open_ring};
@@ -62,7 +66,7 @@ mod _native {
     #[pymodule_export]
     use crate::ring::{RawRecord, RecordInfo, Reservation, Ring};
     #[pymodule_export]
-    use crate::sink::Sink;
+    use crate::sink::{MemorySink, Sink};
     #[pymodule_export]
     use crate::sizes::parse_size;
     use pyo3::prelude::*;

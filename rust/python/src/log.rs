@@ -8,7 +8,7 @@ use crate::fastcall;
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
-use crate::parameters::{FormatArg, OverflowArg, Seconds};
+use crate::parameters::{LookArg, OverflowArg, Seconds};
 use crate::reader::{Place, Reader, Start};
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
@@ -187,12 +187,13 @@ impl Log {
 
     /// Adds a console with a printer thread of its own and returns it.
     ///
-    /// `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `replay`: begin with the oldest record
+    /// `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter`, or a
+    /// function that makes text of a `Record`; a newline is added where it has none. `replay`: begin with the oldest record
     /// instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
     /// seconds, before a record that it has not printed would be overwritten.
     #[pyo3(
         signature = (
-            sink, *, name=None, level=None, format=FormatArg::default(), replay=false, overflow=OverflowArg::default(),
+            sink, *, name=None, level=None, format=LookArg::default(), replay=false, overflow=OverflowArg::default(),
             block_timeout=Seconds::of(default::BLOCK_TIMEOUT_S)
         ),
         text_signature = "($self, sink, *, name=None, level=None, format='text', replay=False, overflow='drop_oldest', \
@@ -205,20 +206,20 @@ impl Log {
         sink: &Bound<'_, Sink>,
         name: Option<String>,
         level: Option<LevelArg>,
-        format: FormatArg,
+        format: LookArg,
         replay: bool,
         overflow: OverflowArg,
         block_timeout: Seconds,
     ) -> PyResult<Console> {
-        let options = ConsoleOptions {
-            sink: sink.get().spec().clone(),
+        let mut options = ConsoleOptions {
             name,
             level: level.map(|level| level.0),
-            format: format.0,
             replay,
             overflow: overflow.0,
             block_timeout: block_timeout.0,
+            ..console::plain(sink.get())
         };
+        format.give(&mut options);
         self.add(py, options)
     }
 
@@ -453,7 +454,8 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
 
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
 ///
-/// It does not close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
+/// Consoles with a Python sink or format are taken away after that: no Python code may be run from then on. It does not
+/// close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
 /// that belong to its parent.
 #[pyfunction]
 pub fn _shutdown(py: Python<'_>) -> PyResult<()> {
@@ -475,6 +477,8 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("flush_timeout", default::FLUSH_TIMEOUT_S)?;
     dict.set_item("remove_timeout", default::REMOVE_TIMEOUT_S)?;
     dict.set_item("exit_timeout", default::EXIT_TIMEOUT_S)?;
+    dict.set_item("memory_records", default::MEMORY_RECORDS)?;
+    dict.set_item("memory_bytes", default::MEMORY_BYTES)?;
     dict.set_item("min_size_bytes", options::MIN_SIZE)?;
     dict.set_item("max_record_bytes", pr_printk::core::MAX_RECORD_BYTES)?;
     Ok(dict)

@@ -133,7 +133,9 @@ pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
             continue;
         }
         outcome = outcome.and(flush(py, &log, timeout.saturating_sub(start.elapsed())).map(|_| ()));
+        py.detach(|| log.end_couriers(timeout.saturating_sub(start.elapsed())));
         log.orderly_exit(Duration::ZERO);
     }
+    pr_host::courier::close();
     outcome
 }

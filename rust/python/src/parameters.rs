@@ -1,8 +1,8 @@
 //! Parameters that are given in words or in seconds.
 
-use crate::errors;
-use pr_host::Overflow;
+use crate::{callable, errors};
 use pr_host::options::default;
+use pr_host::{ConsoleOptions, Overflow, SharedRecordSink, SinkSpec};
 use pr_record::Format;
 use pr_record::render::FORMATS;
 use pyo3::prelude::*;
@@ -57,6 +57,44 @@ impl<'py> FromPyObject<'_, 'py> for FormatArg {
 impl Default for FormatArg {
     fn default() -> FormatArg {
         FormatArg(Format::parse(default::FORMAT).unwrap_or(Format::Text))
+    }
+}
+
+/// How a console makes text of a record.
+#[derive(Clone, Debug)]
+pub enum LookArg {
+    /// A format of ours.
+    Named(Format),
+    /// A formatter of the caller's.
+    Made(SharedRecordSink),
+}
+
+impl LookArg {
+    /// Makes it the console's.
+    pub fn give(self, options: &mut ConsoleOptions) {
+        match self {
+            LookArg::Named(format) => options.format = format,
+            LookArg::Made(maker) => {
+                options.sink = SinkSpec::Text(Box::new(options.sink.clone()), maker);
+            }
+        }
+    }
+}
+
+impl Default for LookArg {
+    fn default() -> LookArg {
+        LookArg::Named(FormatArg::default().0)
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for LookArg {
+    type Error = PyErr;
+
+    fn extract(look: Borrowed<'_, 'py, PyAny>) -> PyResult<LookArg> {
+        if look.is_instance_of::<PyString>() {
+            return Ok(LookArg::Named(look.extract::<FormatArg>()?.0));
+        }
+        callable::formatter(&look).map(LookArg::Made)
     }
 }
 

@@ -1,8 +1,12 @@
 //! Where consoles write. A sink is handed bytes, whole records of them, and never sees the ring.
 
 mod file;
+mod memory;
 mod stream;
 
+pub use memory::{Kept, Memory};
+
+use crate::courier::SharedRecordSink;
 use crate::error::Error;
 use pr_printk::fd::Written;
 use pr_printk::port::class;
@@ -17,10 +21,14 @@ pub enum SinkSpec {
     Stdout,
     /// Appends to a file.
     File(PathBuf),
+    /// Takes whole records instead of bytes.
+    Records(SharedRecordSink),
+    /// Takes the text that something else makes of whole records.
+    Text(Box<SinkSpec>, SharedRecordSink),
 }
 
 /// An open sink. Only the console's printer writes to it.
-pub(crate) trait Sink: Send {
+pub(crate) trait Sink: Send + std::fmt::Debug {
     /// Writes whole records, as long as `go_on`. Blocks as long as the target does.
     fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written;
 
@@ -58,6 +66,8 @@ impl SinkSpec {
             SinkSpec::Stderr => "stderr",
             SinkSpec::Stdout => "stdout",
             SinkSpec::File(_) => "file",
+            SinkSpec::Records(to) => to.0.kind(),
+            SinkSpec::Text(sink, _) => sink.kind(),
         }
     }
 
@@ -67,6 +77,25 @@ impl SinkSpec {
             SinkSpec::Stderr => "fd 2".into(),
             SinkSpec::Stdout => "fd 1".into(),
             SinkSpec::File(path) => path.display().to_string(),
+            SinkSpec::Records(to) => to.0.target(),
+            SinkSpec::Text(sink, _) => sink.target(),
+        }
+    }
+
+    /// What whole records are handed to, if they are.
+    pub fn courier(&self) -> Option<&SharedRecordSink> {
+        match self {
+            SinkSpec::Records(to) | SinkSpec::Text(_, to) => Some(to),
+            SinkSpec::Stderr | SinkSpec::Stdout | SinkSpec::File(_) => None,
+        }
+    }
+
+    /// Whether bytes are written to it.
+    pub fn takes_bytes(&self) -> bool {
+        match self {
+            SinkSpec::Records(_) => false,
+            SinkSpec::Text(sink, _) => sink.takes_bytes(),
+            SinkSpec::Stderr | SinkSpec::Stdout | SinkSpec::File(_) => true,
         }
     }
 
@@ -75,6 +104,35 @@ impl SinkSpec {
             SinkSpec::Stderr => Ok(Box::new(stream::Stream::duplicate(libc::STDERR_FILENO)?)),
             SinkSpec::Stdout => Ok(Box::new(stream::Stream::duplicate(libc::STDOUT_FILENO)?)),
             SinkSpec::File(path) => Ok(Box::new(file::File::open(path)?)),
+            SinkSpec::Records(_) => Ok(Box::new(Nothing)),
+            SinkSpec::Text(sink, _) => sink.open(),
         }
     }
+}
+
+/// Where nothing is written.
+#[derive(Debug)]
+struct Nothing;
+
+impl Sink for Nothing {
+    fn write(&mut self, bytes: &[u8], _go_on: &dyn Fn() -> bool) -> Written {
+        Written {
+            bytes: bytes.len(),
+            errno: None,
+        }
+    }
+
+    fn refresh(&mut self, _force: bool) -> bool {
+        false
+    }
+
+    fn fd(&self) -> Option<libc::c_int> {
+        None
+    }
+
+    fn class(&self) -> u32 {
+        class::LOCKING
+    }
+
+    fn leave_open(&mut self) {}
 }

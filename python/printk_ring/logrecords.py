@@ -1,0 +1,125 @@
+"""Records as the standard library's `logging` knows them: for handlers and formatters that print a console."""
+
+import logging
+import os
+import threading
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from printk_ring.levels import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from printk_ring._native import Record
+
+__all__ = ["formatting", "handing", "log_record"]
+
+_NUMBERS = {
+    Level.EMERG: logging.CRITICAL,
+    Level.ALERT: logging.CRITICAL,
+    Level.CRITICAL: logging.CRITICAL,
+    Level.ERROR: logging.ERROR,
+    Level.WARNING: logging.WARNING,
+    Level.NOTICE: 25,
+    Level.INFO: logging.INFO,
+    Level.DEBUG: logging.DEBUG,
+}
+# Attributes that are the record's own: a field of such a name gets a "_" behind it.
+_TAKEN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_ROOT = "root"
+
+
+def handing(handler: logging.Handler) -> "Callable[[Record], None]":
+    """What gives records to `handler`, as a logger would: by the handler's own level, filters and lock."""
+    if not isinstance(handler, logging.Handler):
+        raise TypeError(f"a handler is a logging.Handler, not {type(handler).__name__}")
+
+    def hand(record: "Record") -> None:
+        made = log_record(record)
+        if made.levelno >= handler.level:
+            handler.handle(made)
+
+    return hand
+
+
+def formatting(formatter: logging.Formatter) -> "Callable[[Record], str]":
+    """What makes text of records by `formatter`."""
+
+    def text(record: "Record") -> str:
+        return formatter.format(log_record(record))
+
+    return text
+
+
+def log_record(record: "Record") -> logging.LogRecord:
+    """A `logging.LogRecord` of a record, made by the factory that the application has set.
+
+    `msg` is the rendered message, without `args`. `levelno` is the number that the caller gave, else that of the level
+    (NOTICE 25; EMERG, ALERT and CRITICAL 50). `exc_text` has the traceback; `exc_info` is None. Fields are attributes; one
+    whose name is an attribute of every record has a "_" behind it. A call whose place is not known has the names that
+    `logging` gives in that case. `thread` and `threadName` are those of a thread that lives; of one that is gone, or of
+    another process, `thread` is the kernel's number.
+    """
+    levelno = record.levelno if record.levelno is not None else _NUMBERS[record.level]
+    pathname = record.file or "(unknown file)"
+    filename = os.path.basename(pathname)  # noqa: PTH119 - as logging does it, also for what is no path
+    fields = record.fields
+    exc = record.exc
+    made = logging.makeLogRecord(
+        {
+            "name": record.logger or _ROOT,
+            "levelno": levelno,
+            "levelname": _level_name(levelno, record.level),
+            "msg": record.message,
+            "args": (),
+            "pathname": pathname,
+            "filename": filename,
+            "module": PurePath(filename).stem if record.file else "Unknown module",
+            "lineno": record.line or 0,
+            "funcName": record.func or "(unknown function)",
+            "exc_info": None,
+            "exc_text": exc["stacktrace"] if exc else None,
+            "stack_info": fields.pop("stack_info", None),
+            "process": record.pid,
+        }
+    )
+    _set_time(made, record.wall_nsec)
+    _set_thread(made, record)
+    for key, value in fields.items():
+        made.__dict__[_free_name(key, fields)] = value
+    return made
+
+
+def _level_name(levelno: int, level: Level) -> str:
+    name = logging.getLevelName(levelno)
+    return level.name if name == f"Level {levelno}" else str(name)
+
+
+def _set_time(made: logging.LogRecord, wall_nsec: int) -> None:
+    """The time of the call, where the factory has put that of now."""
+    created = wall_nsec / 1e9
+    made.relativeCreated += (created - made.created) * 1e3
+    made.created = created
+    made.msecs = float(wall_nsec % 1_000_000_000 // 1_000_000)
+
+
+def _set_thread(made: logging.LogRecord, record: "Record") -> None:
+    thread = _thread(record.tid) if record.pid == os.getpid() else None
+    made.thread = record.tid if thread is None else thread.ident
+    made.threadName = f"tid {record.tid}" if thread is None else thread.name
+    if record.pid != os.getpid():
+        made.processName = f"pid {record.pid}"
+
+
+def _thread(tid: int) -> threading.Thread | None:
+    return next((thread for thread in threading.enumerate() if thread.native_id == tid), None)
+
+
+def _free_name(key: str, fields: dict[str, Any]) -> str:
+    if key not in _TAKEN:
+        return key
+    name = f"{key}_"
+    while name in _TAKEN or name in fields:
+        name += "_"
+    return name

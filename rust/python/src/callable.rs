@@ -1,0 +1,217 @@
+//! Whole records to Python code: what a console's own thread does while it is attached to the interpreter.
+//!
+//! It attaches for one batch at a time, and keeps its thread state in between, so that thread-local data of the code that it
+//! runs lives as long as the console. When the interpreter ends while that code runs, its next step never comes: older
+//! Pythons end such a thread by unwinding it, which must not reach a Rust frame that is not made for it.
+
+use crate::record::Record;
+use pr_host::{Batch, Post, RecordSink, SharedRecordSink, courier};
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use std::sync::Arc;
+
+/// Python code that takes whole records, or makes text of them.
+#[derive(Debug)]
+pub struct PythonSink {
+    kind: &'static str,
+    target: String,
+    /// Goes through a batch: a function of `printk_ring.delivery`.
+    deliver: Py<PyAny>,
+    /// What it calls with each record.
+    call: Py<PyAny>,
+}
+
+impl PythonSink {
+    /// Hands each record to `call`.
+    pub fn records(
+        kind: &'static str,
+        target: String,
+        call: &Bound<'_, PyAny>,
+    ) -> PyResult<SharedRecordSink> {
+        PythonSink::shared(kind, target, "hand_over", call)
+    }
+
+    /// Writes what `call` makes of each record.
+    pub fn text(call: &Bound<'_, PyAny>) -> PyResult<SharedRecordSink> {
+        PythonSink::shared("text", String::new(), "hand_over_text", call)
+    }
+
+    fn shared(
+        kind: &'static str,
+        target: String,
+        deliver: &str,
+        call: &Bound<'_, PyAny>,
+    ) -> PyResult<SharedRecordSink> {
+        let deliver = call.py().import("printk_ring.delivery")?.getattr(deliver)?;
+        Ok(SharedRecordSink(Arc::new(PythonSink {
+            kind,
+            target,
+            deliver: deliver.unbind(),
+            call: call.clone().unbind(),
+        })))
+    }
+
+    /// Goes through a batch. What escapes from there belongs to the record in hand, or costs the next one: it ends.
+    fn hand_over(&self, py: Python<'_>, batch: &Arc<Batch>) {
+        let handed = _Batch {
+            batch: batch.clone(),
+        };
+        let Ok(arguments) = (self.call.bind(py), handed).into_pyobject(py) else {
+            return;
+        };
+        while let Err(why) = call_to_the_end(self.deliver.bind(py), &arguments) {
+            if !batch.has_in_hand() && batch.take().is_none() {
+                return;
+            }
+            let kind = why.get_type(py).name();
+            batch.failed(&kind.map_or_else(|_| "exception".to_owned(), |name| name.to_string()));
+        }
+    }
+}
+
+impl RecordSink for PythonSink {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn target(&self) -> String {
+        self.target.clone()
+    }
+
+    fn serve(&self, post: &mut Post) {
+        let mut state = None;
+        while let Some(batch) = post.next_batch() {
+            let attached = Python::try_attach(|py| {
+                state.get_or_insert_with(|| ThreadState::keep(py));
+                self.hand_over(py, &batch);
+            });
+            if attached.is_none() {
+                return; // there is no interpreter any more
+            }
+        }
+        if let Some(state) = state
+            && post.is_own()
+            && !courier::is_closed()
+        {
+            state.give_back();
+        }
+    }
+}
+
+/// Stops the thread for good when it is unwound through: the interpreter has ended, and whatever is further out on this
+/// thread's stack is not made for it.
+struct StandStill;
+
+impl Drop for StandStill {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+type Call = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+type Release = unsafe extern "C-unwind" fn(ffi::PyGILState_STATE);
+
+/// Calls a Python function. When the interpreter ends meanwhile, this does not return, and does not unwind either.
+fn call_to_the_end<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: &Bound<'py, PyTuple>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let declared: *const () = ffi::PyObject_Call as *const ();
+    // The library declares it as never unwinding, and a compiler that knows which function this is would believe that.
+    let hidden = std::hint::black_box(declared);
+    // SAFETY: the same function; the two calling conventions differ only in what may pass through the call.
+    let call: Call = unsafe { std::mem::transmute(hidden) };
+    let stop = StandStill;
+    // SAFETY: attached, and both objects live; no keywords.
+    let result = unsafe { call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) };
+    std::mem::forget(stop);
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(function.py(), result) }
+}
+
+/// A thread's state in the interpreter, kept while it is not attached.
+struct ThreadState(());
+
+impl ThreadState {
+    /// Keeps that of this thread, which is attached.
+    fn keep(_py: Python<'_>) -> ThreadState {
+        // SAFETY: attached already, so this only counts; given back on the same thread.
+        unsafe { ffi::PyGILState_Ensure() };
+        ThreadState(())
+    }
+
+    /// Gives it back: with it go the thread-local data of the code that ran here, which may run code of their own.
+    fn give_back(self) {
+        let hidden = std::hint::black_box(ffi::PyGILState_Release as *const ());
+        // SAFETY: as in `call_to_the_end`.
+        let release: Release = unsafe { std::mem::transmute(hidden) };
+        let stop = StandStill;
+        // SAFETY: the interpreter has not begun to end: its exit takes the consoles away first. If it does now, this stops.
+        unsafe { ffi::PyGILState_Ensure() };
+        // SAFETY: of `keep`; the thread stays attached.
+        unsafe { release(ffi::PyGILState_STATE::PyGILState_LOCKED) };
+        // SAFETY: of the line before that; nothing is counted any more, and the state goes.
+        unsafe { release(ffi::PyGILState_STATE::PyGILState_UNLOCKED) };
+        std::mem::forget(stop);
+    }
+}
+
+/// A batch of records in the hands of `printk_ring.delivery`. An iterator: each record has to be told as `done`, `failed`
+/// or written before the next one.
+#[pyclass(frozen, module = "printk_ring._native")]
+pub struct _Batch {
+    batch: Arc<Batch>,
+}
+
+#[pymethods]
+impl _Batch {
+    fn __iter__(batch: Bound<'_, _Batch>) -> Bound<'_, _Batch> {
+        batch
+    }
+
+    /// The next record.
+    fn __next__(&self) -> Option<Record> {
+        let taken = self.batch.take()?;
+        Some(Record::new(*taken.meta, taken.torn, taken.payload))
+    }
+
+    /// The record was taken.
+    fn done(&self) {
+        self.batch.done();
+    }
+
+    /// The record is this text.
+    #[pyo3(signature = (text, /))]
+    fn write(&self, text: &Bound<'_, PyString>) {
+        self.batch.write(&text.to_string_lossy());
+    }
+
+    /// The record could not be printed, and why.
+    #[pyo3(signature = (why, /))]
+    fn failed(&self, why: &Bound<'_, PyString>) {
+        self.batch.failed(&why.to_string_lossy());
+    }
+}
+
+/// What a `logging.Formatter` or a function of a record makes of records.
+pub fn formatter(format: &Bound<'_, PyAny>) -> PyResult<SharedRecordSink> {
+    let maker = format
+        .py()
+        .import("printk_ring.delivery")?
+        .call_method1("text_maker", (format,))?;
+    if maker.is_none() {
+        let kind = format.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "a format is a name, a logging.Formatter, or a function that makes text of a record; not {kind}"
+        )));
+    }
+    PythonSink::text(&maker)
+}

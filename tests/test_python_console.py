@@ -1,0 +1,851 @@
+"""Consoles whose sink or format is Python code: what it is given, and what it may do."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import printk_ring as pr
+from printk_ring.logrecords import log_record
+from tests.children import run, succeed, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 30.0
+
+
+def refuse(record: pr.Record) -> None:
+    raise ValueError(record.message)
+
+
+class Kept(logging.Handler):
+    """A handler that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+# --- a callable ------------------------------------------------------------------------------------------------------
+
+
+def test_a_callable_is_given_each_record_in_order_with_its_types(log: pr.Log) -> None:
+    records: list[pr.Record] = []
+    console = log.add_console(pr.sinks.callable(records.append))
+    logger = log.get_logger("app", user=7)
+    for number in range(1000):
+        logger.info("event %d", number, number=number, at=[1, {"x": None}])
+    assert log.flush(timeout=PATIENCE)
+    assert [record.fields["number"] for record in records] == list(range(1000))
+    assert [record.seq for record in records] == list(range(1000))
+    last = records[-1]
+    assert (last.event, last.message, last.logger) == ("event %d", "event 999", "app")
+    assert last.fields == {"user": 7, "number": 999, "at": [1, {"x": None}]}
+    assert (console.name, console.errors, console.lag, console.seq) == ("callable", 0, 0, 1000)
+
+
+def test_a_callable_runs_on_one_thread_of_its_own_with_its_own_thread_local_data(log: pr.Log) -> None:
+    local = threading.local()
+    seen: set[int] = set()
+    counts: list[int] = []
+
+    def count(_: pr.Record) -> None:
+        local.count = getattr(local, "count", 0) + 1
+        seen.add(threading.get_ident())
+        counts.append(local.count)
+
+    log.add_console(pr.sinks.callable(count), name="own")
+    for _ in range(5):  # a batch each
+        log.get_logger().info("event")
+        assert log.flush(timeout=PATIENCE)
+    assert counts == [1, 2, 3, 4, 5]
+    assert len(seen) == 1
+    assert seen != {threading.get_ident()}
+
+
+def test_the_place_moves_only_when_the_callable_has_returned(log: pr.Log) -> None:
+    entered, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def stop(_: pr.Record) -> None:
+        entered.release()
+        assert go_on.acquire(timeout=PATIENCE)
+
+    console = log.add_console(pr.sinks.callable(stop))
+    for _ in range(3):
+        log.get_logger().info("event")
+    for number in range(3):
+        assert entered.acquire(timeout=PATIENCE)
+        assert (console.seq, console.lag) == (number, 3 - number)
+        assert console.owner == "printer"
+        assert not log.flush(timeout=0.05)
+        go_on.release()
+    assert log.flush(timeout=PATIENCE)
+    assert console.seq == 3
+    assert console.owner is None
+
+
+def test_levels_and_places_are_as_with_other_consoles(log: pr.Log) -> None:
+    shown: list[str] = []
+    log.get_logger().info("before")
+    console = log.add_console(
+        pr.sinks.callable(lambda record: shown.append(record.message)), level="ERROR", replay=True
+    )
+    log.get_logger().error("one")
+    log.get_logger().info("hidden")
+    assert log.flush(timeout=PATIENCE)
+    console.level = "INFO"
+    log.get_logger().info("two")
+    assert log.flush(timeout=PATIENCE)
+    assert shown == ["one", "two"]
+
+
+def test_a_suspended_callable_is_not_called_after_the_record_in_hand(log: pr.Log) -> None:
+    shown: list[str] = []
+
+    def show(record: pr.Record) -> None:
+        shown.append(record.message)
+        if record.message == "1":
+            console.suspend()
+
+    console = log.add_console(pr.sinks.callable(show))
+    console.suspend()
+    for number in range(4):
+        log.get_logger().info(str(number))
+    console.resume()
+    wait_until(lambda: not console.enabled, "the callable has suspended its console")
+    time.sleep(0.1)
+    assert shown == ["0", "1"]
+    console.resume()
+    assert log.flush(timeout=PATIENCE)
+    assert shown == ["0", "1", "2", "3"]
+
+
+def test_what_a_callable_lost_is_a_record_that_no_application_can_forge(tmp_path: Path) -> None:
+    count = 20_000
+    records: list[pr.Record] = []
+    with pr.Log(size="256 KiB") as log:
+        console = log.add_console(pr.sinks.callable(records.append))
+        console.suspend()
+        for number in range(count):
+            log.get_logger().info("event", number=number)
+        console.resume()
+        assert log.flush(timeout=PATIENCE)
+        log.get_logger().warning("records dropped", dropped=1, first_seq=0, last_seq=0)
+        assert log.flush(timeout=PATIENCE)
+        dropped = console.dropped
+    notice, *printed = records
+    assert 0 < dropped < count
+    assert notice.event == "records dropped"
+    assert notice.message == f"** {dropped} printk messages dropped **"
+    assert notice.level is pr.Level.WARNING
+    assert notice.fields == {"dropped": dropped, "first_seq": 0, "last_seq": dropped - 1}
+    assert notice.facility == 0
+    assert notice.seq == dropped - 1
+    assert {record.facility for record in printed} == {1}
+    assert [record.fields["number"] for record in printed[:-1]] == list(range(dropped, count))
+
+
+def test_with_block_a_slow_callable_loses_nothing_and_never_holds_the_interpreter() -> None:
+    count = 6_000
+    records: list[int] = []
+
+    def slow(record: pr.Record) -> None:
+        if record.seq % 100 == 0:
+            time.sleep(0.001)
+        records.append(record.fields["number"])
+
+    with pr.Log(size="256 KiB") as log:
+        console = log.add_console(pr.sinks.callable(slow), overflow="block", block_timeout=PATIENCE)
+        for number in range(count):
+            log.get_logger("app").info("event", number=number)
+        assert log.flush(timeout=PATIENCE)
+        assert console.dropped == 0
+        assert log.stats()["overwritten"] > 0
+    assert records == list(range(count))
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "print"])
+def test_what_cannot_be_called_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="callable"):
+        pr.sinks.callable(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["json", logging.Formatter("%(message)s"), str])
+def test_a_sink_of_whole_records_has_no_format(log: pr.Log, wrong: Any) -> None:
+    with pytest.raises(pr.ConfigError, match="whole records"):
+        log.add_console(pr.sinks.callable(print), format=wrong)
+    assert log.consoles() == []
+
+
+def test_python_consoles_can_be_given_when_the_log_is_made(ring_path: Path, tmp_path: Path) -> None:
+    records: list[pr.Record] = []
+    memory = pr.sinks.memory()
+    consoles: list[Any] = [
+        pr.sinks.callable(records.append),
+        {"sink": memory, "level": "ERROR"},
+        (pr.sinks.file(tmp_path / "text"), {"format": lambda record: record.message}),
+    ]
+    with pr.install(ring_path, size="256 KiB", consoles=consoles) as log:
+        assert pr.install(ring_path, size="256 KiB", consoles=consoles) is log
+        log.get_logger().error("event")
+        assert log.flush(timeout=PATIENCE)
+    assert [record.event for record in records] == ["event"]
+    assert [record.event for record in memory.records] == ["event"]
+    assert (tmp_path / "text").read_text() == "event\n"
+
+
+def test_sinks_are_equal_when_they_hand_over_to_the_same(tmp_path: Path) -> None:
+    class Target:
+        def take(self, record: pr.Record) -> None: ...
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("not asked")
+
+        __hash__ = None  # type: ignore[assignment]  # unhashable, as an object with __eq__ is
+
+        def __call__(self, record: pr.Record) -> None: ...
+
+    one, two = Target(), Target()
+    assert pr.sinks.callable(one.take) == pr.sinks.callable(one.take)
+    assert hash(pr.sinks.callable(one.take)) == hash(pr.sinks.callable(one.take))
+    assert pr.sinks.callable(one.take) != pr.sinks.callable(two.take)
+    assert pr.sinks.callable(one) == pr.sinks.callable(one)
+    assert pr.sinks.callable(one) != pr.sinks.callable(two)
+    assert pr.sinks.callable(print) != pr.sinks.stderr()
+    handler = Kept()
+    assert pr.sinks.handler(handler) == pr.sinks.handler(handler)
+    assert pr.sinks.handler(handler) != pr.sinks.handler(Kept())
+    assert len({pr.sinks.memory(), pr.sinks.memory()}) == 2
+    assert (pr.sinks.callable(print).kind, pr.sinks.callable(print).path) == ("callable", None)
+    assert repr(pr.sinks.callable(print)) == "sinks.callable(<built-in function print>)"
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+def test_an_exception_is_counted_and_the_next_record_goes_on(log: pr.Log, capfd: pytest.CaptureFixture[str]) -> None:
+    shown: list[str] = []
+
+    def pick(record: pr.Record) -> None:
+        if record.message.startswith("bad"):
+            raise ValueError(record.message + "\x1b[2J\n** forged **")
+        shown.append(record.message)
+
+    console = log.add_console(pr.sinks.callable(pick), name="picky")
+    for message in ("bad 1", "bad 2", "good 1", "good 2", "bad 3", "good 3"):
+        log.get_logger().info(message)
+    assert log.flush(timeout=PATIENCE)
+    assert shown == ["good 1", "good 2", "good 3"]
+    assert (console.errors, console.lag, console.dropped, console.alive) == (3, 0, 0, True)
+    said = capfd.readouterr().err.splitlines()
+    assert [line.partition(": ValueError: ")[2][:5] for line in said] == ["bad 1", "bad 3"]
+    assert all(line.startswith("printk_ring: console picky: ValueError: ") for line in said)
+    assert all("\\x1b[2J\\x0a** forged **; the record counts as printed" in line for line in said)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, RecursionError, MemoryError])
+def test_no_exception_of_any_kind_ends_the_console_or_the_process(log: pr.Log, kind: type[BaseException]) -> None:
+    shown: list[str] = []
+
+    def pick(record: pr.Record) -> None:
+        if record.message == "bad":
+            raise kind
+        shown.append(record.message)
+
+    console = log.add_console(pr.sinks.callable(pick))
+    for message in ("good", "bad", "good"):
+        log.get_logger().info(message)
+        assert log.flush(timeout=PATIENCE)
+    assert shown == ["good", "good"]
+    assert (console.errors, console.alive) == (1, True)
+
+
+def test_an_exception_that_cannot_be_shown_is_still_counted_and_told(
+    log: pr.Log, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Dumb(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fail(_: pr.Record) -> None:
+        raise Dumb
+
+    console = log.add_console(pr.sinks.callable(fail))
+    log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    assert console.errors == 1
+    assert "Dumb: <unprintable>" in capfd.readouterr().err
+
+
+def test_an_exception_that_another_thread_sends_costs_at_most_a_record_each() -> None:
+    succeed("""
+        import ctypes, threading
+        import printk_ring as pr
+
+        shown = []
+        seen = threading.Event()
+
+        def show(record):
+            shown.append(record.seq)
+            seen.set()
+            sum(range(200))
+
+        count = 30_000
+        with pr.Log(size="16 MiB") as log:
+            console = log.add_console(pr.sinks.callable(show))
+            threads = []
+            console_thread = None
+            log.get_logger().info("event")
+            seen.wait()
+
+            def find(record):
+                raise SystemExit
+
+            ident = next(iter(__import__("sys")._current_frames().keys() - {threading.get_ident()}), None)
+            for number in range(count):
+                log.get_logger().info("event")
+                if number % 100 == 0 and ident is not None:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(RuntimeError))
+                ident = ident or next(iter(__import__("sys")._current_frames().keys() - {threading.get_ident()}), None)
+            assert log.flush(timeout=30.0)
+            assert console.alive and console.lag == 0 and console.seq == count + 1
+            assert shown == sorted(shown)
+            assert count + 1 - len(shown) <= console.errors, (len(shown), console.errors)
+    """)
+
+
+# --- self-feeding ----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_callback_logs_is_printed_by_the_others_and_not_by_its_own_console(log: pr.Log) -> None:
+    logger = log.get_logger("callback")
+    own: list[str] = []
+
+    def echo(record: pr.Record) -> None:
+        own.append(record.message)
+        logger.info("printed", what=record.message)
+
+    log.add_console(pr.sinks.callable(echo))
+    other = pr.sinks.memory()
+    log.add_console(other)
+    for number in range(50):
+        log.get_logger("app").info(str(number))
+    assert log.flush(timeout=PATIENCE)
+    assert log.flush(timeout=PATIENCE)  # also what the callback has logged during the first
+    assert own == [str(number) for number in range(50)]
+    assert sum(record.logger == "callback" for record in other.records) == 50
+    assert sum(record.logger == "app" for record in other.records) == 50
+
+
+def test_two_callbacks_that_log_do_not_feed_each_other_for_ever(log: pr.Log, tmp_path: Path) -> None:
+    logger = log.get_logger("callback")
+
+    def echo(name: str) -> Callable[[pr.Record], None]:
+        return lambda record: logger.info(f"{name} of {record.message}")
+
+    for name in ("one", "two"):
+        log.add_console(pr.sinks.callable(echo(name)))
+    log.add_console(pr.sinks.file(tmp_path / "all"), format=lambda record: record.message)
+    log.add_console(pr.sinks.file(tmp_path / "native"), format="json")
+    log.get_logger().info("event")
+    for _ in range(5):
+        assert log.flush(timeout=PATIENCE)
+    assert sorted(json.loads(line)["event"] for line in (tmp_path / "native").read_text().splitlines()) == [
+        "event",
+        "one of event",
+        "one of two of event",
+        "two of event",
+        "two of one of event",
+    ]
+
+
+def test_what_a_callback_logs_into_another_log_is_printed_there(log: pr.Log) -> None:
+    memory = pr.sinks.memory()
+    with pr.Log(size="256 KiB") as second:
+        second.add_console(memory)
+        forward = second.get_logger("forward")
+        log.add_console(pr.sinks.callable(lambda record: forward.info(record.message)))
+        log.get_logger().info("event")
+        assert log.flush(timeout=PATIENCE)
+        assert second.flush(timeout=PATIENCE)
+    assert [record.message for record in memory.records] == ["event"]
+
+
+def test_flush_inside_a_callback_is_false_at_once(log: pr.Log) -> None:
+    answers: list[bool] = []
+
+    def flush(_: pr.Record) -> None:
+        answers.append(log.flush(timeout=float("inf")))
+        answers.append(console.flush(timeout=float("inf")))
+
+    console = log.add_console(pr.sinks.callable(flush))
+    log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    assert answers == [False, False]
+
+
+def test_a_callbacks_own_log_calls_never_wait_for_its_console() -> None:
+    calls = 20_000
+    with pr.Log(size="256 KiB") as log:
+        logger = log.get_logger("callback")
+
+        def talk(record: pr.Record) -> None:
+            for number in range(calls if record.message == "event" else 0):
+                logger.info("talk", number=number)
+
+        console = log.add_console(pr.sinks.callable(talk), overflow="block", block_timeout=float("inf"))
+        log.get_logger().info("event")
+        assert log.flush(timeout=PATIENCE)
+        assert log.stats()["emitted"] == calls + 1
+        assert console.errors == 0
+
+
+# --- removal ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_removed_callable_has_had_what_came_before_and_is_called_no_more(log: pr.Log) -> None:
+    shown: list[str] = []
+    console = log.add_console(pr.sinks.callable(lambda record: shown.append(record.message)))
+    for number in range(1000):
+        log.get_logger().info(str(number))
+    assert console.remove(timeout=PATIENCE)
+    log.get_logger().info("after")
+    time.sleep(0.05)
+    assert shown == [str(number) for number in range(1000)]
+    assert (console.alive, console.enabled) == (False, False)
+
+
+def test_a_stuck_callable_is_abandoned_and_called_no_more(log: pr.Log) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    shown: list[str] = []
+
+    def stick(record: pr.Record) -> None:
+        shown.append(record.message)
+        entered.set()
+        go_on.wait(PATIENCE)
+
+    console = log.add_console(pr.sinks.callable(stick))
+    log.get_logger().info("first")
+    log.get_logger().info("second")
+    assert entered.wait(PATIENCE)
+    assert console.remove(timeout=0.1) is False
+    assert log.flush(timeout=PATIENCE), "nobody waits for it"
+    log.add_console(pr.sinks.callable(print), name="callable")  # the name is free
+    go_on.set()
+    time.sleep(0.1)
+    assert shown == ["first"]
+
+
+@pytest.mark.parametrize("form", ["callable", "format"])
+def test_a_callback_that_removes_its_own_console_is_called_no_more(log: pr.Log, tmp_path: Path, form: str) -> None:
+    answers: list[bool] = []
+
+    def leave(_: pr.Record) -> str:
+        answers.append(console.remove(timeout=float("inf")))
+        return "text"
+
+    if form == "callable":
+        console = log.add_console(pr.sinks.callable(leave))
+    else:
+        console = log.add_console(pr.sinks.file(tmp_path / "out"), format=leave)
+    for _ in range(10):
+        log.get_logger().info("event")
+    wait_until(lambda: answers and log.consoles() == [], "the console has left")
+    assert log.flush(timeout=PATIENCE)
+    time.sleep(0.05)
+    assert answers == [False]
+
+
+def test_callbacks_that_remove_each_other_do_not_wait_for_each_other_for_ever(log: pr.Log) -> None:
+    both = threading.Barrier(2)
+    answers: list[bool] = []
+    consoles: list[pr.Console] = []
+
+    def remover(other: int) -> Callable[[pr.Record], None]:
+        def remove(_: pr.Record) -> None:
+            both.wait(PATIENCE)
+            answers.append(consoles[other].remove(timeout=0.2))
+
+        return remove
+
+    consoles += [log.add_console(pr.sinks.callable(remover(other)), name=str(other)) for other in (1, 0)]
+    log.get_logger().info("event")
+    wait_until(lambda: len(answers) == 2, "both have tried")
+    assert log.consoles() == []
+
+
+def test_a_callback_may_add_consoles_close_its_log_and_install_another() -> None:
+    succeed("""
+        import os, sys, threading
+        import printk_ring as pr
+
+        log = pr.install(size="256 KiB", consoles=[])
+        done = threading.Event()
+        steps = []
+
+        def callback(record):
+            steps.append(record.message)
+            if record.message == "add":
+                log.add_console(pr.sinks.callable(callback), name="another")
+            elif record.message == "close":
+                log.close()
+                assert pr.default_log() is None
+                second = pr.install(size="512 KiB", consoles=[pr.sinks.callable(lambda record: done.set())])
+                second.get_logger().info("in the second")
+        log.add_console(pr.sinks.callable(callback), name="first")
+        logger = pr.get_logger()
+        logger.info("add")
+        assert log.flush(timeout=30.0)
+        assert [console.name for console in log.consoles()] == ["first", "another"]
+        log.consoles()[1].remove(timeout=30.0)
+        logger.info("close")
+        logger.info("not printed: its log is closed")
+        assert done.wait(30.0)
+        assert log.closed
+        assert steps == ["add", "close"], steps
+        pr.default_log().close()
+    """)
+
+
+def test_a_log_that_becomes_garbage_inside_a_callback_closes() -> None:
+    succeed("""
+        import gc, threading
+        import printk_ring as pr
+
+        done = threading.Event()
+        box = []
+
+        def callback(record):
+            box.clear()
+            gc.collect()
+            done.set()
+
+        log = pr.Log(size="256 KiB", consoles=[pr.sinks.callable(callback)])
+        box.append(log)
+        log.get_logger().info("event")
+        del log
+        assert done.wait(30.0)
+    """)
+
+
+def test_a_thousand_consoles_leave_no_thread_and_no_gap(log: pr.Log) -> None:
+    tasks = _tasks()
+    stop = threading.Event()
+    counts = itertools.count()
+
+    def work() -> None:
+        while not stop.is_set():
+            log.get_logger().info("event", number=next(counts))
+            time.sleep(0.0001)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(1000):
+        memory: list[pr.Record] = []
+        console = log.add_console(pr.sinks.callable(memory.append))
+        log.get_logger().info("at least one")
+        assert console.remove(timeout=PATIENCE)
+        seqs = [record.seq for record in memory]
+        assert seqs, "what came before was printed"
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    stop.set()
+    worker.join()
+    wait_until(lambda: _tasks() <= tasks, "the threads have ended")
+
+
+def _tasks() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+# --- formats ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_function_makes_the_text_and_the_native_sink_writes_it(log: pr.Log, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    console = log.add_console(pr.sinks.file(out), format=lambda record: f"{record.level.name} {record.message}")
+    assert console.name == "file"
+    log.get_logger().info("one")
+    log.get_logger().error("Zwölf Boxkämpfer \ud800")
+    assert log.flush(timeout=PATIENCE)
+    assert out.read_text("utf-8") == "INFO one\nERROR Zwölf Boxkämpfer \ufffd\n"
+    out.rename(tmp_path / "old")
+    log.get_logger().info("after the rename")
+    wait_until(lambda: log.flush(timeout=PATIENCE) and out.exists(), "the file is made anew")
+    assert out.read_text() == "INFO after the rename\n"
+
+
+def test_one_newline_is_added_where_there_is_none(log: pr.Log, tmp_path: Path) -> None:
+    texts = iter(["a", "b\n", "c\nd\n", "", "\n"])
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=lambda _: next(texts))
+    for _ in range(5):
+        log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text() == "a\nb\nc\nd\n\n"
+
+
+def test_a_formatter_of_logging_makes_the_text(log: pr.Log, tmp_path: Path) -> None:
+    formatter = logging.Formatter("%(levelname)s %(name)s %(message)s %(user)s", defaults={"user": "-"})
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=formatter)
+    log.get_logger("app").warning("%d left", 3, user="ann")
+    log.get_logger().notice("plain")
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError:
+        log.get_logger("app").exception("failed")
+    assert log.flush(timeout=PATIENCE)
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert lines[:4] == [
+        "WARNING app 3 left ann",
+        "NOTICE root plain -",
+        "ERROR app failed -",
+        "| Traceback (most recent call last):",
+    ]
+    assert lines[-1] == "| ZeroDivisionError: division by zero"
+
+
+def test_logged_data_forges_neither_a_record_nor_a_terminal_sequence_through_a_formatter(
+    log: pr.Log, tmp_path: Path
+) -> None:
+    def colours(record: pr.Record) -> str:
+        return f"\x1b[1mINFO\x1b[0m {record.message} {record.fields.get('data', '')}\n{record.logger}"
+
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=colours)
+    logger = log.get_logger("app")
+    logger.info("clean")
+    logger.info("two\nINFO forged")
+    logger.info("clear \x1b[2J and \x9b2J and \u202e and \r")
+    logger.info("in a field", data=b"\x1b[2J")
+    logger.info("deep", data={"a": ["x\nINFO forged"]})
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text("utf-8") == (
+        # What the formatter adds itself stays where the record has nothing of the kind.
+        "\x1b[1mINFO\x1b[0m clean \napp\n"
+        "\x1b[1mINFO\x1b[0m two\n| INFO forged \n| app\n"
+        "\\x1b[1mINFO\\x1b[0m clear \\x1b[2J and \\xc2\\x9b2J and \\xe2\\x80\\xae and \\x0d \napp\n"
+        "\\x1b[1mINFO\\x1b[0m in a field b'\\x1b[2J'\napp\n"
+        "\x1b[1mINFO\x1b[0m deep {'a': ['x\\nINFO forged']}\n| app\n"
+    )
+
+
+def test_a_formatter_that_fails_costs_its_record_only(log: pr.Log, tmp_path: Path) -> None:
+    answers: Any = iter(["first", ValueError("no"), 5, "last"])
+
+    def answer(_: pr.Record) -> str:
+        given = next(answers)
+        if isinstance(given, Exception):
+            raise given
+        return given  # type: ignore[no-any-return]  # a number too: that is the test
+
+    console = log.add_console(pr.sinks.file(tmp_path / "out"), format=answer)
+    for _ in range(4):
+        log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text() == "first\nlast\n"
+    assert (console.errors, console.lag) == (2, 0)
+
+
+def test_a_text_without_end_is_cut(log: pr.Log, tmp_path: Path) -> None:
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=lambda _: "ü" * (1 << 20))
+    for _ in range(3):
+        log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    lines = (tmp_path / "out").read_text("utf-8").splitlines()
+    assert lines == ["ü" * (1 << 19) + "<truncated>"] * 3
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"text", object()], ids=repr)
+def test_what_is_no_format_is_a_type_error(log: pr.Log, tmp_path: Path, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="format"):
+        log.add_console(pr.sinks.file(tmp_path / "out"), format=wrong)
+
+
+# --- handlers of logging ---------------------------------------------------------------------------------------------
+
+
+def test_a_handler_is_given_what_a_user_of_logging_expects(log: pr.Log) -> None:
+    kept = Kept()
+    log.add_console(pr.sinks.handler(kept))
+    source = logging.getLogger("app.db")
+    source.propagate = False
+    source.setLevel(logging.DEBUG)
+    source.addHandler(pr.RingHandler(log))
+    before = time.time()
+    try:
+        raise ValueError("x")
+    except ValueError:
+        source.log(33, "slow %s: %d ms", "query", 12, exc_info=True, extra={"user": "ann"}, stack_info=True)
+    after = time.time()
+    assert log.flush(timeout=PATIENCE)
+    (record,) = kept.records
+    assert (record.name, record.levelno, record.levelname) == ("app.db", 33, "WARNING")
+    assert (record.msg, record.args, record.getMessage()) == ("slow query: 12 ms", (), "slow query: 12 ms")
+    assert before - 0.1 <= record.created <= after + 0.1
+    assert record.msecs == int(record.created * 1000) % 1000
+    assert abs((record.created - before) * 1000) < 60_000
+    assert (record.pathname, record.filename, record.module) == (
+        __file__,
+        "test_python_console.py",
+        "test_python_console",
+    )
+    assert record.funcName == "test_a_handler_is_given_what_a_user_of_logging_expects"
+    assert record.lineno > 0
+    thread = threading.current_thread()
+    assert (record.thread, record.threadName) == (thread.ident, thread.name)
+    assert (record.process, record.processName) == (os.getpid(), "MainProcess")
+    assert record.exc_info is None
+    assert record.exc_text is not None
+    assert record.exc_text.endswith("ValueError: x")
+    assert record.stack_info is not None
+    assert record.stack_info.startswith("Stack (most recent call last)")
+    assert record.__dict__["user"] == "ann"
+    assert logging.Formatter("%(asctime)s %(message)s %(relativeCreated)d").format(record)
+
+
+@pytest.mark.parametrize(
+    ("method", "levelno", "name"),
+    [
+        ("debug", 10, "DEBUG"),
+        ("info", 20, "INFO"),
+        ("notice", 25, "NOTICE"),
+        ("warning", 30, "WARNING"),
+        ("error", 40, "ERROR"),
+        ("critical", 50, "CRITICAL"),
+        ("alert", 50, "CRITICAL"),
+        ("emerg", 50, "CRITICAL"),
+    ],
+)
+def test_levels_of_ours_become_those_of_logging(log: pr.Log, method: str, levelno: int, name: str) -> None:
+    kept = Kept()
+    log.add_console(pr.sinks.handler(kept), level="DEBUG")
+    getattr(log.get_logger("app"), method)("event", a=1)
+    assert log.flush(timeout=PATIENCE)
+    (record,) = kept.records
+    assert (record.levelno, record.levelname, record.__dict__["a"]) == (levelno, name, 1)
+    assert (record.pathname, record.lineno, record.funcName) == ("(unknown file)", 0, "(unknown function)")
+
+
+def test_a_field_never_replaces_an_attribute_of_logging(log: pr.Log) -> None:
+    kept = Kept()
+    log.add_console(pr.sinks.handler(kept))
+    log.get_logger("app").info("event", msg="m", name="n", args="a", message="x", msg_="y", process="p")
+    assert log.flush(timeout=PATIENCE)
+    (record,) = kept.records
+    assert (record.name, record.getMessage()) == ("app", "event")
+    attributes = record.__dict__
+    assert (attributes["msg__"], attributes["msg_"], attributes["name_"]) == ("m", "y", "n")
+    assert (attributes["args_"], attributes["message_"], attributes["process_"]) == ("a", "x", "p")
+
+
+def test_a_handlers_level_filters_and_lock_apply(log: pr.Log) -> None:
+    kept = Kept()
+    kept.setLevel(logging.ERROR)
+    kept.addFilter(lambda record: "secret" not in record.getMessage())
+    log.add_console(pr.sinks.handler(kept))
+    for message in ("open", "secret"):
+        log.get_logger().warning(message)
+        log.get_logger().error(message)
+    assert log.flush(timeout=PATIENCE)
+    assert [(record.levelno, record.msg) for record in kept.records] == [(40, "open")]
+
+
+def test_a_record_of_a_thread_that_is_gone_keeps_the_kernels_number(log: pr.Log) -> None:
+    kept = Kept()
+    console = log.add_console(pr.sinks.handler(kept))
+    console.suspend()
+    tids: list[int] = []
+
+    def work() -> None:
+        tids.append(threading.get_native_id())
+        log.get_logger().info("event")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    console.resume()
+    assert log.flush(timeout=PATIENCE)
+    (record,) = kept.records
+    assert (record.thread, record.threadName) == (tids[0], f"tid {tids[0]}")
+
+
+def test_a_factory_of_log_records_is_used(log: pr.Log) -> None:
+    class Mine(logging.LogRecord):
+        pass
+
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Mine)
+    try:
+        log.get_logger().info("event")
+        assert type(log_record(next(log.reader()))) is Mine
+    finally:
+        logging.setLogRecordFactory(before)
+
+
+@pytest.mark.parametrize("wrong", [None, print, logging.Formatter()], ids=repr)
+def test_what_is_no_handler_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="handler"):
+        pr.sinks.handler(wrong)
+
+
+# --- in memory -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sink_in_memory_keeps_the_last_records(log: pr.Log) -> None:
+    memory = pr.sinks.memory(limit=3)
+    console = log.add_console(memory)
+    assert (console.name, memory.records) == ("memory", [])
+    for number in range(5):
+        log.get_logger("app").info("event", number=number)
+    assert log.flush(timeout=PATIENCE)
+    assert [record.fields["number"] for record in memory.records] == [2, 3, 4]
+    assert isinstance(memory, pr.Sink)
+    memory.clear()
+    assert memory.records == []
+    log.get_logger("app").info("event", number=5)
+    assert log.flush(timeout=PATIENCE)
+    assert [str(record).partition("] ")[2] for record in memory.records] == ["app: event number=5"]
+
+
+def test_a_sink_in_memory_is_bounded_in_bytes_too() -> None:
+    memory = pr.sinks.memory()
+    with pr.Log(size="64 MiB") as log:
+        log.add_console(memory, overflow="block", block_timeout=PATIENCE)
+        for number in range(1500):
+            log.get_logger().info("x" * 30_000, number=number)
+        assert log.flush(timeout=PATIENCE)
+    numbers = [record.fields["number"] for record in memory.records]
+    assert numbers == list(range(1500 - len(numbers), 1500))
+    assert 16 * 1024 * 1024 / 31_000 < len(numbers) < 16 * 1024 * 1024 / 30_000
+
+
+def test_a_sink_in_memory_that_keeps_nothing_is_a_config_error() -> None:
+    with pytest.raises(pr.ConfigError, match="limit"):
+        pr.sinks.memory(limit=0)
+
+
+# --- imports ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_callable_does_not_import_logging() -> None:
+    done = run("""
+        import sys
+        import printk_ring as pr
+
+        with pr.Log(size="256 KiB") as log:
+            log.add_console(pr.sinks.callable(print))
+            log.get_logger().info("event")
+            log.flush(timeout=30.0)
+        sys.exit("logging" in sys.modules)
+    """)
+    assert done.returncode == 0, done.stderr
