@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 NS = "ns"
 PER_SECOND = "records/s"
+PER_MILLION = "per million"
+INSTRUCTIONS = "instructions"
+
+Facts = dict[str, int | float | bool]
 
 
 @dataclass
@@ -24,7 +28,7 @@ class Entry:
     yardstick: str
     best: float
     ratio: float = 0.0
-    facts: dict[str, int | float | bool] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The entry with its facts beside the four keys that every entry has."""
@@ -39,7 +43,7 @@ class Probe:
     name: str
     yardstick: str
     run: Callable[[], float]
-    facts: Callable[[], dict[str, int | float | bool]] = dict
+    facts: Callable[[], Facts] = dict
 
 
 class Results:
@@ -70,7 +74,8 @@ class Results:
             yardstick = self.entries[entry.yardstick]
             assert yardstick is not entry, f"{name} is its own yardstick"
             assert yardstick.unit == entry.unit, f"{name} in {entry.unit}, but {entry.yardstick} in {yardstick.unit}"
-            entry.ratio = entry.value / yardstick.value
+            # What did not happen once has no ratio, and is none.
+            entry.ratio = entry.value / yardstick.value if yardstick.value else 0.0
 
     def write(self, path: Path) -> None:
         """`latest.json`: name -> {value, unit, yardstick, ratio, best, further facts}."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
 
-from benches import calls, consoles, million, report, rings  # noqa: E402 - after the path is set
+from benches import calls, consoles, million, report, rings, sizes  # noqa: E402 - after the path is set
 from benches.entries import Results  # noqa: E402
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -31,15 +31,63 @@ class Effort(NamedTuple):
     calls: int
     paced_calls: int
     paced_rounds: int
+    ring_paced: int
+    ring_paced_rounds: int
+    crowd: int
+    crowd_rounds: int
+    sized: int
+    sized_rounds: int
     drained: int
     drain_rounds: int
     million: int
 
 
-FULL = Effort(31, 1_000_000, 100_000, 50_000, 3, 100_000, 7, 1_000_000)
-QUICK = Effort(9, 300_000, 30_000, 10_000, 1, 50_000, 3, 1_000_000)
-# Not for figures: that every part works, in a second or two.
-SMOKE = Effort(1, 1_000, 500, 200, 1, 1_000, 1, 5_000)
+FULL = Effort(
+    rounds=31,
+    operations=1_000_000,
+    calls=100_000,
+    paced_calls=50_000,
+    paced_rounds=3,
+    ring_paced=50_000,
+    ring_paced_rounds=7,
+    crowd=1_000_000,
+    crowd_rounds=5,
+    sized=300_000,
+    sized_rounds=15,
+    drained=100_000,
+    drain_rounds=7,
+    million=1_000_000,
+)
+QUICK = FULL._replace(
+    rounds=9,
+    operations=300_000,
+    calls=30_000,
+    paced_calls=10_000,
+    paced_rounds=1,
+    ring_paced=10_000,
+    ring_paced_rounds=3,
+    crowd=300_000,
+    crowd_rounds=1,
+    sized=100_000,
+    sized_rounds=3,
+    drained=50_000,
+    drain_rounds=3,
+)
+# Not for figures: that every part works, in a few seconds.
+SMOKE = QUICK._replace(
+    rounds=1,
+    operations=1_000,
+    calls=500,
+    paced_calls=200,
+    ring_paced=500,
+    ring_paced_rounds=1,
+    crowd=2_000,
+    sized=1_000,
+    sized_rounds=1,
+    drained=1_000,
+    drain_rounds=1,
+    million=5_000,
+)
 GAP_NS = 50_000
 
 
@@ -55,6 +103,13 @@ def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
         bench = calls.Bench(folder, stack, effort.calls)
         progress("calls and ring")
         results.round_robin([*rings.probes(folder, effort.operations), *bench.probes()], effort.rounds, progress)
+    progress("ring, paced and crowded")
+    rings.paced(results, effort.ring_paced, effort.ring_paced_rounds)
+    rings.refused(results, effort.crowd, effort.crowd_rounds)
+    progress("instructions")
+    rings.instructions(results)
+    progress("rings of all sizes")
+    sizes.measure(results, folder, effort.sized, effort.sized_rounds)
     progress("callers, paced")
     calls.callers(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
     progress("consoles")

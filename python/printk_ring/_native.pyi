@@ -893,20 +893,45 @@ def _noop_arg1(x: object, /) -> None:
 def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""
 
-def _bench(
-    name: str,
-    n: int,
-    /,
-    *,
-    desc_bits: int | None = None,
-    avg_data_bits: int | None = None,
-    retire_ahead: int | None = None,
-    threads: int | None = None,
-) -> float:
-    """Nanoseconds of one operation of the timing `name`, over `n` of them: "cas", "pingpong", "ring_write", "ring_read".
-
-    The others say how large the ring is and how many threads there are; None: as usual.
+def _bench(name: str, n: int, /) -> float:
+    """Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "pingpong".
 
     Raises:
-        ConfigError: an unknown name, or a ring that cannot be.
+        ConfigError: an unknown name.
     """
+
+@final
+class _BenchRing:
+    """A bare ring that is full, to be timed without Python: in memory of its own, or in a new file at `path`.
+
+    Raises:
+        ConfigError: no ring has this shape.
+        RingFileError: the file cannot be made.
+    """
+
+    def __new__(
+        cls, *, desc_bits: int, avg_data_bits: int, retire_ahead: int, path: StrPath | None = None
+    ) -> _BenchRing: ...
+    def write(self, n: int, /, *, threads: int = 1) -> float:
+        """Nanoseconds of reserve, copy of 64 bytes, finalize, for each of `threads` at once: the slowest of them."""
+
+    def read(self, n: int, /) -> float:
+        """Nanoseconds of reading one record of many in order."""
+
+    def paced(self, n: int, /, *, gap_ns: int) -> dict[str, float]:
+        """Single calls of two writers, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
+        cost taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
+        """
+
+    def crowd(self, n: int, /, *, threads: int) -> dict[str, float]:
+        """`threads` writers of `n` records each: "records", "refused" (reserves), "met" (records refused at least once),
+        "preempted" (times that a writer lost its processor), "ns" (a record, of all writers together).
+        """
+
+    def instructions(self, n: int, /) -> dict[str, float]:
+        """Instructions of a written record, a read one, and a compare-exchange in its loop, counted over `n` of each:
+        "write", "read", "cas".
+
+        Raises:
+            OSError: they cannot be counted here.
+        """

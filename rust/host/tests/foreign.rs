@@ -11,7 +11,8 @@ use pr_ring::reader::{next_seq, read_valid};
 use pr_ring::{Geometry, Read, Seq, Source, Unfinished};
 use proptest::prelude::*;
 use rings::{FileRing, Folder, Other, command, role, say, texts, wait, why};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A ring of 2^`desc_bits` descriptors in a file.
@@ -188,6 +189,50 @@ fn a_copy_of_a_live_file_is_dead_and_readable() {
         .expect("readable");
     assert!(!info.alive && !info.clean);
     assert_eq!(texts(&copy), ["hello"]);
+}
+
+/// What this thread has read so far: bytes and calls. Asking adds to both: the bytes of the answer, and one call.
+fn read_so_far(io: &File) -> (u64, u64, u64) {
+    let mut text = [0; 1024];
+    let length = io.read_at(&mut text, 0).expect("counters");
+    let text = std::str::from_utf8(&text[..length]).expect("text");
+    let number = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("a counter").trim().parse().expect("a number")
+    };
+    (number("rchar:"), number("syscr:"), length as u64)
+}
+
+/// Bytes and calls that opening a full ring of 2^`desc_bits` records takes, with a look at its owner, its oldest record and
+/// its newest.
+fn read_to_open(folder: &Folder, desc_bits: u32) -> (u64, u64) {
+    let path = folder.join(format!("{desc_bits}.ring"));
+    let ring = small(&path, desc_bits, 5);
+    for _ in 0..2 << desc_bits {
+        ring.write(b"twenty bytes of text");
+    }
+    let newest = ring.next_seq().0 - 1;
+    let io = File::open("/proc/thread-self/io").expect("counters");
+    let (bytes, calls, told) = read_so_far(&io);
+    let file = ForeignFile::open(&path).expect("a ring");
+    assert!(file.info().expect("whole").alive);
+    for seq in [0, newest] {
+        let found = read_valid(&file, Seq(seq), &mut [0; 64], Unfinished::Wait);
+        let Ok(Read::Found { info, copied, .. }) = found else {
+            panic!("{seq} of {newest}: {found:?}");
+        };
+        assert!(info.seq.0 >= seq && copied == 20);
+    }
+    let (bytes_after, calls_after, _) = read_so_far(&io);
+    (bytes_after - bytes - told, calls_after - calls - 1)
+}
+
+#[test]
+fn opening_a_large_ring_reads_as_little_as_opening_a_small_one() {
+    let folder = Folder::new();
+    let (bytes, calls) = read_to_open(&folder, 6);
+    assert!(bytes > 0 && calls > 0);
+    assert_eq!(read_to_open(&folder, 16), (bytes, calls));
 }
 
 #[test]

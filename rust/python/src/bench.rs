@@ -1,34 +1,107 @@
 //! Timings of what cannot be timed from Python.
 
 use crate::errors;
-use pr_host::bench::{Shape, run};
+use pr_host::bench::{BenchRing as Bench, Shape, yardsticks};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
 
-/// Nanoseconds of one operation of the timing `name`, over `n` of them: "cas", "pingpong", "ring_write", "ring_read".
-///
-/// The others say how large the ring is and how many threads there are; None: as usual.
+/// Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "pingpong".
 #[pyfunction]
-#[pyo3(signature = (name, n, /, *, desc_bits=None, avg_data_bits=None, retire_ahead=None, threads=None))]
-pub fn _bench(
-    py: Python<'_>,
-    name: &str,
-    n: u64,
-    desc_bits: Option<u32>,
-    avg_data_bits: Option<u32>,
-    retire_ahead: Option<u32>,
-    threads: Option<u32>,
-) -> PyResult<f64> {
-    let usual = Shape::default();
-    let shape = Shape {
-        desc_bits: desc_bits.unwrap_or(usual.desc_bits),
-        avg_data_bits: avg_data_bits.unwrap_or(usual.avg_data_bits),
-        retire_ahead: retire_ahead.unwrap_or(usual.retire_ahead),
-        threads: threads.unwrap_or(usual.threads),
+#[pyo3(signature = (name, n, /))]
+pub fn _bench(py: Python<'_>, name: &str, n: u64) -> PyResult<f64> {
+    let yardstick = match name {
+        "cas" => yardsticks::cas,
+        "pingpong" => yardsticks::pingpong,
+        _ => return Err(errors::config(py, format!("{name:?} is no yardstick"))),
     };
-    py.detach(|| run(name, n, shape)).ok_or_else(|| {
-        errors::config(
-            py,
-            format!("{name:?} is no timing, or no ring has this shape"),
-        )
-    })
+    Ok(py.detach(|| yardstick(n)))
+}
+
+/// A bare ring that is full, to be timed without Python: in memory of its own, or in a new file at `path`.
+#[pyclass(frozen, name = "_BenchRing", module = "printk_ring._native")]
+pub struct BenchRing(Bench);
+
+#[pymethods]
+impl BenchRing {
+    #[new]
+    #[pyo3(signature = (*, desc_bits, avg_data_bits, retire_ahead, path=None))]
+    fn new(
+        py: Python<'_>,
+        desc_bits: u32,
+        avg_data_bits: u32,
+        retire_ahead: u32,
+        path: Option<PathBuf>,
+    ) -> PyResult<BenchRing> {
+        let shape = Shape {
+            desc_bits,
+            avg_data_bits,
+            retire_ahead,
+        };
+        match py.detach(|| Bench::full(shape, path.as_deref())) {
+            Ok(Some(bench)) => Ok(BenchRing(bench)),
+            Ok(None) => Err(errors::config(py, "no ring has this shape")),
+            Err(why) => Err(errors::from_host(py, why)),
+        }
+    }
+
+    /// Nanoseconds of reserve, copy of 64 bytes, finalize, for each of `threads` at once: the slowest of them.
+    #[pyo3(signature = (n, /, *, threads=1))]
+    fn write(&self, py: Python<'_>, n: u64, threads: u32) -> f64 {
+        py.detach(|| self.0.write(n, threads))
+    }
+
+    /// Nanoseconds of reading one record of many in order.
+    #[pyo3(signature = (n, /))]
+    fn read(&self, py: Python<'_>, n: u64) -> f64 {
+        py.detach(|| self.0.read(n))
+    }
+
+    /// Single calls of two writers, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
+    /// cost taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
+    #[pyo3(signature = (n, /, *, gap_ns))]
+    fn paced<'py>(&self, py: Python<'py>, n: u64, gap_ns: u64) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.0.paced(n, gap_ns));
+        let dict = PyDict::new(py);
+        for (name, value) in [
+            ("p50", found.p50),
+            ("p99", found.p99),
+            ("p999", found.p999),
+            ("clock", found.clock),
+            ("clock_p99", found.clock_p99),
+            ("clock_p999", found.clock_p999),
+        ] {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+
+    /// `threads` writers of `n` records each: "records", "refused" (reserves), "met" (records refused at least once),
+    /// "preempted" (times that a writer lost its processor), "ns" (a record, of all writers together).
+    #[pyo3(signature = (n, /, *, threads))]
+    fn crowd<'py>(&self, py: Python<'py>, n: u64, threads: u32) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.0.crowd(n, threads));
+        let dict = PyDict::new(py);
+        dict.set_item("records", found.records)?;
+        dict.set_item("refused", found.refused)?;
+        dict.set_item("met", found.met)?;
+        dict.set_item("preempted", found.preempted)?;
+        dict.set_item("ns", found.ns)?;
+        Ok(dict)
+    }
+
+    /// Instructions of a written record, a read one, and a compare-exchange in its loop, counted over `n` of each:
+    /// "write", "read", "cas".
+    ///
+    /// Raises OSError where they cannot be counted.
+    #[pyo3(signature = (n, /))]
+    fn instructions<'py>(&self, py: Python<'py>, n: u64) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.0.instructions(n));
+        let found = found.map_err(|why| errors::from_host(py, why))?;
+        let dict = PyDict::new(py);
+        dict.set_item("write", found.write)?;
+        dict.set_item("read", found.read)?;
+        dict.set_item("cas", found.cas)?;
+        Ok(dict)
+    }
 }

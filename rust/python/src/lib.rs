@@ -46,7 +46,7 @@ mod sizes;
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::bench::_bench;
+    use crate::bench::{_bench, BenchRing};
     #[pymodule_export]
     use crate::callable::_Batch;
     #[pymodule_export]

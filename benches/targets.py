@@ -1,0 +1,62 @@
+"""What the figures should be: each target beside its entry, as a bound in the entry's own unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from benches.entries import Entry, Results
+
+
+class Target(NamedTuple):
+    """At most the largest of these: so many times each of the yardsticks, or the plain number under the name ""."""
+
+    bounds: dict[str, float]
+
+    def words(self, entry: Entry) -> str:
+        """As the table says it."""
+        parts = []
+        for name, times in self.bounds.items():
+            if name == "":
+                parts.append(f"{times:g} {entry.unit}")
+            elif name == entry.yardstick:
+                parts.append(f"{times:g}" if len(self.bounds) == 1 else f"{times:g} `{name}`")
+            else:
+                parts.append(f"{times:g} `{name}`")
+        return parts[0] if len(parts) == 1 else f"the larger of {' and '.join(parts)}"
+
+    def used(self, entry: Entry, results: Results) -> float:
+        """The share of the bound that the entry's value takes; met up to 1."""
+        entries = results.entries
+        bound = max(times * (entries[name].value if name else 1.0) for name, times in self.bounds.items())
+        return entry.value / bound
+
+
+def times(factor: float, yardstick: str) -> Target:
+    """So many times one yardstick."""
+    return Target({yardstick: factor})
+
+
+# A writer beside another: what the cores can do, or what it may cost where they are close.
+CONTENDED = Target({"cas": 30.0, "pingpong": 1.2})
+
+TARGETS: dict[str, Target] = {
+    "ring.write.1": times(7.5, "cas"),
+    "ring.write.1.instructions": Target({"": 350.0}),
+    "ring.write.1.log": times(5.0, "cas"),
+    "ring.write.1.log.instructions": Target({"": 300.0}),
+    "ring.write.2": CONTENDED,
+    "ring.write.2.log": CONTENDED,
+    "ring.paced.p99": times(33.0, "cas"),
+    "ring.paced.p999": times(48.0, "cas"),
+    "ring.paced.log.p99": times(33.0, "cas"),
+    "ring.paced.log.p999": times(48.0, "cas"),
+    "ring.read": times(1.5, "cas"),
+    "ring.size.1m": times(1.25, "ring.size.64k"),
+    "ring.size.16m": times(1.25, "ring.size.64k"),
+    "ring.size.256m": times(1.25, "ring.size.64k"),
+    "ring.size.1g": times(1.25, "ring.size.64k"),
+    "open.1g": times(1.25, "open.1m"),
+    "call.fields4": times(12.0, "noop.fields4"),
+    "call.disabled": times(1.5, "noop.fields4"),
+}
