@@ -93,7 +93,7 @@ def test_the_place_moves_only_when_the_callable_has_returned(log: pr.Log) -> Non
         go_on.release()
     assert log.flush(timeout=PATIENCE)
     assert console.seq == 3
-    assert console.owner is None
+    wait_until(lambda: console.owner is None, "it is given back")
 
 
 def test_levels_and_places_are_as_with_other_consoles(log: pr.Log) -> None:

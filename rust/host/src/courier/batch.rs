@@ -64,8 +64,8 @@ impl Place {
     }
 
     /// Moves the console, which stood at `before`. False: somebody has set it elsewhere meanwhile.
-    pub(super) fn confirm(&self, before: Seq, to: &Cursor, bytes: u64) -> bool {
-        let stands = to.confirm(self.slot(), before, bytes);
+    pub(super) fn confirm(&self, before: Seq, to: &Cursor) -> bool {
+        let stands = to.confirm(self.slot(), before);
         self.life.core().kick().progressed();
         stands
     }
@@ -229,16 +229,16 @@ impl Batch {
             }
             None => {
                 drop(outcome);
-                self.move_to(&item.after, 0);
+                self.move_to(&item.after);
             }
         }
     }
 
     /// Moves the console behind what was printed of this batch. False: somebody has set it elsewhere.
-    pub(super) fn move_to(&self, to: &Cursor, bytes: u64) -> bool {
+    pub(super) fn move_to(&self, to: &Cursor) -> bool {
         let before = Seq(self.seq.swap(to.seq.0, Ordering::Relaxed));
         let stale = self.is_stale.load(Ordering::Relaxed);
-        let stands = !stale && self.place.confirm(before, to, bytes);
+        let stands = !stale && self.place.confirm(before, to);
         self.is_stale.store(!stands, Ordering::Relaxed);
         stands
     }

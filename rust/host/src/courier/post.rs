@@ -132,10 +132,10 @@ impl Post {
             return false;
         }
         if let (Some((_, after)), None) = (&outcome.told, &outcome.lines) {
-            batch.move_to(after, 0);
+            batch.move_to(after);
         }
         if batch.is_empty() {
-            batch.move_to(&tail, 0);
+            batch.move_to(&tail);
         }
         self.place.slot().owner.release(owner);
         true
@@ -231,7 +231,7 @@ impl Post {
             return Look::Nothing;
         }
         if load.items.is_empty() {
-            self.place.confirm(before.seq, &cursor, 0);
+            self.place.confirm(before.seq, &cursor);
             return Look::Passed;
         }
         let tid = thread::tid();

@@ -162,13 +162,14 @@ impl Writer {
             if !self.place.goes_on() {
                 return false;
             }
-            let before = done;
             done += written.bytes;
+            let bytes = &self.place.slot().bytes;
+            bytes.fetch_add(written.bytes as u64, Ordering::Relaxed);
             let ended = lines.ends.iter().skip(passed);
             let whole = ended.take_while(|(end, _)| *end <= done).count();
             passed += whole;
             if let Some((_, cursor)) = lines.ends.get(passed.wrapping_sub(1)) {
-                batch.move_to(cursor, (done - before) as u64);
+                batch.move_to(cursor);
             }
             let Some(errno) = written.errno else {
                 self.failing = false;
