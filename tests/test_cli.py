@@ -204,7 +204,7 @@ def test_no_such_ring_is_status_1_and_named(tmp_path: Path) -> None:
 
 def test_what_is_not_a_ring_is_status_1_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\n" * 1000)
-    for options in ([], ["-w"], ["--stats"], ["-J"]):
+    for options in ([], ["-w"], ["--stats"], ["--consoles"], ["-J"]):
         done = prdmesg(*options, tmp_path / "text")
         assert (done.returncode, done.stdout) == (1, "")
         assert re.fullmatch(rf"prdmesg: {re.escape(str(tmp_path))}/text: .*ring.*\n", done.stderr)
@@ -212,7 +212,16 @@ def test_what_is_not_a_ring_is_status_1_with_the_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--nonsense"], ["-l", "loud"], ["--last", "-3"], ["--last", "many"], ["-J", "-r"], ["-T", "-t"], ["a", "b"]],
+    [
+        ["--nonsense"],
+        ["-l", "loud"],
+        ["--last", "-3"],
+        ["--last", "many"],
+        ["-J", "-r"],
+        ["-T", "-t"],
+        ["a", "b"],
+        ["--consoles", "-w", "x"],
+    ],
 )
 def test_wrong_usage_is_status_2(wrong: list[str]) -> None:
     done = prdmesg(*wrong)
@@ -382,7 +391,7 @@ def test_text_is_written_as_utf_8_whatever_the_locale(ring_path: Path) -> None:
 def test_help_and_version_are_status_0() -> None:
     done = prdmesg("--help")
     assert done.returncode == 0
-    for option in ("-w", "-l", "-T", "-t", "-d", "-r", "-J", "--last", "--stats", "--color"):
+    for option in ("-w", "-l", "-T", "-t", "-d", "-r", "-J", "--last", "--stats", "--consoles", "--color"):
         assert option in done.stdout
     done = prdmesg("--version")
     assert (done.returncode, done.stdout) == (0, f"prdmesg {pr.__version__}\n")

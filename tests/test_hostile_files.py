@@ -33,6 +33,9 @@ EXAMINE = """
                 info = ring.info
                 str((info.name, info.argv, info.pid, info.alive, info.clean, info.started, info.unfinished))
                 ring.stats()
+                for console in ring.consoles():
+                    repr(console), console.level, console.format, console.target, console.owner, console.alive
+                    assert len(console.flags) == 7 and set(console.flags) <= set("ECBNpa "), label
                 for start in ("oldest", "clear", "newest", 0, 2**64 - 1):
                     reader = ring.reader(start)
                     seen = 0

@@ -15,6 +15,7 @@ from printk_ring import sinks
 from printk_ring._native import (
     ConfigError,
     Console,
+    FileConsole,
     Log,
     Logger,
     Overrun,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "Console",
+    "FileConsole",
     "Level",
     "Log",
     "Logger",

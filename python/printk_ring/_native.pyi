@@ -363,6 +363,25 @@ class Console:
     @property
     def alive(self) -> bool:
         """True while it has a printer thread that is not abandoned."""
+    @property
+    def flags(self) -> str:
+        """Seven letters or spaces in the places of `/proc/consoles`, such as "EC N  a".
+
+        E enabled; C it stands for all of its log: the first one that is not a bootstrap console; B bootstrap: it goes when
+        the first other console comes; N native: an emergency and a dying process can print on it; p it began with the oldest
+        record; b never, it is for Braille; a at any time: it needs no interpreter, which may be ending.
+        """
+    @property
+    def format(self) -> FormatName | None:
+        """How it writes a record; None: it is handed whole records, or a formatter of the application's makes its text."""
+    @property
+    def target(self) -> str:
+        """Where it prints, for people: a path, or "fd 2"."""
+    @property
+    def reliability(self) -> int:
+        """How far its sink can be relied on when everything else is broken, 0 the most: memory 0, a file 1, a pipe or
+        terminal 2, what takes locks 3.
+        """
     def suspend(self) -> None:
         """Stops printing after the record in hand; records wait in the ring, and are dropped there when it wraps."""
     def resume(self) -> None:
@@ -854,7 +873,11 @@ class RingFile:
         """As `Log._snapshot`."""
     def stats(self) -> dict[str, Any]:
         """What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
-        descriptors, data_bytes, and consoles {name: {level, seq, lag, dropped, errors, enabled}}.
+        descriptors, data_bytes, and consoles {name: the keys of `printk_ring.typing.ConsoleStats`}.
+        """
+    def consoles(self) -> list[FileConsole]:
+        """The consoles at this moment, in the order they were added; besides those of `Log.consoles` the ones that were
+        removed while their sinks were stuck, for as long as they are.
         """
     def close(self) -> None:
         """Closes the file; its readers raise RingFileError then. Twice is once."""
@@ -866,6 +889,53 @@ class RingFile:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+class FileConsole:
+    """A console as a ring file held it at one moment: what `Console` says, from outside. Made by `RingFile.consoles`.
+
+    Names and targets are what the file holds: in a damaged one they may be anything.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name, unique within the log unless the file is damaged."""
+    @property
+    def level(self) -> Level | None:
+        """The least severe level it prints; None: that of `Log.console_level`."""
+    @property
+    def seq(self) -> int:
+        """The number of the record it prints next."""
+    @property
+    def lag(self) -> int:
+        """Records stored and not yet printed."""
+    @property
+    def dropped(self) -> int:
+        """Records overwritten before it came to them, since it was added."""
+    @property
+    def errors(self) -> int:
+        """Failed writes since it was added."""
+    @property
+    def enabled(self) -> bool:
+        """False while suspended, and for one that was removed while its sink was stuck."""
+    @property
+    def owner(self) -> str | None:
+        """The context that printed on it at that moment, as `Console.owner`; in a dead file, when its process died."""
+    @property
+    def alive(self) -> bool:
+        """True while its process lives and it has a printer thread that is not abandoned."""
+    @property
+    def flags(self) -> str:
+        """As `Console.flags`."""
+    @property
+    def format(self) -> FormatName | None:
+        """As `Console.format`; None also for a format that this version does not know."""
+    @property
+    def target(self) -> str:
+        """Where it prints, for people; the file keeps 64 bytes of it."""
+    @property
+    def reliability(self) -> int:
+        """As `Console.reliability`."""
 
 def open_ring(path: StrPath) -> RingFile:
     """Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.

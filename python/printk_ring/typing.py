@@ -82,6 +82,7 @@ class ConsoleStats(TypedDict):
     enabled: bool
     owner: str | None
     alive: bool
+    flags: str
 
 
 class Stats(TypedDict):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from printk_ring import _native
 from printk_ring._native import PrintkError, RingFile
+from printk_ring.cli.consoles import show_consoles
 from printk_ring.cli.find import NoRing, find
 from printk_ring.cli.options import Options, parse
 from printk_ring.cli.output import Output
@@ -48,6 +49,9 @@ def _run(options: Options) -> int:
     with _native.open_ring(target.path) as ring, Output(sys.stdout.buffer) as out:
         if options.stats:
             show_stats(ring, out, as_json=options.json)
+            return 0
+        if options.consoles:
+            show_consoles(ring, out, as_json=options.json, colour=options.colour)
             return 0
         torn = show(ring, out, options)
         out.flush()

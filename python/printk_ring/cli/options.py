@@ -37,6 +37,7 @@ class Options(NamedTuple):
     last: int | None
     everything: bool
     stats: bool
+    consoles: bool
     colour: bool
 
 
@@ -50,8 +51,10 @@ def parse(arguments: Sequence[str]) -> Options:
         parser.error(f"which ring? give a FILE, or a directory in ${_DIRECTORY_VARIABLE}")
     if given.json and given.raw:
         parser.error("-J and -r exclude each other: both say how a record is written")
-    if given.stats and given.follow:
-        parser.error("--stats and -w exclude each other: counters are shown once")
+    if given.stats and given.consoles:
+        parser.error("--stats and --consoles exclude each other: ask for one after the other")
+    if (given.stats or given.consoles) and given.follow:
+        parser.error(f"--{'stats' if given.stats else 'consoles'} and -w exclude each other: figures are shown once")
     return Options(
         target=target,
         follow=given.follow,
@@ -64,6 +67,7 @@ def parse(arguments: Sequence[str]) -> Options:
         last=given.last,
         everything=given.all,
         stats=given.stats,
+        consoles=given.consoles,
         colour=_wants_colour(given.color) and not given.raw and not given.json,
     )
 
@@ -88,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-r", "--raw", action="store_true", help="each line with its <priority>")
     parser.add_argument("-J", "--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--stats", action="store_true", help="the counters of the ring instead of its records")
+    parser.add_argument("--consoles", action="store_true", help="who prints, and how far it is, instead of the records")
     parser.add_argument(
         "-L",
         "--color",

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import BinaryIO, Self
 
-__all__ = ["Output"]
+__all__ = ["Output", "one_line"]
 
 _FLUSH_CHARACTERS = 64 * 1024
 
@@ -46,3 +46,8 @@ class Output:
         """Writes the rest, unless nobody reads any more."""
         if exc_type is None or not issubclass(exc_type, BrokenPipeError):
             self.flush()
+
+
+def one_line(text: str) -> str:
+    """Text of the file, which may hold anything, without a byte that a terminal would obey."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

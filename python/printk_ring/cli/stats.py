@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from printk_ring._native import RingFile, RingFileInfo
-from printk_ring.cli.output import Output
+from printk_ring.cli.output import Output, one_line
 
 __all__ = ["show_stats"]
 
@@ -23,7 +23,7 @@ def show_stats(ring: RingFile, out: Output, *, as_json: bool) -> None:
         out.line(f"{name:<16} {_shown(value)}")
     for name, console in consoles.items():
         figures = " ".join(f"{key}={_shown(value)}" for key, value in console.items())
-        out.line(f"console {_one_line(name)}: {figures}")
+        out.line(f"console {one_line(name)}: {figures}")
 
 
 def _about(info: RingFileInfo) -> dict[str, Any]:
@@ -46,9 +46,4 @@ def _shown(value: Any) -> str:
         return " ".join(json.dumps(str(item), ensure_ascii=True) for item in value)
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return _one_line(str(value))
-
-
-def _one_line(text: str) -> str:
-    """Text of the file, which may hold anything, without a byte that a terminal would obey."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return one_line(str(value))

@@ -3,12 +3,13 @@
 use crate::courier::{self, Courier};
 use crate::error::Error;
 use crate::fork::Listed;
+use crate::letters::{Letters, owner_name};
 use crate::life::Life;
 use crate::printer::{Orders, Printer};
 use crate::sinks::SinkSpec;
 use pr_printk::emit::Style;
 use pr_printk::port::class;
-use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, SLOTS, flag};
+use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, NO_FORMAT, SLOTS, flag};
 use pr_printk::thread;
 use pr_record::Format;
 use pr_ring::{Lpos, Seq};
@@ -44,6 +45,13 @@ pub struct ConsoleOptions {
     pub block_timeout: Duration,
 }
 
+impl ConsoleOptions {
+    /// The format it writes in; None: whole records are handed over, and what becomes of them is not ours to say.
+    pub fn own_format(&self) -> Option<Format> {
+        self.sink.courier().is_none().then_some(self.format)
+    }
+}
+
 /// What belongs to one life: the place in its table, and the orders of the printer there. What is set is kept here, and
 /// in the table only by the process whose table it is: a forked child still sees its parent's.
 #[derive(Clone, Debug)]
@@ -66,6 +74,9 @@ struct Counts {
     lag: u64,
     dropped: u64,
     errors: u64,
+    /// What kind of console it is: bits of [`flag`], and how far its sink can be relied on.
+    flags: u64,
+    class: u64,
 }
 
 /// A console of a log.
@@ -167,13 +178,29 @@ impl Console {
     pub fn owner(&self) -> Option<&'static str> {
         let place = self.place();
         let owner = place.slot().owner.seen();
-        match owner.priority() {
-            _ if !place.listed => None,
-            0 => None,
-            1 => Some("printer"),
-            2 => Some("emergency"),
-            _ => Some("panic"),
-        }
+        owner_name(owner).filter(|_| place.listed)
+    }
+
+    /// How far its sink can be relied on: 0 memory, 1 a file, 2 a pipe or a terminal, 3 what takes locks.
+    pub fn class(&self) -> u64 {
+        self.counts().class
+    }
+
+    /// It goes when the first console comes that is none of its kind.
+    pub fn is_bootstrap(&self) -> bool {
+        self.counts().flags & flag::BOOT != 0
+    }
+
+    /// As [`Log::letters`](crate::Log::letters). `preferred`: it stands for all of its log.
+    pub fn letters(&self, preferred: bool) -> String {
+        let Counts { flags, class, .. } = self.counts();
+        let letters = Letters {
+            enabled: self.is_enabled(),
+            preferred,
+            flags,
+            class,
+        };
+        letters.text()
     }
 
     /// Its own level; None: that of the log.
@@ -338,6 +365,8 @@ impl Place {
                 .saturating_sub(seq),
             dropped: slot.dropped.load(Ordering::Relaxed),
             errors: slot.errors.load(Ordering::Relaxed),
+            flags: slot.flags.load(Ordering::Relaxed),
+            class: slot.class.load(Ordering::Relaxed),
         }
     }
 }
@@ -382,7 +411,10 @@ fn begin(
     let port = life.port(index);
     port.assign(style, class);
     port.set_fd(fd.unwrap_or(-1));
-    slot.classify(u64::from(class), options.format as u64, u64::from(style.id));
+    let format = options
+        .own_format()
+        .map_or(NO_FORMAT, |format| format as u64);
+    slot.classify(u64::from(class), format, u64::from(style.id));
     let blocks = if options.overflow == Overflow::Block {
         flag::BLOCKS
     } else {

@@ -2,9 +2,13 @@
 
 use crate::error::Error;
 use crate::foreign::ForeignFile;
+use crate::letters::{Letters, owner_name, preferred};
 use crate::plan::SectionKind;
 use pr_printk::control::Control;
+use pr_printk::owner::Seen;
 use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, SLOT_BYTES, flag};
+use pr_record::Format;
+use pr_record::render::FORMATS;
 use pr_ring::layout::ring_offset;
 use pr_ring::memory::Tails;
 use pr_ring::reader::read_valid;
@@ -53,6 +57,18 @@ pub struct FileConsole {
     pub errors: u64,
     /// Neither suspended nor given up.
     pub enabled: bool,
+    /// Who printed on it at that moment, or when the owner of the file died.
+    pub owner: Option<&'static str>,
+    /// It has a printer that was not given up, in a process that lives.
+    pub alive: bool,
+    /// The letters of `/proc/consoles`, in their places.
+    pub letters: String,
+    /// How it writes; None: it is handed whole records, or in a format that this version does not know.
+    pub format: Option<Format>,
+    /// Where it prints, as far as the file keeps it.
+    pub target: String,
+    /// How far its sink can be relied on: 0 memory, 1 a file, 2 a pipe or a terminal, 3 what takes locks.
+    pub class: u64,
 }
 
 impl ForeignFile {
@@ -91,7 +107,7 @@ impl ForeignFile {
             size_bytes: self.plan().file_bytes,
             descriptors: self.plan().geometry.descriptors(),
             data_bytes: self.plan().geometry.data_bytes(),
-            consoles: self.consoles(head.id.0)?,
+            consoles: self.consoles()?,
         })
     }
 
@@ -115,39 +131,82 @@ impl ForeignFile {
         Ok(count)
     }
 
-    /// The consoles. `newest` is the number after the newest record.
-    fn consoles(&self, newest: u64) -> Result<Vec<FileConsole>, Error> {
+    /// The consoles, in the order they were added, those included that were given up with their sinks stuck.
+    ///
+    /// # Errors
+    /// The file was cut off, or cannot be read.
+    pub fn consoles(&self) -> Result<Vec<FileConsole>, Error> {
+        let newest = self.head()?.id.0;
+        let alive = self.is_alive()?;
         let section = self.section_bytes(SectionKind::Consoles)?;
-        let used = |slot: &&[u8]| word(slot, offset_of!(ConsoleSlot, flags)) & flag::USED != 0;
-        Ok(section
-            .chunks_exact(SLOT_BYTES)
-            .filter(used)
-            .map(|slot| FileConsole::of(slot, newest))
+        let mut slots: Vec<SlotWords<'_>> =
+            section.chunks_exact(SLOT_BYTES).map(SlotWords).collect();
+        slots.retain(SlotWords::is_described);
+        slots.sort_by_key(|slot| slot.word(offset_of!(ConsoleSlot, number)));
+        // One that was given up is no console of the log any more, and stands for nothing.
+        let listed = slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.has(flag::ENABLED));
+        let preferred = preferred(listed.map(|(at, slot)| (at, slot.has(flag::BOOT))));
+        let consoles = slots.iter().enumerate();
+        Ok(consoles
+            .map(|(at, slot)| slot.console(newest, alive, Some(at) == preferred))
             .collect())
     }
 }
 
-impl FileConsole {
-    fn of(slot: &[u8], newest: u64) -> FileConsole {
-        let field = |at: usize| word(slot, at);
-        let flags = field(offset_of!(ConsoleSlot, flags));
-        let (seq, level) = (
-            field(offset_of!(ConsoleSlot, seq)),
-            field(offset_of!(ConsoleSlot, level)),
-        );
-        let at = ConsoleSlot::NAME_AT;
-        let name = slot
-            .get(at..at + ConsoleSlot::NAME_BYTES)
-            .unwrap_or_default();
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+/// A copy of a slot.
+struct SlotWords<'a>(&'a [u8]);
+
+impl SlotWords<'_> {
+    fn word(&self, at: usize) -> u64 {
+        word(self.0, at)
+    }
+
+    fn has(&self, bits: u64) -> bool {
+        self.word(offset_of!(ConsoleSlot, flags)) & bits == bits
+    }
+
+    /// Whether it is a console, and not one that is just being added.
+    fn is_described(&self) -> bool {
+        self.has(flag::USED) && (self.has(flag::ENABLED) || self.has(flag::ABANDONED))
+    }
+
+    /// Text that is padded with zeros; whatever stands there.
+    fn text(&self, at: usize, bytes: usize) -> String {
+        let text = self.0.get(at..at + bytes).unwrap_or_default();
+        let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    fn console(&self, newest: u64, alive: bool, preferred: bool) -> FileConsole {
+        let seq = self.word(offset_of!(ConsoleSlot, seq));
+        let level = self.word(offset_of!(ConsoleSlot, level));
+        let format = usize::try_from(self.word(offset_of!(ConsoleSlot, format)));
+        let class = self.word(offset_of!(ConsoleSlot, class));
+        let enabled =
+            self.has(flag::ENABLED) && !self.has(flag::SUSPENDED) && !self.has(flag::ABANDONED);
+        let letters = Letters {
+            enabled,
+            preferred,
+            flags: self.word(offset_of!(ConsoleSlot, flags)),
+            class,
+        };
         FileConsole {
-            name: String::from_utf8_lossy(name).into_owned(),
+            name: self.text(ConsoleSlot::NAME_AT, ConsoleSlot::NAME_BYTES),
             level: (level != LEVEL_FOLLOWS).then_some((level & 7) as u8),
             seq,
             lag: newest.saturating_sub(seq),
-            dropped: field(offset_of!(ConsoleSlot, dropped)),
-            errors: field(offset_of!(ConsoleSlot, errors)),
-            enabled: flags & flag::ENABLED != 0 && flags & (flag::SUSPENDED | flag::ABANDONED) == 0,
+            dropped: self.word(offset_of!(ConsoleSlot, dropped)),
+            errors: self.word(offset_of!(ConsoleSlot, errors)),
+            enabled,
+            owner: owner_name(Seen::of(self.word(offset_of!(ConsoleSlot, owner)))),
+            alive: alive && self.has(flag::ALIVE) && !self.has(flag::ABANDONED),
+            letters: letters.text(),
+            format: format.ok().and_then(|format| FORMATS.get(format).copied()),
+            target: self.text(ConsoleSlot::TARGET_AT, ConsoleSlot::TARGET_BYTES),
+            class,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
 //! | [`console`] | a console's handle |
+//! | `letters` | what a console is, in the letters of `/proc/consoles` |
 //! | `printer` | a console's thread |
 //! | [`courier`] | the thread of a console that hands over whole records |
 //! | [`sinks`] | where consoles write |
@@ -35,6 +36,7 @@ pub mod error;
 pub mod foreign;
 mod fork;
 pub mod inspect;
+mod letters;
 pub mod life;
 pub mod lives;
 pub mod log;

@@ -5,6 +5,7 @@ mod child;
 use crate::console::{Console, ConsoleOptions, Overflow, nanos};
 use crate::error::Error;
 use crate::fork::Listed;
+use crate::letters;
 use crate::life::Life;
 use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
@@ -373,6 +374,14 @@ impl Log {
     /// The consoles, in the order they were added. Never waits for printing.
     pub fn consoles(&self) -> Vec<Arc<Console>> {
         self.consoles.lock().clone()
+    }
+
+    /// A console in the letters of `/proc/consoles`, in their places.
+    pub fn letters(&self, console: &Arc<Console>) -> String {
+        let consoles = self.consoles();
+        let are_boot = consoles.iter().map(|console| console.is_bootstrap());
+        let preferred = letters::preferred(are_boot.enumerate()).and_then(|at| consoles.get(at));
+        console.letters(preferred.is_some_and(|preferred| Arc::ptr_eq(preferred, console)))
     }
 
     /// Takes a console away: prints what was stored before, within `timeout`. False: the sink is stuck, and its thread is

@@ -11,6 +11,9 @@ pub const SLOT_BYTES: usize = 256;
 /// A console that has no level of its own follows the log's console level.
 pub const LEVEL_FOLLOWS: u64 = u64::MAX;
 
+/// The format of a console that is handed whole records.
+pub const NO_FORMAT: u64 = u64::MAX;
+
 /// Bits of [`ConsoleSlot::flags`].
 pub mod flag {
     /// The slot is a console.
@@ -61,7 +64,7 @@ pub struct ConsoleSlot {
     pub prev_seq: AtomicU64,
     /// How far its sink can be relied on: 0 memory, 1 a file, 2 a pipe or a terminal, 3 what takes locks.
     pub class: AtomicU64,
-    /// How it writes a record: the number of a format.
+    /// How it writes a record: the number of a format, or [`NO_FORMAT`].
     pub format: AtomicU64,
     /// Its number among all consoles that this life of the log has had: of two, the one added first has the lower.
     pub number: AtomicU64,
@@ -77,6 +80,10 @@ impl ConsoleSlot {
     pub const NAME_AT: usize = core::mem::offset_of!(ConsoleSlot, name);
     /// Bytes of the name.
     pub const NAME_BYTES: usize = 64;
+    /// Where the target stands in a slot, zero-padded.
+    pub const TARGET_AT: usize = core::mem::offset_of!(ConsoleSlot, target);
+    /// Bytes of the target.
+    pub const TARGET_BYTES: usize = 64;
 
     /// Whether all of these bits are set.
     #[inline]

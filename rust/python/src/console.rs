@@ -10,6 +10,7 @@ use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use std::fmt::{Display, Formatter, Result};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -106,6 +107,38 @@ impl Console {
         self.console.is_alive()
     }
 
+    /// Seven letters or spaces in the places of `/proc/consoles`, such as "EC N  a".
+    ///
+    /// E enabled; C it stands for all of its log: the first one that is not a bootstrap console; B bootstrap: it goes when
+    /// the first other console comes; N native: an emergency and a dying process can print on it; p it began with the oldest
+    /// record; b never, it is for Braille; a at any time: it needs no interpreter, which may be ending.
+    #[getter]
+    fn flags(&self) -> String {
+        match self.log() {
+            Some(log) => log.letters(&self.console),
+            None => self.console.letters(false),
+        }
+    }
+
+    /// How it writes a record; None: it is handed whole records, or a formatter of the application's makes its text.
+    #[getter]
+    fn format(&self) -> Option<&'static str> {
+        Some(self.console.options().own_format()?.name())
+    }
+
+    /// Where it prints, for people: a path, or "fd 2".
+    #[getter]
+    fn target(&self) -> String {
+        self.console.options().sink.target()
+    }
+
+    /// How far its sink can be relied on when everything else is broken, 0 the most: memory 0, a file 1, a pipe or terminal
+    /// 2, what takes locks 3.
+    #[getter]
+    fn reliability(&self) -> u64 {
+        self.console.class()
+    }
+
     /// Stops printing after the record in hand; records wait in the ring, and are dropped there when it wraps.
     fn suspend(&self) {
         self.console.suspend();
@@ -162,7 +195,59 @@ impl Console {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Console {:?}>", self.console.name())
+        let console = &self.console;
+        let line = Line {
+            name: console.name(),
+            letters: &self.flags(),
+            format: self.format(),
+            target: &self.target(),
+            counts: [
+                console.seq(),
+                console.lag(),
+                console.dropped(),
+                console.errors(),
+            ],
+            owner: console.owner(),
+        };
+        format!("<Console {line}>")
+    }
+}
+
+/// A console in a line, as its repr shows it.
+pub struct Line<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its letters.
+    pub letters: &'a str,
+    /// How it writes, where that is known.
+    pub format: Option<&'a str>,
+    /// Where it prints.
+    pub target: &'a str,
+    /// seq, lag, dropped, errors.
+    pub counts: [u64; 4],
+    /// Who prints.
+    pub owner: Option<&'a str>,
+}
+
+impl Display for Line<'_> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> Result {
+        let Line {
+            name,
+            letters,
+            target,
+            counts: [seq, lag, dropped, errors],
+            ..
+        } = self;
+        let format = self.format.unwrap_or("records");
+        write!(
+            to,
+            "{name:?} ({letters}) {format} to {target:?}, seq {seq}, lag {lag}"
+        )?;
+        write!(to, ", dropped {dropped}, errors {errors}")?;
+        match self.owner {
+            Some(owner) => write!(to, ", owned by {owner}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -177,7 +262,8 @@ fn flush(py: Python<'_>, console: &pr_host::Console, timeout: Duration) -> PyRes
 /// A console's attributes, for `Log.stats`.
 pub fn attributes<'py>(
     py: Python<'py>,
-    console: &pr_host::Console,
+    log: &Log,
+    console: &Arc<pr_host::Console>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     dict.set_item(
@@ -194,6 +280,7 @@ pub fn attributes<'py>(
     dict.set_item("enabled", console.is_enabled())?;
     dict.set_item("owner", console.owner())?;
     dict.set_item("alive", console.is_alive())?;
+    dict.set_item("flags", log.letters(console))?;
     Ok(dict)
 }
 

@@ -2,9 +2,9 @@
 
 use crate::columns::{self, Copied};
 use crate::errors;
-use crate::levels;
+use crate::file_console::{self, FileConsole};
 use crate::reader::{Place, Reader, Start};
-use pr_host::{FileConsole, ForeignFile};
+use pr_host::ForeignFile;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -126,7 +126,7 @@ impl RingFile {
     }
 
     /// What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
-    /// descriptors, data_bytes, and consoles {name: {level, seq, lag, dropped, errors, enabled}}.
+    /// descriptors, data_bytes, and consoles {name: the keys of `printk_ring.typing.ConsoleStats`}.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let file = self.open.get(py)?;
         let stats = py
@@ -147,11 +147,20 @@ impl RingFile {
             dict.set_item(name, value)?;
         }
         let consoles = PyDict::new(py);
-        for console in &stats.consoles {
-            consoles.set_item(&console.name, attributes(py, console)?)?;
+        for console in stats.consoles {
+            consoles.set_item(console.name.clone(), file_console::attributes(py, console)?)?;
         }
         dict.set_item("consoles", consoles)?;
         Ok(dict)
+    }
+
+    /// The consoles at this moment, in the order they were added; besides those of `Log.consoles` the ones that were
+    /// removed while their sinks were stuck, for as long as they are.
+    fn consoles(&self, py: Python<'_>) -> PyResult<Vec<FileConsole>> {
+        let file = self.open.get(py)?;
+        let consoles = py.detach(|| file.consoles());
+        let consoles = consoles.map_err(|why| errors::from_host(py, why))?;
+        Ok(consoles.into_iter().map(FileConsole).collect())
     }
 
     /// Closes the file; its readers raise RingFileError then. Twice is once.
@@ -178,23 +187,6 @@ impl RingFile {
     fn __repr__(&self) -> String {
         format!("<RingFile {:?}>", self.open.path.display().to_string())
     }
-}
-
-fn attributes<'py>(py: Python<'py>, console: &FileConsole) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item(
-        "level",
-        console
-            .level
-            .map(|level| levels::member(py, level & 7))
-            .transpose()?,
-    )?;
-    dict.set_item("seq", console.seq)?;
-    dict.set_item("lag", console.lag)?;
-    dict.set_item("dropped", console.dropped)?;
-    dict.set_item("errors", console.errors)?;
-    dict.set_item("enabled", console.enabled)?;
-    Ok(dict)
 }
 
 /// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.

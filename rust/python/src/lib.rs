@@ -15,7 +15,7 @@
 //! | `callable` | a console's own thread, while it runs Python code |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
-//! | `file` | a ring file of any process |
+//! | `file`, `file_console` | a ring file of any process, and the consoles in it |
 //! | `bench` | timings of what cannot be timed from Python |
 #![allow(
     clippy::std_instead_of_core,
@@ -31,6 +31,7 @@ mod convert;
 mod errors;
 mod fastcall;
 mod file;
+mod file_console;
 mod levels;
 mod log;
 mod logger;
@@ -53,6 +54,8 @@ mod _native {
     use crate::console::Console;
     #[pymodule_export]
     use crate::file::{RingFile, RingFileInfo, open_ring};
+    #[pymodule_export]
+    use crate::file_console::FileConsole;
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]

@@ -266,7 +266,10 @@ impl Log {
         dict.set_item("memory", memory)?;
         let consoles = PyDict::new(py);
         for console in stats.consoles {
-            consoles.set_item(console.name(), console::attributes(py, &console)?)?;
+            consoles.set_item(
+                console.name(),
+                console::attributes(py, &self.handle, &console)?,
+            )?;
         }
         dict.set_item("consoles", consoles)?;
         Ok(dict)
