@@ -18,6 +18,7 @@ from printk_ring._native import (
     FileConsole,
     Log,
     Logger,
+    Offload,
     Overrun,
     PrintkError,
     RawRecord,
@@ -35,11 +36,13 @@ from printk_ring._native import (
 )
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
-from printk_ring.log import default_log, get_logger, install
+from printk_ring.log import default_log, get_logger, install, required_log, resume, suspend
 
 if TYPE_CHECKING:
     from printk_ring.integrations.logging import RingHandler
     from printk_ring.snapshot import Snapshot
+
+    offload: Offload
 
 __all__ = [
     "ConfigError",
@@ -48,6 +51,7 @@ __all__ = [
     "Level",
     "Log",
     "Logger",
+    "Offload",
     "Overrun",
     "PrintkError",
     "RawRecord",
@@ -69,7 +73,9 @@ __all__ = [
     "get_logger",
     "install",
     "open",
+    "resume",
     "sinks",
+    "suspend",
 ]
 
 # What the first look imports: RingHandler brings in the standard library's logging, and with it an exit hook.
@@ -77,6 +83,8 @@ _ON_FIRST_USE = {"RingHandler": "printk_ring.integrations.logging", "Snapshot": 
 
 
 def __getattr__(name: str) -> object:
+    if name == "offload":
+        return required_log().offload
     home = _ON_FIRST_USE.get(name)
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"

@@ -647,6 +647,18 @@ class Log:
 
         False: not within `timeout`, or called from a console's own callback (at once). True when there is nothing to do.
         """
+    def suspend(self) -> bool:
+        """Flushes, at most 1 s, and stops printing on all consoles: records wait in the ring, and are dropped there when it
+        wraps. Twice is once.
+
+        False: a sink did not take everything in time, or is stuck in a write; that write is its last. Removing a console,
+        closing the log and the orderly exit print what has waited.
+        """
+    def resume(self) -> None:
+        """Goes on printing where `suspend` stopped."""
+    @property
+    def offload(self) -> Offload:
+        """Who prints: its attributes are settable."""
     def stats(self) -> Stats:
         """Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too."""
     def clear(self) -> None:
@@ -696,6 +708,21 @@ class Log:
         /,
     ) -> None: ...
 
+@final
+class Offload:
+    """Who prints the records of a log. Made by `Log.offload`."""
+
+    @property
+    def enforce_emergency(self) -> bool:
+        """True: every record is on all consoles that can be written to in any context before its call returns. Settable.
+
+        A call waits at most 2 ms for that; what it could not print is counted and left to the printer threads.
+        """
+    @enforce_emergency.setter
+    def enforce_emergency(self, value: bool, /) -> None: ...
+    def threads(self) -> list[tuple[str, int]]:
+        """The printer threads: their names and the kernel's numbers of them."""
+
 def _default_logger(name: str | None = None, **bound: object) -> Logger:
     """A logger for the default log, whichever that is at each call; while there is none its records go nowhere."""
 
@@ -706,8 +733,8 @@ def _shutdown() -> None:
     """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
 
     Consoles with a Python sink or format are taken away after that: no Python code may be run from then on. It does not
-    close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs that belong to
-    its parent.
+    close: a record that is logged later in the exit is still stored, and printed by its caller before the call returns.
+    Does nothing in a fork child for logs that belong to its parent.
     """
 
 # --- reading ---------------------------------------------------------------------------------------------------------

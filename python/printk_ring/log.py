@@ -9,7 +9,7 @@ from printk_ring import _native
 from printk_ring._native import ConfigError, Log, Logger, Sink
 from printk_ring.typing import ConsoleSpec, LevelLike, StrPath
 
-__all__ = ["default_log", "get_logger", "install"]
+__all__ = ["default_log", "get_logger", "install", "required_log", "resume", "suspend"]
 
 
 class _Installed(NamedTuple):
@@ -80,6 +80,29 @@ def default_log() -> Log | None:
     if installed is None or installed.log.closed:
         return None
     return installed.log
+
+
+def required_log() -> Log:
+    """The default log, for what makes no sense without one.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    log = default_log()
+    if log is None:
+        message = "there is no default log: install() makes one"
+        raise ConfigError(message)
+    return log
+
+
+def suspend() -> bool:
+    """`Log.suspend` of the default log."""
+    return required_log().suspend()
+
+
+def resume() -> None:
+    """`Log.resume` of the default log."""
+    required_log().resume()
 
 
 def get_logger(name: str | None = None, **bound: object) -> Logger:

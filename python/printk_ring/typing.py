@@ -95,6 +95,8 @@ class Stats(TypedDict):
     truncated: int
     suppressed: int
     recursion_dropped: int
+    block_timeouts: int
+    left_behind: int
     bytes: int
     size_bytes: int
     descriptors: int

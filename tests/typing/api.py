@@ -61,6 +61,14 @@ def consoles(log: pr.Log) -> None:
     log.console_level = "ERROR"
     log.add_console(pr.sinks.file("x"), format="xml")  # type: ignore[arg-type]  # no such format
     log.add_console("stderr")  # type: ignore[arg-type]  # a sink is needed
+    assert_type(log.suspend(), bool)
+    log.resume()
+    assert_type(log.offload, pr.Offload)
+    assert_type(pr.offload, pr.Offload)
+    assert_type(log.offload.enforce_emergency, bool)
+    log.offload.enforce_emergency = True
+    log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # a bool
+    assert_type(log.offload.threads(), list[tuple[str, int]])
     stats = log.stats()
     assert_type(stats, Stats)
     assert_type(stats["consoles"]["x"], ConsoleStats)

@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::fork::Listed;
 use crate::letters::{Letters, owner_name};
 use crate::life::Life;
-use crate::printer::{Orders, Printer};
+use crate::printer::{self, Orders, Printer};
 use crate::sinks::SinkSpec;
+use pr_printk::core::direct;
 use pr_printk::emit::Style;
 use pr_printk::port::class;
 use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, NO_FORMAT, SLOTS, flag};
@@ -203,6 +204,13 @@ impl Console {
         letters.text()
     }
 
+    /// The printer's thread, by name and number; None: there is none.
+    pub fn thread(&self) -> Option<(String, u32)> {
+        let place = self.place();
+        let alive = place.is_own() && place.slot().has(flag::ALIVE);
+        alive.then(|| (printer::thread_name(&self.name), place.orders.thread()))
+    }
+
     /// Its own level; None: that of the log.
     pub fn level(&self) -> Option<u8> {
         self.place().level
@@ -238,8 +246,9 @@ impl Console {
             true => place.slot().set(flag::SUSPENDED),
             false => place.slot().clear(flag::SUSPENDED),
         }
-        let life = place.life.clone();
+        let (life, index) = (place.life.clone(), place.index);
         drop(place);
+        life.port(index).leave(); // no caller stands behind what has gathered
         wake_everybody(&life);
     }
 
@@ -251,8 +260,11 @@ impl Console {
     /// Whether it has printed everything before `target`, or will not: suspended, or gone.
     pub(crate) fn has_flushed(&self, target: u64) -> bool {
         let place = self.place();
-        // ORD(flushed:A) pairs with ORD(confirm:A)
-        !place.is_own() || place.suspended || place.slot().seq.load(Ordering::Acquire) >= target
+        let core = place.life.core();
+        if !place.is_own() || place.suspended || core.direct() & direct::SUSPENDED != 0 {
+            return true;
+        }
+        place.slot().seq.load(Ordering::Acquire) >= target // ORD(flushed:A) pairs with ORD(confirm:A)
     }
 
     /// Waits until everything before `target` is printed. False: not within `timeout`, or called by a printer.
@@ -261,9 +273,13 @@ impl Console {
             return false;
         }
         let place = self.place();
-        let kick = place.life.core().kick();
-        kick.wake_all();
-        kick.wait_progress(nanos(timeout), || self.has_flushed(target))
+        let core = place.life.core();
+        if core.prints_by_callers() {
+            core.leave_to_printers();
+        }
+        core.kick().wake_all();
+        core.kick()
+            .wait_progress(nanos(timeout), || self.has_flushed(target))
     }
 
     /// The number after the newest record.
@@ -411,6 +427,7 @@ fn begin(
     let port = life.port(index);
     port.assign(style, class);
     port.set_fd(fd.unwrap_or(-1));
+    port.leave(); // what it has to begin with
     let format = options
         .own_format()
         .map_or(NO_FORMAT, |format| format as u64);

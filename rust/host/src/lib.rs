@@ -16,6 +16,7 @@
 //! | `letters` | what a console is, in the letters of `/proc/consoles` |
 //! | `printer` | a console's thread |
 //! | [`courier`] | the thread of a console that hands over whole records |
+//! | [`offload`] | who prints, and when |
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`reader`] | records one by one, from a log or a file |
@@ -41,6 +42,7 @@ pub mod life;
 pub mod lives;
 pub mod log;
 pub mod mapping;
+pub mod offload;
 pub mod options;
 pub mod plan;
 mod port;

@@ -9,6 +9,7 @@ use crate::letters;
 use crate::life::Life;
 use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
+use crate::offload::Offload;
 use crate::options::default;
 use crate::plan::Plan;
 use crate::sinks::SinkSpec;
@@ -77,6 +78,7 @@ pub struct Log {
     stillborn: AtomicU64,
     lives: Listed<Vec<Arc<Life>>>,
     consoles: Listed<Vec<Arc<Console>>>,
+    pub(crate) offload: Offload,
     name: String,
     plan: Plan,
     options: LogOptions,
@@ -108,6 +110,7 @@ impl Log {
             stillborn: AtomicU64::new(0),
             lives: Listed::new(vec![life]),
             consoles: Listed::new(Vec::new()),
+            offload: Offload::default(),
             name,
             plan,
             options,
@@ -184,7 +187,7 @@ impl Log {
     }
 
     /// The core, if this process may change what is in it: a forked child sees its parent's until it begins its own.
-    fn own_core(&self) -> Option<&Core> {
+    pub(crate) fn own_core(&self) -> Option<&Core> {
         let core = self.life().core();
         (core.generation() == thread::generation()).then_some(core)
     }
@@ -417,10 +420,14 @@ impl Log {
             return false;
         }
         let consoles = self.consoles();
-        let kick = self.life().core().kick();
+        let core = self.life().core();
+        let kick = core.kick();
         let flushed = || consoles.iter().all(|console| console.has_flushed(target));
         if flushed() {
             return true;
+        }
+        if core.prints_by_callers() {
+            core.leave_to_printers();
         }
         kick.wake_all();
         kick.wait_progress(nanos(timeout), flushed)
@@ -465,11 +472,14 @@ impl Log {
         }
     }
 
-    /// Orderly exit: flushes all consoles within `timeout`, and marks the file as cleanly ended. Records may still come.
+    /// Orderly exit: flushes all consoles within `timeout`, suspended or not, and marks the file as cleanly ended. Records
+    /// may still come: each is on the consoles before its call returns.
     pub fn orderly_exit(&self, timeout: Duration) {
-        if self.life().core().generation() == thread::generation() {
+        if self.own_core().is_some() {
+            self.resume();
             self.flush_until(self.flush_target(), timeout);
             self.life().map().mark_clean();
+            self.print_from_now_on();
         }
     }
 

@@ -6,8 +6,9 @@ use crate::sinks::Sink;
 use pr_printk::core::direct;
 use pr_printk::emit::Want;
 use pr_printk::fd::{ATOMIC_BYTES, Written, errno};
+use pr_printk::kick::Ticket;
 use pr_printk::owner::Priority;
-use pr_printk::port::class;
+use pr_printk::port::{Port, class};
 use pr_printk::print::{Hold, Printed};
 use pr_printk::registry::{ConsoleSlot, flag};
 use pr_printk::store::Stamp;
@@ -26,8 +27,8 @@ pub(crate) const PARK_AFTER_NSEC: u64 = 200_000_000;
 const RETRY_NSEC: std::ops::RangeInclusive<u64> = 10_000_000..=1_000_000_000;
 /// A batch is written when it has this many bytes.
 const ENOUGH_BYTES: usize = 64 * 1024;
-/// The longest that printers stay out of an emergency section in which nothing is logged.
-const EMERGENCY_PATIENCE_NSEC: u64 = 1_000_000_000;
+/// The longest that a printer stays out while others are to print, and nothing moves.
+const PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
 pub(crate) const WAKE_AT_PART: u64 = 4;
 
@@ -41,7 +42,7 @@ pub(crate) struct Orders {
     /// How the thread ends: one of [`RUNS`], [`FINISHED`], [`ABANDONED`]. Whoever comes second at the end frees the
     /// console's slot.
     end: AtomicU32,
-    /// The thread that hands over whole records, once it runs.
+    /// The thread, once it runs.
     thread: AtomicU32,
 }
 
@@ -80,14 +81,24 @@ impl Orders {
         self.reopen.swap(false, Ordering::SeqCst)
     }
 
-    /// The calling thread runs code of the application for this console.
+    /// The calling thread is the one.
     pub(crate) fn begin(&self) {
         self.thread.store(thread::tid(), Ordering::SeqCst);
     }
 
-    /// Whether the caller is such code, and so cannot wait for its own end.
+    /// Whether the caller is that thread, which cannot wait for its own end.
     pub(crate) fn is_current_thread(&self) -> bool {
         self.thread.load(Ordering::SeqCst) == thread::tid()
+    }
+
+    /// The thread's id. A thread that was just started is waited for.
+    pub(crate) fn thread(&self) -> u32 {
+        loop {
+            match self.thread.load(Ordering::SeqCst) {
+                0 if self.end.load(Ordering::SeqCst) == RUNS => std::thread::yield_now(),
+                id => return id,
+            }
+        }
     }
 
     /// Gives the thread up. False: it has finished, and the slot is the caller's.
@@ -121,6 +132,11 @@ pub(crate) struct Printer {
     pub(crate) name: String,
     /// The sink has refused, that was told, and it has not taken anything since.
     pub(crate) failing: bool,
+}
+
+/// What the thread of a console is called; the kernel keeps 15 bytes of it.
+pub(crate) fn thread_name(console: &str) -> String {
+    format!("pr/{console}")
 }
 
 /// What a look at the ring came to.
@@ -163,7 +179,7 @@ impl Drop for Finish {
 impl Printer {
     /// Starts the thread. All signals stay with the application's threads.
     pub(crate) fn start(self) -> std::io::Result<()> {
-        let name = format!("pr/{}", self.name);
+        let name = thread_name(&self.name);
         let blocked = BlockedSignals::new();
         let thread = std::thread::Builder::new()
             .name(name)
@@ -181,8 +197,13 @@ impl Printer {
         &self.life.core().consoles()[self.index]
     }
 
+    fn port(&self) -> &Port {
+        self.life.port(self.index)
+    }
+
     fn run(mut self) {
         let _finish = Finish(self.life.clone(), self.orders.clone(), self.index);
+        self.orders.begin();
         thread::print_for(self.id);
         self.print_until_told();
         self.withdraw();
@@ -205,7 +226,11 @@ impl Printer {
             if stop.is_none() && self.must_stay_out(ticket) {
                 continue;
             }
-            match self.round() {
+            let round = self.round(stop.is_some());
+            if round != Round::Nothing {
+                self.port().leave(); // to itself: there may be more
+            }
+            match round {
                 Round::Some => {
                     (worked, pause) = (stamp::monotonic_nsec(), *RETRY_NSEC.start());
                     self.failing = false;
@@ -225,19 +250,32 @@ impl Printer {
     }
 
     /// Rests where nobody is to print, or not this thread: suspended, or an emergency section is open.
-    fn must_stay_out(&self, ticket: u32) -> bool {
+    fn must_stay_out(&self, ticket: Ticket) -> bool {
         let core = self.life.core();
         if self.slot().has(flag::SUSPENDED) || core.direct() & direct::SUSPENDED != 0 {
             core.kick().rest(ticket);
             return true;
         }
-        if !core.in_emergency() {
+        if core.in_emergency() {
+            // A section that stays open and says nothing must not hold up the rest for ever.
+            return self.makes_way(ticket);
+        }
+        let by_callers = core.prints_by_callers() && self.port().is_atomic();
+        if !by_callers || self.port().take_left() {
             return false;
         }
-        // A section that stays open and says nothing must not hold up the rest for ever.
-        let before = self.seq();
-        core.kick().nap(ticket, EMERGENCY_PATIENCE_NSEC);
-        core.kick().ticket() != ticket || self.seq() != before
+        if core.has_more(self.seq()) {
+            return self.makes_way(ticket); // a caller is at it; should it not come back, it is up to this thread
+        }
+        core.kick().rest(ticket);
+        true
+    }
+
+    /// Lets others print, as long as they do. False: nothing has moved.
+    fn makes_way(&self, ticket: Ticket) -> bool {
+        let (kick, before) = (self.life.core().kick(), self.seq());
+        kick.nap(ticket, PATIENCE_NSEC);
+        kick.was_woken(ticket) || self.seq() != before
     }
 
     /// The record to print next.
@@ -246,7 +284,7 @@ impl Printer {
     }
 
     /// Sleeps a moment, or parks.
-    fn wait(&self, ticket: u32, worked: u64) {
+    fn wait(&self, ticket: Ticket, worked: u64) {
         let core = self.life.core();
         let seq = self.seq();
         if stamp::monotonic_nsec().saturating_sub(worked) > PARK_AFTER_NSEC && !core.has_more(seq) {
@@ -267,8 +305,8 @@ impl Printer {
         core.kick().awake();
     }
 
-    /// Owns the console for one batch.
-    fn round(&mut self) -> Round {
+    /// Owns the console for one batch. `last`: it is to go, and prints what it has even if it is suspended.
+    fn round(&mut self, last: bool) -> Round {
         let life = self.life.clone();
         let core = life.core();
         if !core.has_more(self.seq()) {
@@ -277,11 +315,15 @@ impl Printer {
         let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {
             return Round::Out;
         };
+        if !last && !core.may_print_on(hold.slot()) {
+            return Round::Out;
+        }
         let force = self.orders.reopen.swap(false, Ordering::SeqCst) || self.failing;
         self.refresh(&mut hold, force);
-        let printed = self.print(&mut hold);
+        let printed = self.print(&mut hold, last);
         drop(hold);
         match printed {
+            Printed::Failed(libc::ECANCELED) if !self.orders.is_abandoned() => Round::Out,
             Printed::Nothing => Round::Nothing,
             Printed::Some => Round::Some,
             Printed::Lost => Round::Out,
@@ -311,7 +353,7 @@ impl Printer {
         }
     }
 
-    fn print(&mut self, hold: &mut Hold<'_>) -> Printed {
+    fn print(&mut self, hold: &mut Hold<'_>, last: bool) -> Printed {
         // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
         let piece = match hold.port().class() {
             class::MEMORY | class::FILE => usize::MAX,
@@ -324,11 +366,14 @@ impl Printer {
             until: Seq(u64::MAX),
             hurry: &wanted,
         };
-        let (orders, sink) = (&self.orders, &mut self.sink);
+        let (orders, sink, core) = (&self.orders, &mut self.sink, self.life.core());
         hold.print(&want, piece, &mut |bytes| {
+            let errno = Some(libc::ECANCELED);
+            if !last && core.direct() & direct::SUSPENDED != 0 {
+                return Written { bytes: 0, errno };
+            }
             let written = sink.write(bytes, &|| !orders.is_abandoned());
             if orders.is_abandoned() {
-                let errno = Some(libc::ECANCELED);
                 return Written { errno, ..written };
             }
             written

@@ -4,8 +4,7 @@ mod scratch;
 
 use pr_host::{Emit, Overflow, SinkSpec};
 use pr_record::{Format, Payload};
-use scratch::{PATIENCE, Scratch, flush, numbers, say, say_at, to_file, wait_until};
-use std::os::unix::ffi::OsStrExt;
+use scratch::{PATIENCE, Scratch, flush, full_fifo, numbers, say, say_at, to_file, wait_until};
 use std::time::Duration;
 
 #[test]
@@ -213,7 +212,7 @@ fn a_file_that_was_renamed_away_is_opened_anew() {
 #[test]
 fn a_sink_that_takes_nothing_holds_up_nobody_and_is_given_up_on_removal() {
     let scratch = Scratch::new();
-    let (fifo, _reader) = full_fifo(&scratch);
+    let (fifo, _reader, _) = full_fifo(&scratch);
     let log = scratch.log();
     let stuck = log
         .add_console(to_file(fifo, Overflow::DropOldest))
@@ -229,28 +228,6 @@ fn a_sink_that_takes_nothing_holds_up_nobody_and_is_given_up_on_removal() {
     assert!(!log.remove_console(&stuck, Duration::from_millis(20)));
     assert_eq!(log.consoles().len(), 1);
     flush(&log);
-}
-
-/// A FIFO whose buffer is full, and the end that nobody reads.
-fn full_fifo(scratch: &Scratch) -> (std::path::PathBuf, std::fs::File) {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let path = scratch.path("fifo");
-    let name = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a C string");
-    // SAFETY: a C string that outlives the call.
-    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-    let both = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .expect("opened");
-    let mut filler = std::fs::OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(&path)
-        .expect("opened");
-    while filler.write(&[b'.'; 4096]).is_ok() {}
-    (path, both)
 }
 
 #[test]

@@ -73,3 +73,20 @@ fn no_record_is_left_behind_whatever_the_moment_it_comes_at() {
         });
     }
 }
+
+#[test]
+fn a_suspended_log_has_no_wake_ups_whatever_waits_in_it() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let options = ConsoleOptions {
+        name: Some("paused".into()),
+        ..scratch.console("out", Overflow::DropOldest)
+    };
+    log.add_console(options).expect("a console");
+    log.suspend(Duration::from_secs(30));
+    say(&log, 1);
+    std::thread::sleep(UNTIL_PARKED);
+    let before = switches("pr/paused");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(switches("pr/paused"), before);
+}

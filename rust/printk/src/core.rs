@@ -22,6 +22,8 @@ pub mod direct {
     pub const CALLER: u32 = 1 << 2;
     /// Nobody prints: the log is suspended.
     pub const SUSPENDED: u32 = 1 << 3;
+    /// Callers print wherever that can be done in any context; printers do what is left to them.
+    pub const BY_CALLERS: u32 = ENFORCED | EXITING | CALLER;
 }
 
 /// How many consoles there have been in this process.

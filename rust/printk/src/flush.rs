@@ -5,12 +5,12 @@ use crate::control::count;
 use crate::core::{Core, direct};
 use crate::emit::Want;
 use crate::fd::{ATOMIC_BYTES, write_ready};
-use crate::owner::Priority;
-use crate::port::class;
+use crate::owner::{Priority, Refused};
+use crate::port::{Port, class};
 use crate::print::{Hold, Printed};
 use crate::registry::{ConsoleSlot, flag};
 use crate::{stamp, thread};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 use pr_ring::{Lpos, Seq};
 
 /// How long one log call may print, on all consoles together.
@@ -28,13 +28,44 @@ impl Core {
             return; // the outermost exit tells the printers
         }
         let direct = self.direct();
-        let wanted = direct & (direct::ENFORCED | direct::EXITING) != 0
+        let at_once = direct & (direct::ENFORCED | direct::EXITING) != 0
             || sections.emergency() && self.in_emergency();
         // A call from within another one, or from printing, only stores.
-        if wanted && thread::depth() <= 1 && thread::prints_for().is_none() {
+        let may_print = thread::depth() <= 1 && thread::prints_for().is_none();
+        if at_once && may_print {
             self.flush_now(Priority::Emergency, BOUND_NSEC);
+        } else if direct & direct::BY_CALLERS != 0 {
+            self.leave_to_printers();
         }
         self.kick().published(seq, end);
+    }
+
+    /// Whether callers print on consoles that can be written to in any context, and printers only what is left to them.
+    pub fn prints_by_callers(&self) -> bool {
+        self.direct() & direct::BY_CALLERS != 0
+    }
+
+    /// Has the printers print what there is, also where callers do that otherwise.
+    pub fn leave_to_printers(&self) {
+        let ports = (0..self.consoles().len()).filter_map(|index| self.port(index));
+        let fresh = ports.filter(|port| port.leave()).count();
+        if fresh > 0 {
+            self.kick().wake_all();
+        }
+    }
+
+    /// Whether records may be printed on this console now. To be asked by its owner, who prints then: whoever suspends
+    /// looks for owners after that.
+    pub fn may_print_on(&self, slot: &ConsoleSlot) -> bool {
+        fence(Ordering::SeqCst); // ORD(may_print_on:A) pairs with ORD(is_printing:A): owned, then the look
+        is_usable(slot) && self.direct() & direct::SUSPENDED == 0
+    }
+
+    /// Whether somebody prints at this moment. To be asked after printing was forbidden.
+    pub fn is_printing(&self) -> bool {
+        fence(Ordering::SeqCst); // ORD(is_printing:A): forbidden, then the look
+        let mut slots = self.consoles().iter();
+        slots.any(|slot| slot.has(flag::USED) && slot.owner.seen().priority() != 0)
     }
 
     /// Prints what there is, by this thread, on every console that can be written to in any context, within `bound_ns`.
@@ -48,15 +79,19 @@ impl Core {
         let mut whole = true;
         for wanted in class::MEMORY..class::LOCKING {
             for (index, slot) in self.consoles().iter().enumerate() {
-                let fits = self
-                    .port(index)
-                    .is_some_and(|port| port.is_atomic() && port.class() == wanted);
-                if fits && is_usable(slot) && !self.flush_one(index, priority, target, deadline_ns)
-                {
+                let fits = |port: &&Port| port.is_atomic() && port.class() == wanted;
+                let Some(port) = self.port(index).filter(fits) else {
+                    continue;
+                };
+                if is_usable(slot) && !self.flush_one(index, priority, target, deadline_ns) {
                     count(&self.control().left_behind);
+                    port.leave();
                     whole = false;
                 }
             }
+        }
+        if !whole {
+            self.kick().wake_all();
         }
         whole
     }
@@ -74,14 +109,21 @@ impl Core {
             unsafe { libc::sched_yield() };
             stamp::monotonic_nsec() < deadline_ns
         };
-        let Ok(mut hold) = self.hold(index, priority, Some(&mut wait), false) else {
-            return has_passed(self.consoles().get(index), target);
-        };
-        // It may have been removed while this thread waited; a fresh one in its place is not enabled yet.
-        if !is_usable(hold.slot()) {
-            return true;
+        loop {
+            let why = match self.hold(index, priority, Some(&mut wait), false) {
+                // It may have been removed while this thread waited; a fresh one in its place is not enabled yet.
+                Ok(hold) if !self.may_print_on(hold.slot()) => return true,
+                Ok(mut hold) => return print_until(&mut hold, target, deadline_ns),
+                Err(why) => why,
+            };
+            if has_passed(self.consoles().get(index), target) {
+                return true;
+            }
+            // Another caller, as urgent as this one, prints: only what was there when it began.
+            if why != Refused::Owned || !wait() {
+                return false;
+            }
         }
-        print_until(&mut hold, target, deadline_ns)
     }
 }
 

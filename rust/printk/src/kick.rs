@@ -24,10 +24,19 @@ pub struct Kick {
     wake_seq: AtomicU64,
     /// A record that ends here, or behind, does.
     wake_pos: AtomicU64,
-    /// The futex of the printers: changed by every wake.
+    /// The futex of the printers that wait for records: changed by every wake.
     calls: AtomicU32,
+    /// The futex of the printers that are not to print now: records leave it alone.
+    orders: AtomicU32,
     /// The futex of those who wait for progress: changed when a printer has moved.
     progress: AtomicU32,
+}
+
+/// What a printer has seen before it looked for something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    calls: u32,
+    orders: u32,
 }
 
 impl Default for Kick {
@@ -45,6 +54,7 @@ impl Kick {
             wake_seq: AtomicU64::new(NEVER),
             wake_pos: AtomicU64::new(NEVER),
             calls: AtomicU32::new(0),
+            orders: AtomicU32::new(0),
             progress: AtomicU32::new(0),
         }
     }
@@ -58,13 +68,22 @@ impl Kick {
             || seq.0 >= self.wake_seq.load(Ordering::Relaxed)
             || end.0 >= self.wake_pos.load(Ordering::Relaxed)
         {
-            self.wake_all();
+            self.wake_for_records();
         }
     }
 
-    /// Wakes every printer, parked or not: a flush, a resume, a removal, or the mark was crossed.
+    /// Wakes every printer, whatever it waits for: a flush, a resume, a removal, another mode.
     #[cold]
     pub fn wake_all(&self) {
+        // ORD(wake:A), as below.
+        self.orders.fetch_add(1, Ordering::SeqCst);
+        futex_wake(&self.orders);
+        self.wake_for_records();
+    }
+
+    /// Wakes the printers that wait for records: the first after a pause, or the mark was crossed.
+    #[cold]
+    fn wake_for_records(&self) {
         self.parked.store(0, Ordering::Relaxed);
         self.wake_seq.store(NEVER, Ordering::Relaxed);
         self.wake_pos.store(NEVER, Ordering::Relaxed);
@@ -73,17 +92,25 @@ impl Kick {
         futex_wake(&self.calls);
     }
 
-    /// What a printer must take before it looks for records, and give to [`Kick::sleep`] or [`Kick::park`].
-    pub fn ticket(&self) -> u32 {
-        self.calls.load(Ordering::SeqCst)
+    /// What a printer must take before it looks for something to do, and give to whatever it waits with.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            calls: self.calls.load(Ordering::SeqCst),
+            orders: self.orders.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Whether everybody was woken since `ticket` was taken.
+    pub fn was_woken(&self, ticket: Ticket) -> bool {
+        self.orders.load(Ordering::SeqCst) != ticket.orders
     }
 
     /// A printer sleeps for `timeout_ns`, or until a record reaches one of the marks. A mark of another printer that is
     /// overwritten here costs that printer at most its own timeout.
-    pub fn sleep(&self, ticket: u32, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
+    pub fn sleep(&self, ticket: Ticket, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
         self.wake_seq.fetch_min(wake_seq.0, Ordering::Relaxed);
         self.wake_pos.fetch_min(wake_pos.0, Ordering::Relaxed);
-        futex_wait(&self.calls, ticket, Some(timeout_ns));
+        futex_wait(&self.calls, ticket.calls, Some(timeout_ns));
     }
 
     /// A printer that has woken is no sleeper any more: its marks must not cost a writer a system call.
@@ -94,23 +121,23 @@ impl Kick {
 
     /// A printer parks until it is woken, unless `work` says that there is something to do. Without a timeout: an idle
     /// process has no wake-ups.
-    pub fn park(&self, ticket: u32, work: impl FnOnce() -> bool) {
+    pub fn park(&self, ticket: Ticket, work: impl FnOnce() -> bool) {
         self.parked.store(1, Ordering::Relaxed);
         // ORD(park:A): parked, then the look for records; pairs with ORD(published:A) (M14).
         if !barrier::heavy() || work() {
             return; // `parked` may stay set: one record wakes nobody, once
         }
-        futex_wait(&self.calls, ticket, None);
+        futex_wait(&self.calls, ticket.calls, None);
     }
 
-    /// A printer rests until somebody wakes it: records do not.
-    pub fn rest(&self, ticket: u32) {
-        futex_wait(&self.calls, ticket, None);
+    /// A printer rests until everybody is woken: records do not.
+    pub fn rest(&self, ticket: Ticket) {
+        futex_wait(&self.orders, ticket.orders, None);
     }
 
-    /// A printer pauses for `timeout_ns`, or until somebody wakes it: records do not.
-    pub fn nap(&self, ticket: u32, timeout_ns: u64) {
-        futex_wait(&self.calls, ticket, Some(timeout_ns));
+    /// A printer pauses for `timeout_ns`, or until everybody is woken: records do not.
+    pub fn nap(&self, ticket: Ticket, timeout_ns: u64) {
+        futex_wait(&self.orders, ticket.orders, Some(timeout_ns));
     }
 
     /// A printer has moved on, or has changed its mind about what holds writers.

@@ -102,6 +102,8 @@ pub struct Port {
     format: AtomicU32,
     id: AtomicU32,
     class: AtomicU32,
+    /// Callers print, and something was left to the printer.
+    left: AtomicU32,
     memory: Memory,
     batch: UnsafeCell<Batch>,
 }
@@ -125,6 +127,7 @@ impl Port {
             format: AtomicU32::new(0),
             id: AtomicU32::new(0),
             class: AtomicU32::new(class::LOCKING),
+            left: AtomicU32::new(0),
             memory,
             batch: UnsafeCell::new(Batch::NONE),
         }
@@ -164,6 +167,22 @@ impl Port {
     /// How far the sink can be relied on: one of [`class`].
     pub fn class(&self) -> u32 {
         self.class.load(Ordering::Relaxed)
+    }
+
+    /// Leaves what there is to the console's printer, which does not look otherwise while callers print. The printer must
+    /// be woken after this. False: that was done already, and it has not come to it yet.
+    pub fn leave(&self) -> bool {
+        self.left.swap(1, Ordering::SeqCst) == 0
+    }
+
+    /// Whether something is left to the printer, and it has not come to it yet.
+    pub fn has_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst) != 0
+    }
+
+    /// By the printer, before it looks: whether something was left to it.
+    pub fn take_left(&self) -> bool {
+        self.left.swap(0, Ordering::SeqCst) != 0
     }
 
     /// How it writes.

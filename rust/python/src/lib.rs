@@ -14,6 +14,7 @@
 //! | `log` | a ring with its consoles |
 //! | `callable` | a console's own thread, while it runs Python code |
 //! | `sink`, `console` | where a console writes, and the console |
+//! | `offload` | who prints |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
 //! | `bench` | timings of what cannot be timed from Python |
@@ -36,6 +37,7 @@ mod levels;
 mod log;
 mod logger;
 mod logs;
+mod offload;
 mod parameters;
 mod reader;
 mod record;
@@ -62,6 +64,8 @@ mod _native {
     use crate::log::{_default_logger, _set_default, _shutdown, Log, defaults};
     #[pymodule_export]
     use crate::logger::Logger;
+    #[pymodule_export]
+    use crate::offload::Offload;
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]

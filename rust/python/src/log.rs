@@ -8,6 +8,7 @@ use crate::fastcall;
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
+use crate::offload::Offload;
 use crate::parameters::{LookArg, OverflowArg, Seconds};
 use crate::reader::{Place, Reader, Start};
 use crate::sink::Sink;
@@ -240,6 +241,26 @@ impl Log {
         logs::flush(py, &self.handle, timeout.0)
     }
 
+    /// Flushes, at most 1 s, and stops printing on all consoles: records wait in the ring, and are dropped there when it
+    /// wraps. Twice is once.
+    ///
+    /// False: a sink did not take everything in time, or is stuck in a write; that write is its last. Removing a console,
+    /// closing the log and the orderly exit print what has waited.
+    fn suspend(&self, py: Python<'_>) -> PyResult<bool> {
+        logs::suspend(py, &self.handle)
+    }
+
+    /// Goes on printing where `suspend` stopped.
+    fn resume(&self, py: Python<'_>) {
+        py.detach(|| self.handle.resume());
+    }
+
+    /// Who prints: its attributes are settable.
+    #[getter]
+    fn offload(&self) -> Offload {
+        Offload::new(self.handle.clone())
+    }
+
     /// Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = py.detach(|| self.handle.stats());
@@ -252,6 +273,8 @@ impl Log {
             ("truncated", stats.truncated),
             ("suppressed", stats.suppressed),
             ("recursion_dropped", stats.recursion_dropped),
+            ("block_timeouts", stats.block_timeouts),
+            ("left_behind", stats.left_behind),
             ("bytes", stats.bytes),
             ("size_bytes", stats.size_bytes),
             ("descriptors", stats.descriptors),
@@ -458,8 +481,8 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
 ///
 /// Consoles with a Python sink or format are taken away after that: no Python code may be run from then on. It does not
-/// close: a record that is logged later in the exit is still stored. Does nothing in a fork child for logs
-/// that belong to its parent.
+/// close: a record that is logged later in the exit is still stored, and printed by its caller before the call returns.
+/// Does nothing in a fork child for logs that belong to its parent.
 #[pyfunction]
 pub fn _shutdown(py: Python<'_>) -> PyResult<()> {
     logs::shutdown(py, logs::exit_timeout())

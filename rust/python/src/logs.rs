@@ -1,5 +1,6 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
+use pr_host::options::default;
 use pr_host::{Emit, Log};
 use pr_record::Payload;
 use pyo3::prelude::*;
@@ -12,7 +13,7 @@ pub const SLICE: Duration = Duration::from_millis(100);
 
 /// How long an orderly end may take.
 pub fn exit_timeout() -> Duration {
-    Duration::from_secs_f64(pr_host::options::default::EXIT_TIMEOUT_S)
+    Duration::from_secs_f64(default::EXIT_TIMEOUT_S)
 }
 
 /// A log, held by a Python object. The last one closes it, and lets Python run meanwhile.
@@ -116,6 +117,17 @@ pub fn flush(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<bool> {
     wait(py, timeout, |slice| log.flush_until(target, slice))
 }
 
+/// Flushes, and stops printing, both within the time for one flush.
+pub fn suspend(py: Python<'_>, log: &Log) -> PyResult<bool> {
+    let (start, timeout) = (
+        Instant::now(),
+        Duration::from_secs_f64(default::FLUSH_TIMEOUT_S),
+    );
+    let flushed = flush(py, log, timeout)?;
+    let left = timeout.saturating_sub(start.elapsed());
+    Ok(py.detach(|| log.suspend(left)) && flushed)
+}
+
 /// Closes; its consoles print what there is, within `timeout` together.
 pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
     py.detach(|| log.close(timeout));
@@ -132,6 +144,7 @@ pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
         if log.is_closed() || log.pid() != std::process::id() {
             continue;
         }
+        log.resume();
         outcome = outcome.and(flush(py, &log, timeout.saturating_sub(start.elapsed())).map(|_| ()));
         py.detach(|| log.end_couriers(timeout.saturating_sub(start.elapsed())));
         log.orderly_exit(Duration::ZERO);

@@ -9,6 +9,7 @@ use crate::sinks::Sink;
 use pr_printk::core::MAX_RECORD_BYTES;
 use pr_printk::emit::{Cursor, meta_of};
 use pr_printk::fd::say_on_stderr;
+use pr_printk::kick::Ticket;
 use pr_printk::owner::{Owner, Priority};
 use pr_printk::store::FLAG_NEWLINE;
 use pr_printk::{stamp, thread};
@@ -176,7 +177,7 @@ impl Post {
     }
 
     /// Sleeps a moment, or parks.
-    fn rest(&self, ticket: u32) {
+    fn rest(&self, ticket: Ticket) {
         let core = self.place.life.core();
         let seq = self.seq();
         let idle = stamp::monotonic_nsec().saturating_sub(self.worked);
@@ -241,6 +242,10 @@ impl Post {
             .owner
             .acquire(tid, Priority::Normal, None, false)
         {
+            Ok(owner) if stop.is_none() && !core.may_print_on(self.place.slot()) => {
+                self.place.slot().owner.release(owner);
+                Look::Out
+            }
             Ok(owner) => Look::Batch(self.hand_in(owner, load, before.seq, cursor)),
             Err(_) => Look::Out,
         }

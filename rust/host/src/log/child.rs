@@ -60,6 +60,7 @@ impl Log {
                 return false;
             }
         };
+        self.offload.apply_to(life.core());
         self.lives.lock().push(life.clone());
         self.life
             .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)

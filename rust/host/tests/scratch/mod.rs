@@ -131,3 +131,31 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub fn state(console: &Console) -> (bool, bool, u64) {
     (console.is_enabled(), console.is_alive(), console.errors())
 }
+
+/// A FIFO whose buffer is full: its path, the end that reads without waiting, and how much is in it.
+pub fn full_fifo(scratch: &Scratch) -> (PathBuf, std::fs::File, usize) {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = scratch.path("fifo");
+    let name = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a C string");
+    // SAFETY: a C string that outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    let both = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&path)
+        .expect("opened");
+    let filled = fill(&both);
+    (path, both, filled)
+}
+
+/// Writes as much as the FIFO takes; how much that was.
+pub fn fill(mut fifo: &std::fs::File) -> usize {
+    use std::io::Write;
+    let mut filled = 0;
+    while let Ok(count) = fifo.write(&[b'.'; 4096]) {
+        filled += count;
+    }
+    filled
+}

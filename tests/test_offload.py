@@ -1,0 +1,190 @@
+"""Who prints, and when: nobody while a log is suspended, the caller when it is ordered or the process ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import printk_ring as pr
+from tests.children import run, succeed, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Where the console of the test writes."""
+    return tmp_path / "console.txt"
+
+
+def numbers(path: Path) -> list[int]:
+    """What was logged as `number`, in the order of the file."""
+    return [int(line.rpartition("number=")[2]) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_suspended_log_prints_nothing_and_goes_on_where_it_was(log: pr.Log, output: Path) -> None:
+    log.add_console(pr.sinks.file(output))
+    logger = log.get_logger()
+    logger.info("event", number=0)
+    assert log.suspend() is True, "what was there is printed first"
+    assert log.suspend() is True, "twice is once"
+    assert numbers(output) == [0]
+    logger.info("event", number=1)
+    assert log.flush(timeout=0.0), "a suspended log has nothing to wait for"
+    time.sleep(0.05)  # many looks of a printer
+    assert numbers(output) == [0]
+    log.resume()
+    log.resume()
+    logger.info("event", number=2)
+    assert log.flush(timeout=30.0)
+    assert numbers(output) == [0, 1, 2]
+
+
+def test_suspend_says_when_a_sink_is_stuck() -> None:
+    succeed("""
+        import os
+        import printk_ring as pr
+
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        try:
+            while True:
+                os.write(write_end, b"." * 4096)
+        except BlockingIOError:
+            os.set_blocking(write_end, True)
+        os.dup2(write_end, 1)
+        log = pr.Log(size="256 KiB", consoles=[pr.sinks.stdout()])
+        log.get_logger().info("nobody reads this")
+        assert log.suspend() is False
+        os._exit(0)
+    """)
+
+
+def test_a_suspended_log_that_is_closed_prints_what_it_has(ring_path: Path, output: Path) -> None:
+    with pr.Log(ring_path, size="256 KiB", consoles=[pr.sinks.file(output)]) as log:
+        log.suspend()
+        log.get_logger().info("event", number=1)
+    assert numbers(output) == [1]
+
+
+def test_the_exit_prints_what_a_suspended_log_has(output: Path) -> None:
+    succeed(
+        """
+        import sys
+        import printk_ring as pr
+
+        log = pr.Log(size="256 KiB", consoles=[pr.sinks.file(sys.argv[1])])
+        log.suspend()
+        log.get_logger().info("event", number=1)
+        """,
+        output,
+    )
+    assert numbers(output) == [1]
+
+
+def test_suspend_and_resume_of_the_package_act_on_the_default_log(default_log: pr.Log, output: Path) -> None:
+    default_log.add_console(pr.sinks.file(output))
+    assert pr.suspend() is True
+    pr.get_logger().info("event", number=1)
+    pr.resume()
+    assert default_log.flush(timeout=30.0)
+    assert numbers(output) == [1]
+    pr.offload.enforce_emergency = True
+    assert default_log.offload.enforce_emergency is True
+
+
+def test_without_a_default_log_they_say_so() -> None:
+    for missing in (pr.suspend, pr.resume, lambda: pr.offload):
+        with pytest.raises(pr.ConfigError, match="install"):
+            missing()
+
+
+def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(log: pr.Log, tmp_path: Path) -> None:
+    consoles = [log.add_console(pr.sinks.file(tmp_path / name)) for name in "ab"]
+    logger = log.get_logger()
+    assert log.offload.enforce_emergency is False
+    log.offload.enforce_emergency = True
+    assert log.offload.enforce_emergency is True
+    at_once = 0
+    for number in range(200):
+        before = log.stats()["left_behind"]
+        logger.info("event", number=number)
+        printed = all(console.lag == 0 for console in consoles)
+        assert printed or log.stats()["left_behind"] > before
+        at_once += printed
+    assert at_once > 150
+    log.offload.enforce_emergency = False
+    logger.info("event", number=200)
+    assert log.flush(timeout=30.0)
+    for name in "ab":
+        assert numbers(tmp_path / name) == list(range(201))
+
+
+def test_threads_that_print_themselves_lose_and_double_nothing(log: pr.Log, output: Path) -> None:
+    log.add_console(pr.sinks.file(output), overflow="block", block_timeout=30.0)
+    log.offload.enforce_emergency = True
+    logger = log.get_logger()
+
+    def work(first: int) -> None:
+        for number in range(first, first + 250):
+            logger.info("event", number=number)
+
+    threads = [threading.Thread(target=work, args=(250 * index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert log.flush(timeout=30.0)
+    assert sorted(numbers(output)) == list(range(2000))
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_what_is_logged_late_in_the_exit_is_printed_although_the_process_ends_at_once(kind: str, output: Path) -> None:
+    done = run(
+        """
+        import atexit, os, sys
+
+        def late():
+            log.get_logger().info("late", number=2)
+            os._exit(0)
+
+        atexit.register(late)  # registered earlier, so that it runs after the log's own
+        import printk_ring as pr
+
+        sink = pr.sinks.file(sys.argv[1]) if sys.argv[2] == "file" else pr.sinks.stdout()
+        log = pr.Log(size="256 KiB", consoles=[sink])
+        log.get_logger().info("event", number=1)
+        """,
+        output,
+        kind,
+    )
+    assert done.returncode == 0, done.stderr
+    if kind == "pipe":
+        output.write_text(done.stdout)
+    assert numbers(output) == [1, 2]
+
+
+def test_the_printer_threads_have_names_and_numbers(log: pr.Log, output: Path) -> None:
+    assert log.offload.threads() == []
+    log.add_console(pr.sinks.file(output), name="out")
+    [(name, number)] = log.offload.threads()
+    assert name == "pr/out"
+    wait_until(lambda: _name_of(number) == "pr/out", "the thread has its name")
+    log.consoles()[0].remove(timeout=30.0)
+    assert log.offload.threads() == []
+
+
+def _name_of(thread: int) -> str:
+    from pathlib import Path  # noqa: PLC0415 - a type elsewhere
+
+    return Path(f"/proc/self/task/{thread}/comm").read_text().strip()
+
+
+def test_an_order_that_is_not_a_bool_is_a_type_error(log: pr.Log) -> None:
+    with pytest.raises(TypeError):
+        log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # that is the test
+    assert log.offload.enforce_emergency is False
