@@ -4,13 +4,9 @@ mod rings;
 
 use pr_host::foreign::ForeignFile;
 use pr_host::lives::{self, DEAD_KEPT};
-use rings::{FileRing, Folder, texts};
+use rings::{FileRing, Folder, old, texts};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
-
-fn old(path: &Path, age: u32) -> PathBuf {
-    PathBuf::from(format!("{}.old.{age}", path.display()))
-}
 
 /// A dead ring with one record.
 fn life(path: &Path, text: &str, clean: bool) -> Vec<PathBuf> {

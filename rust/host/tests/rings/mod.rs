@@ -121,6 +121,11 @@ pub fn texts(path: &Path) -> Vec<String> {
     found
 }
 
+/// Where the previous life of that age is kept.
+pub fn old(path: &Path, age: u32) -> PathBuf {
+    PathBuf::from(format!("{}.old.{age}", path.display()))
+}
+
 /// What is wrong with a path, and the system's number for it.
 pub fn why<T>(made: Result<T, Error>, path: &Path) -> (String, i32) {
     match made {
