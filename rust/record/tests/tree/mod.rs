@@ -1,4 +1,5 @@
 //! Owned values of any shape, for properties.
+#![allow(dead_code, reason = "each program uses some")]
 
 use pr_record::{Raw, Value, ValueWriter};
 use proptest::prelude::*;

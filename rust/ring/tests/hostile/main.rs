@@ -9,6 +9,7 @@ use heap::HeapRing;
 use pr_ring::layout::ring_offset;
 use pr_ring::{Geometry, Info};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use slice::exercise;
 
 /// The bytes of a ring that has seen `records`, with the two bytes in front that name its geometry.
@@ -42,8 +43,26 @@ fn image(desc: u8, avg: u8, records: &[(usize, u8)]) -> Vec<u8> {
     bytes
 }
 
-fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
-    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..24)
+fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
+    prop::collection::vec((any::<Index>(), any::<u8>()), 0..24)
+}
+
+/// Gives a slot a span, with its header, and a length: such as a ring could have, but not necessarily this one.
+fn forge(bytes: &mut [u8], (desc, avg): (u8, u8), [slot, begin, span, len]: &[Index; 4]) {
+    let geometry = Geometry::new(u32::from(desc) + 1, u32::from(avg) + 3).expect("geometry");
+    let (slots, size) = (geometry.descriptors(), geometry.data_bytes() as usize);
+    let (begin, span) = (begin.index(size / 4) * 8, span.index(size / 4) * 8);
+    let slot = 2 + ring_offset::SLOTS as usize + slot.index(slots as usize) * 64;
+    let state: [u8; 8] = bytes[slot..slot + 8].try_into().expect("a word");
+    let (index, id) = (begin % size, u64::from_ne_bytes(state) >> 2);
+    let header = if span <= size - index { index } else { 0 };
+    let header = 2 + geometry.text_offset() as usize + header;
+    let next = begin + span;
+    let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+    put(slot + 8, begin as u64);
+    put(slot + 16, next as u64);
+    put(slot + 40, len.index(size + 8) as u64);
+    put(header, id);
 }
 
 proptest! {
@@ -60,11 +79,13 @@ proptest! {
         records in prop::collection::vec((any::<usize>(), any::<u8>()), 0..100),
         damage in damage(),
         // Small numbers where the ring keeps positions and ids do more harm than noise.
-        words in prop::collection::vec((any::<prop::sample::Index>(), 0..70_u64), 0..8),
-        keep in any::<prop::sample::Index>(),
+        words in prop::collection::vec((any::<Index>(), 0..70_u64), 0..8),
+        forged in prop::collection::vec(any::<[Index; 4]>(), 0..5),
+        keep in any::<Index>(),
         cut in any::<bool>(),
     ) {
         let mut bytes = image(desc, avg, &records);
+        forged.iter().for_each(|forged| forge(&mut bytes, (desc, avg), forged));
         for (at, value) in damage {
             let at = 2 + at.index(bytes.len() - 2);
             bytes[at] = value;

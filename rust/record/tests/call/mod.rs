@@ -1,0 +1,100 @@
+//! Log calls of all kinds, for properties.
+
+use crate::tree::{Tree, text, tree};
+use pr_record::{Exc, Field, NoSites, Payload, decode, encode};
+use proptest::prelude::*;
+
+/// A log call that owns what it says.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub event: String,
+    pub message: Option<String>,
+    pub logger: Option<String>,
+    pub levelno: Option<i32>,
+    pub source: Option<(String, u32, String)>,
+    pub exc: Option<(String, String, String)>,
+    pub fields: Vec<(String, Tree)>,
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-e]_?", "(seq|ts|event|dropped|truncated)_{0,2}", text()]
+}
+
+prop_compose! {
+    pub fn call()(
+        event in text(),
+        message in proptest::option::of(text()),
+        logger in proptest::option::of(text()),
+        levelno in any::<Option<i32>>(),
+        source in proptest::option::of((text(), any::<u32>(), text())),
+        exc in proptest::option::of((text(), text(), text())),
+        fields in proptest::collection::vec((key(), tree()), 0..6),
+    ) -> Call {
+        Call { event, message, logger, levelno, source, exc, fields }
+    }
+}
+
+impl Call {
+    pub fn with<R>(&self, call: impl FnOnce(&Payload<'_>) -> R) -> R {
+        let encoded: Vec<Vec<u8>> = self.fields.iter().map(|(_, tree)| alone(tree)).collect();
+        let value = |bytes| {
+            decode(bytes, &NoSites)
+                .unwrap()
+                .fields()
+                .next()
+                .unwrap()
+                .value
+        };
+        let keys = self.fields.iter().map(|(key, _)| key.as_str());
+        let fields: Vec<Field<'_>> = keys
+            .zip(&encoded)
+            .map(|(key, bytes)| Field {
+                key,
+                value: value(bytes),
+            })
+            .collect();
+        call(&Payload {
+            event: &self.event,
+            message: self.message.as_deref(),
+            logger: self.logger.as_deref(),
+            levelno: self.levelno,
+            file: self.source.as_ref().map(|source| source.0.as_str()),
+            line: self.source.as_ref().map_or(0, |source| source.1),
+            func: self.source.as_ref().map(|source| source.2.as_str()),
+            exc: self.exc.as_ref().map(|(kind, message, stacktrace)| Exc {
+                kind,
+                message,
+                stacktrace,
+            }),
+            fields: &fields,
+        })
+    }
+
+    pub fn encoded(&self, limit: usize) -> Vec<u8> {
+        let mut buf = vec![0; limit];
+        let len = self.with(|payload| encode(payload, &mut buf).len);
+        buf.truncate(len);
+        buf
+    }
+}
+
+/// A record that holds nothing but one value: it keeps what a field borrows.
+fn alone(tree: &Tree) -> Vec<u8> {
+    let mut buf = vec![0; 64 * 1024];
+    let made = tree.with(|value| {
+        let fields = [Field {
+            key: "",
+            value: *value,
+        }];
+        encode(
+            &Payload {
+                fields: &fields,
+                ..Payload::default()
+            },
+            &mut buf,
+        )
+    });
+    assert!(!made.truncated);
+    buf.truncate(made.len);
+    buf
+}
