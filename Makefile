@@ -3,9 +3,9 @@
 #   make test    build, then all Rust and Python tests, pytest against the installed wheel
 # and two more:
 #   make bench   measure; QUICK=1 takes at most 45 s; writes benches/results/latest.json
-#   make check   formatting, lints, types, the stub, and bounded forms of ci/*.sh
-# It needs Python 3.11 or newer with venv, gcc, cargo 1.90 or newer, and make. The virtual environment is .venv; pip and
-# cargo use the machine's own configuration.
+#   make check   formatting, lints, types, and bounded forms of ci/*.sh
+# It needs Python 3.11 or newer with venv, gcc (for `check` g++ too), cargo 1.90 or newer, and make. The virtual
+# environment is .venv; pip and cargo use the machine's own configuration.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -65,12 +65,9 @@ check-python: $(INSTALLED) $(TOOLS)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	ci/stubs.sh
 
-check-ci: $(INSTALLED)
-	ci/nostd.sh
-	ci/nopanic.sh
-	ci/kill.sh 2
+check-ci: $(INSTALLED) $(TOOLS)
+	ci/all.sh
 
 install: $(INSTALLED)
 

@@ -13,14 +13,15 @@ export RUSTFLAGS='--cfg loom' RUST_BACKTRACE=0 CARGO_TARGET_DIR=$PWD/target/loom
 models=$(cargo test --quiet --locked --release --package pr-ring --test loom --no-run --message-format=json |
     grep -o '"executable":"[^"]*/loom-[^"]*"' | cut -d'"' -f4)
 [ -x "$models" ] || { echo "loom: no models were built" >&2; exit 1; }
-mapfile -t all < <("$models" --list | sed -n 's/: test$//p')
-[ "${#all[@]}" -gt 20 ] || { echo "loom: only ${#all[@]} models" >&2; exit 1; }
+all=$("$models" --list | sed -n 's/: test$//p')
+count=$(wc -l <<<"$all")
+[ "$count" -gt 20 ] || { echo "loom: only $count models" >&2; exit 1; }
 
 # failing LABEL [MODEL...]: which of these models (all unless named) fail without LABEL, one a line, sorted.
 failing() {
     local label=$1 out
     shift
-    out=$(PRINTK_RING_WEAKEN=$label timeout 1200 "$models" --test-threads="$threads" --exact "$@" 2>/dev/null) || true
+    out=$(PRINTK_RING_WEAKEN=$label timeout 2400 "$models" --test-threads=1 --exact "$@" 2>/dev/null) || true
     grep -q '^test result:' <<<"$out" || { echo "loom: the models did not end without $label" >&2; return 1; }
     sed -n 's/^test \(.*::\)\{0,1\}\([a-z_]*\) .*FAILED$/\2/p' <<<"$out" | sort
 }
@@ -28,15 +29,33 @@ failing() {
 # full_names NAME...: as the harness calls them.
 full_names() {
     local name
-    for name in "$@"; do printf '%s\n' "${all[@]}" | grep -E "(^|::)$name\$"; done
+    for name in "$@"; do grep -E "(^|::)$name\$" <<<"$all"; done
 }
 
 rows() { sed -n '/^## What bites/,$ { s/^| `\([a-z_:A-Z,]*\)` | \(.*\) |$/\1 \2/p }' rust/ring/ORDERING.md | tr -d '`'; }
 
+# row LABEL MODEL...: as it is found.
+row() { echo "| \`$1\` | $(failing "$1" | sed 's/.*/`&`/' | tr '\n' ' ' | sed 's/ $//') |"; }
+
+# judge LABEL MODEL...: without LABEL these models fail; in the long form, also no other.
+judge() {
+    local label=$1 want got
+    shift
+    want=$(printf '%s\n' "$@" | sort)
+    # shellcheck disable=SC2046  # names without blanks
+    if [ "$mode" = --full ]; then got=$(failing "$label"); else got=$(failing "$label" $(full_names "$@")); fi || return 1
+    [ "$got" != "$want" ] || return 0
+    echo "loom: without $label these should fail:" $want "and these do:" $got >&2
+    return 1
+}
+
+# each_row FUNCTION: for every row, as many at a time as there are processors.
+export models mode all
+export -f failing full_names row judge
+each_row() { rows | xargs -d '\n' -P "$threads" -n 1 bash -c "set -euo pipefail; $1 \$0"; }
+
 if [ "$mode" = --table ]; then
-    while read -r label _; do
-        echo "| \`$label\` | $(failing "$label" | sed 's/.*/`&`/' | tr '\n' ' ' | sed 's/ $//') |"
-    done < <(rows)
+    each_row row | sort
     exit
 fi
 
@@ -45,25 +64,11 @@ if ! "$models" --test-threads="$threads"; then
     exit 1
 fi
 
-labels=0 wrong=0
-while read -r label named; do
-    labels=$((labels + 1))
-    want=$(tr ' ' '\n' <<<"$named" | sort)
-    if [ "$mode" = --full ]; then
-        got=$(failing "$label")
-    else
-        mapfile -t names < <(full_names $named)
-        got=$(failing "$label" "${names[@]}")
-    fi
-    if [ "$got" != "$want" ]; then
-        echo "loom: without $label these should fail:" $want "and these do:" $got >&2
-        wrong=$((wrong + 1))
-    fi
-done < <(rows)
+labels=$(rows | wc -l)
 [ "$labels" -gt 20 ] || { echo "loom: only $labels labels in the table" >&2; exit 1; }
-[ "$wrong" -eq 0 ] || exit 1
+each_row judge || { echo "loom: the table is wrong, or a model is" >&2; exit 1; }
 if [ "$mode" = --full ]; then others=', and no other' others_end=''; else others='' others_end=' (that no other does: --full)'; fi
-echo "loom: ${#all[@]} models pass; without each of $labels orderings the models that name it fail$others$others_end"
+echo "loom: $count models pass; without each of $labels orderings the models that name it fail$others$others_end"
 
 # The whole ring, longer, in random order.
 export RUSTFLAGS='--cfg loom --cfg shuttle' CARGO_TARGET_DIR=$PWD/target/shuttle

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# all.sh: the scripts of this folder in their bounded forms, one after another, in `make check` and so in every run of
+# .ci/run. Says how long each took. One that fails does not keep the others from being run.
+# The long forms are for releases, by hand: loom.sh --full, stress.sh 600, stress.sh --broken, san.sh 60, planted.sh,
+# fuzz.sh 10000000, kill.sh.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+failed=()
+
+step() {
+    local began=$SECONDS status=0
+    echo "== ci/$*"
+    "ci/$@" </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
+        echo "step ci/$*: passed, $((SECONDS - began)) s"
+    else
+        echo "step ci/$*: FAILED with status $status, $((SECONDS - began)) s"
+        failed+=("ci/$*")
+    fi
+}
+
+step stubs.sh
+step nostd.sh
+step nopanic.sh
+step kill.sh 2
+step planted.sh --short
+step stress.sh 20
+step san.sh 10
+step fuzz.sh 25000
+step loom.sh
+if [ "${#failed[@]}" -gt 0 ]; then
+    echo "failed: ${failed[*]}" >&2
+    exit 1
+fi

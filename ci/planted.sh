@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# planted.sh: tests that are said to find mistakes do find them. One mistake at a time is planted in a copy of the crates:
+#   in what the ring decides, for the property test against the plain model (what the vectors say is told, too);
+#   in what keeps readers of hostile bytes within bounds, for the property tests that are the twins of fuzz/.
+# planted.sh --short: a few of each, without the vectors. In `make check`.
+# Mistakes of order and timing are planted by loom.sh and by `stress.sh --broken`.
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PLANTED=$PWD/target/planted   # for plant.sh
+source ci/plant.sh
+mode=${1:-}
+out=$PLANTED/out
+found=0 places_only=no
+
+# A failure is wanted, not the shortest example of one.
+export PROPTEST_MAX_SHRINK_ITERS=0 RUST_BACKTRACE=0
+
+# fails CRATE TEST: whether this test comes to its end, and fails.
+fails() {
+    local crate=pr-$1 test=$2
+    if ! planted_cargo 300 test --quiet --package "$crate" --test "$test" --no-run >"$out" 2>&1; then
+        echo "planted: $crate does not compile:" >&2
+        tail -n 30 "$out" >&2
+        exit 1
+    fi
+    ! planted_cargo 60 test --quiet --package "$crate" --test "$test" >"$out" 2>&1 || return 1
+    if ! grep -q '^test result: FAILED' "$out"; then
+        echo "planted: $test did not come to its end with: ${name:-no mistake}" >&2
+        tail -n 30 "$out" >&2
+        exit 1
+    fi
+}
+
+# mistake CRATE TEST NAME (FILE OLD NEW)...: this test must find it.
+mistake() {
+    local crate=$1 test=$2 name=$3 others=''
+    shift 3
+    plant "$@" || exit 1
+    found=$((found + 1))
+    [ "$places_only" = no ] || return 0
+    fails "$crate" "$test" || { echo "planted: $test did not find: $name" >&2; exit 1; }
+    if [ "$test" = model ] && [ "$mode" != --short ]; then
+        if fails "$crate" vectors; then others=', and by the vectors'; else others=', not by the vectors'; fi
+    fi
+    echo "planted: found by $test$others: $name"
+}
+
+few() {
+    mistake ring model "a descriptor is left unused" \
+        ring/src/writer.rs '>= self.descriptors() - 1' '>= self.descriptors() - 2'
+    mistake ring model "a block that ends exactly at the end of the ring wraps" \
+        ring/src/blocks.rs 'if bytes <= rest {' 'if bytes < rest {'
+    mistake ring model "reopening asks for no caller" \
+        ring/src/reopen.rs '|| slot.caller_id.get() != caller_id' '' \
+        ring/src/reopen.rs 'if copy.caller_id == caller_id {' 'if true {'
+    mistake ring model "a lost record takes no number" \
+        ring/src/writer.rs 'Room::None => (no_text(head), true),' 'Room::None => return Err(Refused::Text),'
+    mistake ring model "a reader does not jump to the tail" \
+        ring/src/reader.rs 'id = id.max(oldest).max(DescId(1));' 'id = id.max(DescId(1));'
+    mistake ring model "empty and lost are mixed up" \
+        ring/src/slots.rs '} else if begin == EMPTY {' '} else if begin == LOST {'
+    mistake ring hostile "a text may be longer than its block" \
+        ring/src/reader.rs 'if u64::from(contents.meta.text_len) > place.capacity {' 'if false {'
+    mistake record hostile "a length is trusted" \
+        record/src/cursor.rs 'let (area, rest) = self.rest.split_at_checked(n)?;' 'let (area, rest) = self.rest.split_at(n);'
+}
+
+rest() {
+    mistake ring model "in an empty ring the next record is the second" \
+        ring/src/reader.rs 'let mut id = DescId::of(from).max(source.tails()?.tail).max(DescId(1));' \
+        'let mut id = DescId::of(from).max(source.tails()?.tail).max(DescId(2));'
+    mistake ring model "text that does not fit is not cut" \
+        ring/src/writer.rs 'let data = data.get(..room).unwrap_or(data);' ''
+    mistake ring model "a text is said to be longer than its room" \
+        ring/src/ticket.rs 'len.min(u32::try_from(self.capacity).unwrap_or(u32::MAX))' 'len'
+    mistake ring model "a short buffer shortens the record" \
+        ring/src/reader.rs 'Look::Found(info_of(id, &contents, torn), copied)' \
+        'Look::Found(RecordInfo { text_len: copied as u32, ..info_of(id, &contents, torn) }, copied)'
+    mistake ring model "the largest text is refused" \
+        ring/src/blocks.rs 'size > self.max_text()' 'size >= self.max_text()'
+    mistake ring model "a block has no room for its header" \
+        ring/src/blocks.rs 'Some((size + HEADER_BYTES + 7) & !7)' 'Some((size + 7) & !7)'
+    mistake ring model "a lost record belongs to its caller" \
+        ring/src/writer.rs 'self.lose(slot, id)' 'self.lose(slot, id, info)' \
+        ring/src/writer.rs 'fn lose(&self, slot: &Slot, id: DescId)' 'fn lose(&self, slot: &Slot, id: DescId, info: &Info)' \
+        ring/src/writer.rs 'self.open_slot(slot, id, false, &Info::default());' 'self.open_slot(slot, id, false, info);'
+    mistake ring model "a refusal for want of a descriptor is not counted" \
+        ring/src/writer.rs 'self.counters().fail.count(1);' ''
+    mistake ring model "a refused reserve does not drop the oldest record" \
+        ring/src/recycle.rs 'self.tails().tail_id.mark(tail.0 << 1, tail.0 << 1 | 1);' ''
+    mistake ring model "the tail moves onto an unfinished record" \
+        ring/src/recycle.rs 'if !readable {' 'if false {'
+    mistake ring model "open text is dropped" \
+        ring/src/recycle.rs 'Stage::Reserved => return Obstacle::Open,' 'Stage::Reserved => {}'
+    mistake ring model "a committed record is readable before it is final" \
+        ring/src/reader.rs 'Query::Is(Stage::Committed) if mode == Unfinished::Skip => {}' 'Query::Is(Stage::Committed) => {}'
+    mistake ring model "a reserve does not finalize its predecessor" \
+        ring/src/writer.rs 'if before.reopenable {' 'if false {'
+    mistake ring model "finalizing the last leaves it reopenable" \
+        ring/src/commit.rs 'head.with_reopenable(false),
+                acquire("finalize_last:A"),' 'head,
+                acquire("finalize_last:A"),'
+    mistake ring model "a record without room for more stays empty" \
+        ring/src/reopen.rs 'self.store_span(slot, ticket.id, Span::Lost);' ''
+    mistake ring model "a record that may grow to its bound is refused" \
+        ring/src/reopen.rs 'if total > max_size {' 'if total >= max_size {'
+    mistake ring model "a block shrinks" \
+        ring/src/reopen.rs 'if longer <= next {' 'if longer == next {'
+    mistake ring model "text that wraps when it grows stays behind" \
+        ring/src/reopen.rs '&& old.text != new.text' '&& false'
+    mistake ring model "dropped text is still shown" \
+        ring/src/reader.rs 'Span::Block { .. } if id < tails.retired => return Ok(Look::Gone),' ''
+
+    mistake ring hostile "a block may lie behind the ring's end" \
+        ring/src/blocks.rs '(begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
+            return None;
+        }
+        let index = begin.0 & (self.size - 1);
+        let rest = self.size - index;' '(begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
+            return None;
+        }
+        let index = begin.0 & (self.size * 2 - 1);
+        let rest = self.size * 2 - index;'
+    mistake ring hostile "a block may be longer than half of the ring" \
+        ring/src/blocks.rs 'if bytes <= HEADER_BYTES || bytes > self.size / 2 {' 'if bytes <= HEADER_BYTES {'
+    mistake ring hostile "a reader walks until the ids end" \
+        ring/src/reader.rs 'if passed > source.geometry().descriptors() {' 'if false {'
+    mistake ring hostile "the search for the next number walks until the ids end" \
+        ring/src/reader.rs 'while id <= newest && steps <= source.geometry().descriptors() {' 'while id <= newest {'
+    mistake record hostile "a size is trusted" \
+        record/src/cursor.rs 'self.take(usize::from(size))' '{ let (area, rest) = self.rest.split_at(usize::from(size)); self.rest = rest; Some(area) }'
+    mistake record hostile "lists may be nested without end" \
+        record/src/cursor.rs 'Cursor::new(self.sized()?).check_values(depth.checked_sub(1)?)' 'Cursor::new(self.sized()?).check_values(depth)'
+    mistake record hostile "what is in a list is not looked at" \
+        record/src/cursor.rs 'Cursor::new(self.sized()?).check_values(depth.checked_sub(1)?)' 'self.sized().map(|_| ())'
+    mistake record hostile "a key may be anything" \
+        record/src/cursor.rs 'if !is_text(key) {' 'if false {'
+    mistake record hostile "a text may be anything" \
+        record/src/cursor.rs 'is_text(self.bytes()?).then_some(())' 'self.bytes().map(|_| ())'
+}
+
+plant_lay_out ring record
+# Without a mistake there is nothing to find, or what follows proves nothing.
+for test in 'ring model' 'ring vectors' 'ring hostile' 'record hostile'; do
+    # shellcheck disable=SC2086  # two words
+    ! fails $test || { echo "planted: $test fails without a mistake:" >&2; tail -n 30 "$out" >&2; exit 1; }
+done
+few
+if [ "$mode" = --short ]; then
+    echo "planted: all $found mistakes are found"
+    # The others can still be planted: whoever changes a line that they stand for has to know.
+    places_only=yes
+    rest
+    ci/stress.sh --places
+    ci/fuzz.sh --places
+    echo "planted: with those that have their places, $found; and those of stress.sh and fuzz.sh"
+else
+    rest
+    echo "planted: all $found mistakes are found"
+fi
