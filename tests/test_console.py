@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -78,6 +79,33 @@ def test_a_console_follows_the_logs_console_level_until_it_has_its_own(log: pr.L
     assert log.flush(timeout=30.0)
     assert messages(output) == ["2 shown", "4 shown", "5 shown"]
     assert console.dropped == 0
+
+
+def test_a_level_that_changes_under_load_hides_what_it_must_and_nothing_else(log: pr.Log, output: Path) -> None:
+    console = log.add_console(pr.sinks.file(output), format="json", overflow="block", block_timeout=60.0)
+    logger, stop = log.get_logger(), threading.Event()
+    logged = 0
+
+    def change() -> None:
+        for number in range(50):
+            console.level = "ERROR" if number % 2 == 0 else "INFO"
+            seq = console.seq
+            wait_until(lambda seq=seq: console.seq > seq, "it goes on")  # type: ignore[misc]  # bound here
+        stop.set()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    while not stop.is_set():
+        (logger.error if logged % 10 == 0 else logger.info)("event", number=logged)
+        logged += 1
+    changing.join()
+    assert log.flush(timeout=30.0)
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    numbers = [line["number"] for line in lines]
+    assert numbers == sorted(set(numbers)), "in order, and none twice"
+    assert [number for number in numbers if number % 10 == 0] == list(range(0, logged, 10))
+    assert len(numbers) < logged, "some were hidden"
+    assert (console.dropped, console.errors, console.lag) == (0, 0, 0)
 
 
 def test_each_console_has_its_own_place_level_and_format(log: pr.Log, tmp_path: Path) -> None:
@@ -301,40 +329,3 @@ def test_a_closed_log_takes_no_more_consoles(log: pr.Log, output: Path) -> None:
     log.close()
     with pytest.raises(pr.ConfigError, match="closed"):
         log.add_console(pr.sinks.file(output))
-
-
-def test_the_first_real_console_goes_on_where_the_bootstrap_one_ends(log: pr.Log, tmp_path: Path) -> None:
-    logger = log.get_logger()
-    logger.info("1 before any console")
-    log.add_console(pr.sinks.file(tmp_path / "boot"), name="early", bootstrap=True)
-    logger.info("2 with the early one")
-    log.add_console(pr.sinks.file(tmp_path / "real"), name="real")
-    logger.info("3 with the real one")
-    assert log.flush(timeout=30.0)
-    assert [console.name for console in log.consoles()] == ["real"]
-    assert messages(tmp_path / "boot") == ["1 before any console", "2 with the early one"]
-    assert messages(tmp_path / "real") == ["3 with the real one"]
-
-
-def test_a_bootstrap_console_that_comes_too_late_is_a_config_error(log: pr.Log, tmp_path: Path) -> None:
-    log.add_console(pr.sinks.file(tmp_path / "real"), name="real")
-    with pytest.raises(pr.ConfigError, match=r'"early" comes too late: the log has "real" already'):
-        log.add_console(pr.sinks.file(tmp_path / "boot"), name="early", bootstrap=True)
-    assert not (tmp_path / "boot").exists()
-
-
-def test_a_log_may_begin_with_a_bootstrap_console_and_a_real_one(ring_path: Path, tmp_path: Path) -> None:
-    boot = {"sink": pr.sinks.file(tmp_path / "boot"), "bootstrap": True, "reliability": 0}
-    with pr.Log(ring_path, size="256 KiB", consoles=[boot, pr.sinks.file(tmp_path / "real")]) as log:
-        assert len(log.consoles()) == 1
-        log.get_logger().info("event")
-    assert messages(tmp_path / "real") == ["event"]
-
-
-@pytest.mark.parametrize("wrong", [4, -1, 2**40])
-def test_a_reliability_that_is_none_is_a_config_error_that_names_them(log: pr.Log, output: Path, wrong: int) -> None:
-    with pytest.raises(pr.ConfigError, match=rf"reliability is {wrong}: give 0 \(memory\), 1"):
-        log.add_console(pr.sinks.file(output), reliability=wrong)  # type: ignore[arg-type]  # that is the test
-    with pytest.raises(pr.ConfigError, match="it is 3"):
-        log.add_console(pr.sinks.memory(), reliability=1)
-    assert log.consoles() == []

@@ -2,7 +2,7 @@
 //! allocates nothing per record and never touches the interpreter.
 
 use crate::life::Life;
-use crate::sinks::Sink;
+use crate::sinks::{Refreshed, Sink};
 use pr_printk::core::direct;
 use pr_printk::emit::Want;
 use pr_printk::fd::{ATOMIC_BYTES, Written, errno};
@@ -226,7 +226,7 @@ impl Printer {
             if stop.is_none() && self.must_stay_out(ticket) {
                 continue;
             }
-            let round = self.round(stop);
+            let round = self.round(stop.is_some());
             if round != Round::Nothing {
                 self.port().leave(); // to itself: there may be more
             }
@@ -305,8 +305,8 @@ impl Printer {
         core.kick().awake();
     }
 
-    /// Owns the console for one batch. One that is to go prints what it has before `stop`, even if it is suspended.
-    fn round(&mut self, stop: Option<Seq>) -> Round {
+    /// Owns the console for one batch. `last`: it is to go, and prints what it has even if it is suspended.
+    fn round(&mut self, last: bool) -> Round {
         let life = self.life.clone();
         let core = life.core();
         if !core.has_more(self.seq()) {
@@ -315,12 +315,14 @@ impl Printer {
         let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {
             return Round::Out;
         };
-        if stop.is_none() && !core.may_print_on(hold.slot()) {
+        if !last && !core.may_print_on(hold.slot()) {
             return Round::Out;
         }
         let force = self.orders.reopen.swap(false, Ordering::SeqCst) || self.failing;
-        self.refresh(&mut hold, force);
-        let printed = self.print(&mut hold, stop);
+        let printed = match self.refresh(&mut hold, force) {
+            Ok(()) => self.print(&mut hold, last),
+            Err(errno) => Printed::Failed(errno),
+        };
         drop(hold);
         match printed {
             Printed::Failed(libc::ECANCELED) if !self.orders.is_abandoned() => Round::Out,
@@ -339,21 +341,28 @@ impl Printer {
     }
 
     /// Opens the sink anew where that must be. A new target gets whole records.
-    fn refresh(&mut self, hold: &mut Hold<'_>, force: bool) {
-        let sink = &mut self.sink;
-        let changed = hold.unsafely(|port| {
-            let changed = sink.refresh(force);
-            if changed {
-                port.set_fd(sink.fd().unwrap_or(-1));
+    fn refresh(&mut self, hold: &mut Hold<'_>, force: bool) -> Result<(), i32> {
+        let (sink, slot, failed) = (&mut self.sink, hold.slot(), self.failing);
+        let refreshed = hold.unsafely(|port| {
+            let refreshed = sink.refresh(force);
+            if refreshed == Ok(Refreshed::Another) {
+                port.assign(port.style(), sink.class());
+                slot.class.store(u64::from(sink.class()), Ordering::Relaxed);
             }
-            changed
+            match refreshed {
+                Ok(Refreshed::No) if !failed => {}
+                Ok(_) => port.set_fd(sink.fd().unwrap_or(-1)),
+                Err(_) => port.set_fd(-1), // nobody else may write there either
+            }
+            refreshed
         });
-        if changed == Some(true) {
+        if refreshed == Some(Ok(Refreshed::Another)) {
             hold.restart();
         }
+        refreshed.map_or(Ok(()), |refreshed| refreshed.map(drop))
     }
 
-    fn print(&mut self, hold: &mut Hold<'_>, stop: Option<Seq>) -> Printed {
+    fn print(&mut self, hold: &mut Hold<'_>, last: bool) -> Printed {
         // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
         let piece = match hold.port().class() {
             class::MEMORY | class::FILE => usize::MAX,
@@ -363,13 +372,13 @@ impl Printer {
         let wanted = || slot.owner.is_wanted();
         let want = Want {
             enough: ENOUGH_BYTES,
-            until: stop.unwrap_or(Seq(u64::MAX)),
+            until: Seq(u64::MAX),
             hurry: &wanted,
         };
         let (orders, sink, core) = (&self.orders, &mut self.sink, self.life.core());
         hold.print(&want, piece, &mut |bytes| {
             let errno = Some(libc::ECANCELED);
-            if stop.is_none() && core.direct() & direct::SUSPENDED != 0 {
+            if !last && core.direct() & direct::SUSPENDED != 0 {
                 return Written { bytes: 0, errno };
             }
             let written = sink.write(bytes, &|| !orders.is_abandoned());

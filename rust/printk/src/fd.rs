@@ -59,9 +59,7 @@ pub fn write_ready(fd: libc::c_int, bytes: &[u8], deadline_ns: u64) -> Written {
             let errno = Some(libc::ETIMEDOUT);
             return Written { bytes: 0, errno };
         }
-        // SAFETY: `piece` is valid for reads of its length.
-        let wrote = unsafe { libc::write(fd, piece.as_ptr().cast(), piece.len()) };
-        let refused = (wrote < 0).then(errno);
+        let (wrote, refused) = write_without_signal(fd, piece);
         match (wrote, refused) {
             (1.., _) => {
                 return Written {
@@ -78,6 +76,44 @@ pub fn write_ready(fd: libc::c_int, bytes: &[u8], deadline_ns: u64) -> Written {
             }
         }
     }
+}
+
+/// Writes once. The SIGPIPE of a pipe without a reader, which would end a program that has not set it aside, does not reach
+/// the thread: it is somebody else's, who only logs.
+fn write_without_signal(fd: libc::c_int, piece: &[u8]) -> (isize, Option<i32>) {
+    let mut pipe = no_signals();
+    // SAFETY: the set is ours.
+    unsafe { libc::sigaddset(&raw mut pipe, libc::SIGPIPE) };
+    let (mut before, mut pending) = (no_signals(), no_signals());
+    // SAFETY: both sets are ours.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before) };
+    // SAFETY: the set is ours. One that waits already is the program's own, and goes on waiting.
+    unsafe { libc::sigpending(&raw mut pending) };
+    // SAFETY: `piece` is valid for reads of its length.
+    let wrote = unsafe { libc::write(fd, piece.as_ptr().cast(), piece.len()) };
+    let refused = (wrote < 0).then(errno);
+    // SAFETY: the set is ours.
+    let waited = unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) } == 1;
+    if refused == Some(libc::EPIPE) && !waited {
+        let at_once = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the set and the time are ours; what the signal says is not asked for.
+        unsafe {
+            libc::sigtimedwait(&raw const pipe, core::ptr::null_mut(), &raw const at_once);
+        }
+    }
+    // SAFETY: the set that was in force before.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut());
+    }
+    (wrote, refused)
+}
+
+fn no_signals() -> libc::sigset_t {
+    // SAFETY: a signal set is plain bits; zero is the empty one.
+    unsafe { core::mem::zeroed() }
 }
 
 /// Whether `fd` takes bytes, now or before `deadline_ns`. An error counts: the write will name it.
@@ -104,8 +140,17 @@ fn is_writable(fd: libc::c_int, deadline_ns: u64) -> bool {
     }
 }
 
-/// Device and inode behind a descriptor; None: it is none.
-pub fn identity(fd: libc::c_int) -> Option<(u64, u64)> {
+/// What is behind a descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Device and inode.
+    pub identity: (u64, u64),
+    /// It has a name, by which others find what is written.
+    pub named: bool,
+}
+
+/// What is behind a descriptor; None: it is none.
+pub fn target(fd: libc::c_int) -> Option<Target> {
     if fd < 0 {
         return None;
     }
@@ -113,7 +158,15 @@ pub fn identity(fd: libc::c_int) -> Option<(u64, u64)> {
     let mut about: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: the buffer is ours for the length of the call.
     let known = unsafe { libc::fstat(fd, &raw mut about) } == 0;
-    known.then_some((about.st_dev, about.st_ino))
+    known.then_some(Target {
+        identity: (about.st_dev, about.st_ino),
+        named: about.st_nlink > 0,
+    })
+}
+
+/// Device and inode behind a descriptor; None: it is none.
+pub fn identity(fd: libc::c_int) -> Option<(u64, u64)> {
+    target(fd).map(|target| target.identity)
 }
 
 /// Says a line on stderr, as far as that takes it: what cannot be said is not worth dying for.

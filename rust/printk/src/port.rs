@@ -2,9 +2,10 @@
 //! renders into. Whoever owns the console (see [`crate::owner`]) may use it, in any context; nobody else.
 
 use crate::emit::{Cursor, Mark, Style, Workspace};
+use crate::fd::Target;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use pr_record::{Format, render};
 use pr_ring::{Lpos, Seq};
 
@@ -99,6 +100,8 @@ pub struct Port {
     /// its own must not find log lines in the file that gets the number next.
     device: AtomicU64,
     inode: AtomicU64,
+    /// It had a name: what were written after that is gone would be lost.
+    named: AtomicBool,
     format: AtomicU32,
     id: AtomicU32,
     class: AtomicU32,
@@ -124,6 +127,7 @@ impl Port {
             fd: AtomicI32::new(-1),
             device: AtomicU64::new(0),
             inode: AtomicU64::new(0),
+            named: AtomicBool::new(false),
             format: AtomicU32::new(0),
             id: AtomicU32::new(0),
             class: AtomicU32::new(class::LOCKING),
@@ -143,20 +147,24 @@ impl Port {
     /// Sets the descriptor that the console writes to; negative: none that may be used in any context. By the console's
     /// owner in an unsafe place, or before it is enabled. What was broken off goes to the old target alone.
     pub fn set_fd(&self, fd: libc::c_int) {
-        let (device, inode) = crate::fd::identity(fd).unwrap_or_default();
-        self.device.store(device, Ordering::Relaxed);
-        self.inode.store(inode, Ordering::Relaxed);
+        let target = crate::fd::target(fd).unwrap_or_default();
+        self.device.store(target.identity.0, Ordering::Relaxed);
+        self.inode.store(target.identity.1, Ordering::Relaxed);
+        self.named.store(target.named, Ordering::Relaxed);
         self.fd.store(fd, Ordering::Relaxed);
     }
 
     /// The descriptor, if there is one and it still means what it meant.
     pub fn checked_fd(&self) -> Option<libc::c_int> {
         let fd = self.fd.load(Ordering::Relaxed);
-        let meant = (
-            self.device.load(Ordering::Relaxed),
-            self.inode.load(Ordering::Relaxed),
-        );
-        (fd >= 0 && crate::fd::identity(fd) == Some(meant)).then_some(fd)
+        let meant = Target {
+            identity: (
+                self.device.load(Ordering::Relaxed),
+                self.inode.load(Ordering::Relaxed),
+            ),
+            named: self.named.load(Ordering::Relaxed),
+        };
+        (fd >= 0 && crate::fd::target(fd) == Some(meant)).then_some(fd)
     }
 
     /// Whether there is a descriptor that may be written to in any context.

@@ -5,8 +5,9 @@
 //! it carries line breaks further lines begin with `| `.
 
 use super::batch::{Batch, Place};
-use crate::sinks::Sink;
+use crate::sinks::{Refreshed, Sink};
 use pr_printk::emit::Cursor;
+use pr_printk::fd::Written;
 use pr_printk::stamp;
 use pr_printk::store::Stamp;
 use pr_record::render::escape::write_name;
@@ -152,13 +153,19 @@ impl Writer {
     /// Writes until the sink has taken all of it, and moves the console behind what it took. While it fails the records
     /// wait in the ring. False: given up, or the console goes.
     pub(super) fn write(&mut self, lines: &Lines, batch: &Batch) -> bool {
-        self.sink.refresh(self.place.orders.take_reopen());
+        let mut refreshed = self.sink.refresh(self.place.orders.take_reopen());
         let (mut done, mut passed) = (0, 0);
         let mut pause = *RETRY_NSEC.start();
         loop {
             let rest = lines.bytes.get(done..).unwrap_or_default();
             let place = &self.place;
-            let written = self.sink.write(rest, &|| place.goes_on());
+            let written = match refreshed {
+                Ok(_) => self.sink.write(rest, &|| place.goes_on()),
+                Err(why) => Written {
+                    bytes: 0,
+                    errno: Some(why),
+                },
+            };
             if !self.place.goes_on() {
                 return false;
             }
@@ -184,7 +191,8 @@ impl Writer {
             }
             self.pause(pause);
             pause = (pause * 2).min(*RETRY_NSEC.end());
-            if self.sink.refresh(true) {
+            refreshed = self.sink.refresh(true);
+            if refreshed == Ok(Refreshed::Another) {
                 // A new target gets whole records.
                 done = lines
                     .ends

@@ -6,10 +6,12 @@
 //! removes a dead ring: while it is held, the name stays where it is.
 //!
 //! A forked child inherits descriptions. The lock's is therefore another one than the mapping's, and its descriptor is
-//! [`Held`]: the fork hook closes it in every child.
+//! [`Held`]: the fork hook closes it in every child. A program may close it too, and open a file of its own that gets the
+//! number: that one is neither unlocked nor closed here.
 
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use pr_printk::fd::identity;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -80,6 +82,9 @@ pub(crate) struct Held {
 #[derive(Debug)]
 struct Cell {
     fd: AtomicI32,
+    /// Device and inode of what the descriptor meant when it was opened.
+    device: AtomicU64,
+    inode: AtomicU64,
     next: AtomicPtr<Cell>,
 }
 
@@ -101,7 +106,7 @@ impl Held {
             pid: std::process::id(),
         };
         lock();
-        let opened = open().map(|fd| held.cell.fd.store(fd.into_raw_fd(), Ordering::Relaxed));
+        let opened = open().map(|fd| held.cell.keep(fd));
         unlock();
         opened.map(|()| held)
     }
@@ -124,7 +129,10 @@ impl Held {
     /// descriptor too. Only by the process that took it: a copy of this value in a child that has no hooks must not.
     pub(crate) fn let_go(&self) {
         lock();
-        if let Some(file) = self.file().filter(|_| self.pid == std::process::id()) {
+        if let Some(file) = self.file()
+            && self.pid == std::process::id()
+            && self.cell.is_intact(file.as_raw_fd())
+        {
             unlock_byte(file.as_fd(), Byte::Owner);
         }
         self.cell.close();
@@ -145,10 +153,26 @@ impl Drop for Held {
 }
 
 impl Cell {
+    fn keep(&self, fd: OwnedFd) {
+        let (device, inode) = identity(fd.as_raw_fd()).unwrap_or_default();
+        self.device.store(device, Ordering::Relaxed);
+        self.inode.store(inode, Ordering::Relaxed);
+        self.fd.store(fd.into_raw_fd(), Ordering::Relaxed);
+    }
+
+    /// Whether the number still means what it meant.
+    fn is_intact(&self, fd: RawFd) -> bool {
+        let meant = (
+            self.device.load(Ordering::Relaxed),
+            self.inode.load(Ordering::Relaxed),
+        );
+        identity(fd) == Some(meant)
+    }
+
     fn close(&self) {
         let fd = self.fd.load(Ordering::Relaxed);
         let mine = fd >= 0 && self.fd.swap(EMPTY, Ordering::Relaxed) == fd;
-        if mine {
+        if mine && self.is_intact(fd) {
             // SAFETY: the cell owned the descriptor, and names it no more.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
@@ -166,6 +190,8 @@ fn free_cell() -> &'static Cell {
     }
     let fresh = Box::leak(Box::new(Cell {
         fd: AtomicI32::new(EMPTY),
+        device: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
         next: AtomicPtr::new(core::ptr::null_mut()),
     }));
     let mut first = CELLS.load(Ordering::Relaxed);

@@ -1,86 +1,100 @@
 //! A file that is appended to. Opened anew when its name means another file (an external rotation), or none.
 
-use super::{Sink, class_of};
+use super::descriptor::{Descriptor, identity_of};
+use super::{Refreshed, Sink};
 use crate::error::Error;
-use pr_printk::fd::{Written, write_all};
-use std::fs::{File as OsFile, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use pr_printk::fd::Written;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// An append-only file.
 #[derive(Debug)]
 pub(crate) struct File {
     path: PathBuf,
-    file: OsFile,
-    /// Device and inode of the open file.
-    identity: Option<(u64, u64)>,
+    descriptor: Descriptor,
 }
 
 impl File {
     pub(crate) fn open(path: &Path) -> Result<File, Error> {
         let file = append_to(path).map_err(|why| Error::Os {
             what: format!("{}: cannot be opened for appending", path.display()),
-            errno: why.raw_os_error().unwrap_or(libc::EIO),
+            errno: errno_of(&why),
         })?;
-        let identity = identity_of(file.metadata());
         Ok(File {
             path: path.to_owned(),
-            file,
-            identity,
+            descriptor: Descriptor::own(file),
         })
     }
 
-    /// Whether the name still means the open file. One look-up a batch.
+    /// Whether the name means what is open, and the descriptor does. One look-up of each a batch.
     fn is_current(&self) -> bool {
-        let named = identity_of(std::fs::metadata(&self.path));
-        named.is_some() && named == self.identity
+        let named = std::fs::metadata(&self.path).ok().as_ref().map(identity_of);
+        named.is_some() && named == self.descriptor.identity() && self.descriptor.is_intact()
     }
 }
 
-fn identity_of(data: std::io::Result<std::fs::Metadata>) -> Option<(u64, u64)> {
-    data.ok().map(|data| (data.dev(), data.ino()))
-}
-
-fn append_to(path: &Path) -> std::io::Result<OsFile> {
-    OpenOptions::new()
+/// Opens without waiting: a pipe that nobody reads is an error, and later writes block as they do elsewhere.
+fn append_to(path: &Path) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOCTTY)
-        .open(path)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)?;
+    // SAFETY: sets the flags of a description that was just made; appending is the one that stays.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(file.into())
+}
+
+fn errno_of(why: &io::Error) -> i32 {
+    why.raw_os_error().unwrap_or(libc::EIO)
 }
 
 impl Sink for File {
     fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
-        write_all(self.file.as_raw_fd(), bytes, go_on)
+        self.descriptor.write(bytes, go_on)
     }
 
-    fn refresh(&mut self, force: bool) -> bool {
+    fn refresh(&mut self, force: bool) -> Result<Refreshed, i32> {
         if !force && self.is_current() {
-            return false;
+            return Ok(Refreshed::No);
         }
-        // What cannot be opened now is tried again; meanwhile the old file takes the records, as it did before.
-        let Ok(file) = append_to(&self.path) else {
-            return false;
-        };
-        let before = self.identity;
-        self.identity = identity_of(file.metadata());
-        self.file = file;
-        self.identity != before
+        match append_to(&self.path) {
+            Ok(fresh) => {
+                let anew = self.descriptor.begins_anew();
+                let mut fresh = Descriptor::own(fresh);
+                let same = fresh.identity() == self.descriptor.identity() && !anew;
+                if same {
+                    fresh.continue_from(&self.descriptor);
+                }
+                self.descriptor = fresh;
+                Ok(if same {
+                    Refreshed::Same
+                } else {
+                    Refreshed::Another
+                })
+            }
+            // Tried again with the next batch. Meanwhile the old file takes the records, as it did before, unless nobody
+            // could find them there.
+            Err(_) if self.descriptor.leads_somewhere() => Ok(Refreshed::No),
+            Err(why) => Err(errno_of(&why)),
+        }
     }
 
     fn fd(&self) -> Option<libc::c_int> {
-        Some(self.file.as_raw_fd())
+        Some(self.descriptor.number())
     }
 
     fn class(&self) -> u32 {
-        class_of(self.file.as_raw_fd())
+        self.descriptor.class()
     }
 
     fn leave_open(&mut self) {
-        if let Ok(copy) = self.file.try_clone() {
-            std::mem::forget(std::mem::replace(&mut self.file, copy));
-        }
+        self.descriptor.leave_open();
     }
 }

@@ -1,5 +1,6 @@
 //! Where consoles write. A sink is handed bytes, whole records of them, and never sees the ring.
 
+mod descriptor;
 mod file;
 mod memory;
 mod stream;
@@ -27,14 +28,28 @@ pub enum SinkSpec {
     Text(Box<SinkSpec>, SharedRecordSink),
 }
 
+/// What became of a sink that was to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Refreshed {
+    /// Nothing.
+    No,
+    /// It has the same target by another descriptor.
+    Same,
+    /// It has another target, which has nothing of what the old one took.
+    Another,
+}
+
 /// An open sink. Only the console's printer writes to it.
 pub(crate) trait Sink: Send + std::fmt::Debug {
     /// Writes whole records, as long as `go_on`. Blocks as long as the target does.
     fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written;
 
-    /// Looks whether the target must be opened anew, and does so. `force`: in any case. True: it is another target now,
-    /// which has nothing of what the old one took.
-    fn refresh(&mut self, force: bool) -> bool;
+    /// Looks whether the target must be opened anew, and does so. `force`: in any case.
+    ///
+    /// # Errors
+    /// An error number: nothing may be written now.
+    fn refresh(&mut self, force: bool) -> Result<Refreshed, i32>;
 
     /// The descriptor that may be written to in any context; None: there is none.
     fn fd(&self) -> Option<libc::c_int>;
@@ -44,19 +59,6 @@ pub(crate) trait Sink: Send + std::fmt::Debug {
 
     /// Gives the descriptor up without closing it: somebody who cannot be stopped may be using it.
     fn leave_open(&mut self);
-}
-
-/// The class of a descriptor: what is behind it decides.
-pub(crate) fn class_of(fd: libc::c_int) -> u32 {
-    // SAFETY: plain bits; zero is a value of each.
-    let mut about: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the buffer is ours for the length of the call.
-    let known = unsafe { libc::fstat(fd, &raw mut about) } == 0;
-    match about.st_mode & libc::S_IFMT {
-        libc::S_IFREG if known => class::FILE,
-        libc::S_IFSOCK => class::LOCKING, // a peer decides
-        _ => class::STREAM,
-    }
 }
 
 impl SinkSpec {
@@ -122,8 +124,8 @@ impl Sink for Nothing {
         }
     }
 
-    fn refresh(&mut self, _force: bool) -> bool {
-        false
+    fn refresh(&mut self, _force: bool) -> Result<Refreshed, i32> {
+        Ok(Refreshed::No)
     }
 
     fn fd(&self) -> Option<libc::c_int> {

@@ -1,49 +1,56 @@
 //! An inherited descriptor: duplicated, so that it stays what it is now, and never reconfigured.
 
-use super::{Sink, class_of};
+use super::descriptor::Descriptor;
+use super::{Refreshed, Sink};
 use crate::error::Error;
-use pr_printk::fd::{Written, errno, write_all};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use pr_printk::fd::{Written, identity};
 
 /// A duplicate of a descriptor.
 #[derive(Debug)]
-pub(crate) struct Stream(OwnedFd);
+pub(crate) struct Stream {
+    descriptor: Descriptor,
+    /// What it is a duplicate of.
+    source: libc::c_int,
+}
 
 impl Stream {
-    pub(crate) fn duplicate(fd: libc::c_int) -> Result<Stream, Error> {
-        // SAFETY: duplicating touches no memory.
-        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
-        if copy < 0 {
-            return Err(Error::Os {
-                what: format!("descriptor {fd} cannot be duplicated for a console"),
-                errno: errno(),
-            });
-        }
-        // SAFETY: a fresh descriptor that nobody else knows.
-        Ok(Stream(unsafe { OwnedFd::from_raw_fd(copy) }))
+    pub(crate) fn duplicate(source: libc::c_int) -> Result<Stream, Error> {
+        let descriptor = Descriptor::duplicate(source)?;
+        Ok(Stream { descriptor, source })
     }
 }
 
 impl Sink for Stream {
     fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
-        write_all(self.0.as_raw_fd(), bytes, go_on)
+        self.descriptor.write(bytes, go_on)
     }
 
-    fn refresh(&mut self, _force: bool) -> bool {
-        false
+    fn refresh(&mut self, _force: bool) -> Result<Refreshed, i32> {
+        if self.descriptor.is_intact() {
+            if self.descriptor.begins_anew() {
+                self.descriptor.begin_anew();
+                return Ok(Refreshed::Another);
+            }
+            return Ok(Refreshed::No);
+        }
+        // The duplicate was closed by somebody who closes everything; what it came from may have been spared.
+        let before = self.descriptor.identity();
+        if before.is_none() || identity(self.source) != before {
+            return Err(libc::EBADF);
+        }
+        self.descriptor = Descriptor::duplicate(self.source).map_err(|_| libc::EBADF)?;
+        Ok(Refreshed::Same)
     }
 
     fn fd(&self) -> Option<libc::c_int> {
-        Some(self.0.as_raw_fd())
+        Some(self.descriptor.number())
     }
 
     fn class(&self) -> u32 {
-        class_of(self.0.as_raw_fd())
+        self.descriptor.class()
     }
 
     fn leave_open(&mut self) {
-        if let Ok(copy) = self.0.try_clone() {
-            std::mem::forget(std::mem::replace(&mut self.0, copy));
-        }
+        self.descriptor.leave_open();
     }
 }

@@ -1,0 +1,265 @@
+//! A descriptor in a process where anybody may close any number, and open another file that gets it.
+
+use crate::error::Error;
+use crate::fork::Listed;
+use pr_printk::fd::{Written, write_all};
+use pr_printk::port::class;
+use std::fs::{File, Metadata};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+/// Numbers from here on are asked for: a program that closes what it does not know gets the lowest ones for what it opens
+/// next, and a write that is on its way at that moment finds no file of its.
+const NUMBERS_FROM: libc::c_int = 256;
+
+/// Whose each number is, of those that were taken over here. Who takes over a number that another one still holds here
+/// proves that it was closed behind that one's back.
+static HOLDERS: Listed<Holders> = Listed::new(Holders {
+    last: 0,
+    numbers: Vec::new(),
+});
+
+#[derive(Debug)]
+struct Holders {
+    /// The newest holder.
+    last: u64,
+    numbers: Vec<(libc::c_int, u64)>,
+}
+
+/// Notes a new holder of `number`.
+fn hold(number: libc::c_int) -> u64 {
+    let mut holders = HOLDERS.lock();
+    holders.last += 1;
+    let holder = holders.last;
+    let known = holders.numbers.iter_mut().find(|held| held.0 == number);
+    match known {
+        Some(held) => held.1 = holder,
+        None => holders.numbers.push((number, holder)),
+    }
+    holder
+}
+
+fn holds(number: libc::c_int, holder: u64) -> bool {
+    HOLDERS.lock().numbers.contains(&(number, holder))
+}
+
+/// A descriptor that is written to, and closed, only as long as it is what it was. Whoever closes it takes nothing but the
+/// number: what the number means next is left alone.
+#[derive(Debug)]
+pub(super) struct Descriptor {
+    file: ManuallyDrop<File>,
+    /// Who this is, among [`HOLDERS`].
+    holder: u64,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+    /// The sink refused, after it took this much of a file: that ends inside a line.
+    broken_at: Option<u64>,
+    /// Whoever read it is gone, and has what it had.
+    reader_gone: bool,
+}
+
+impl Descriptor {
+    /// Takes a fresh descriptor over.
+    pub(super) fn own(fresh: OwnedFd) -> Descriptor {
+        // SAFETY: duplicating touches no memory.
+        let high = unsafe { libc::fcntl(fresh.as_raw_fd(), libc::F_DUPFD_CLOEXEC, NUMBERS_FROM) };
+        let file = if high < 0 {
+            File::from(fresh) // so many are not allowed
+        } else {
+            // SAFETY: a fresh descriptor that nobody else knows.
+            unsafe { File::from_raw_fd(high) }
+        };
+        let identity = file.metadata().ok().as_ref().map(identity_of);
+        Descriptor {
+            holder: hold(file.as_raw_fd()),
+            file: ManuallyDrop::new(file),
+            identity,
+            broken_at: None,
+            reader_gone: false,
+        }
+    }
+
+    /// Takes over a duplicate of descriptor `fd`.
+    pub(super) fn duplicate(fd: libc::c_int) -> Result<Descriptor, Error> {
+        // SAFETY: duplicating touches no memory.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
+        if copy < 0 {
+            return Err(Error::Os {
+                what: format!("descriptor {fd} cannot be duplicated for a console"),
+                errno: pr_printk::fd::errno(),
+            });
+        }
+        // SAFETY: a fresh descriptor that nobody else knows.
+        Ok(Descriptor::own(unsafe { OwnedFd::from_raw_fd(copy) }))
+    }
+
+    pub(super) fn number(&self) -> libc::c_int {
+        self.file.as_raw_fd()
+    }
+
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
+    }
+
+    /// What is behind the number, if it is still what it was.
+    fn about(&self) -> Option<Metadata> {
+        if !holds(self.number(), self.holder) {
+            return None;
+        }
+        let about = self.file.metadata().ok()?;
+        (Some(identity_of(&about)) == self.identity).then_some(about)
+    }
+
+    /// Whether the number still means what it meant.
+    pub(super) fn is_intact(&self) -> bool {
+        self.identity.is_some()
+            && holds(self.number(), self.holder)
+            && pr_printk::fd::identity(self.number()) == self.identity
+    }
+
+    /// Whether what is written is still to be found: by a name, or by whoever reads it.
+    pub(super) fn leads_somewhere(&self) -> bool {
+        let named = |about: Metadata| !about.is_file() || about.nlink() > 0;
+        self.about().is_some_and(named)
+    }
+
+    /// Whether who reads it next has nothing of what the one before took: that one is gone, or the file was cut off.
+    pub(super) fn begins_anew(&self) -> bool {
+        let end = self.about().map_or(0, |about| about.len());
+        self.reader_gone || self.broken_at.is_some_and(|broken_at| end < broken_at)
+    }
+
+    /// That is seen to.
+    pub(super) fn begin_anew(&mut self) {
+        (self.reader_gone, self.broken_at) = (false, None);
+    }
+
+    /// The same target again, where `before` may have left off inside a line.
+    pub(super) fn continue_from(&mut self, before: &Descriptor) {
+        self.broken_at = before.broken_at;
+    }
+
+    /// How far it can be relied on.
+    pub(super) fn class(&self) -> u32 {
+        match self.about().map(|about| about.file_type()) {
+            Some(kind) if kind.is_file() => class::FILE,
+            Some(kind) if kind.is_socket() => class::LOCKING, // a peer decides
+            _ => class::STREAM,
+        }
+    }
+
+    /// Writes as long as `go_on`, and as long as the number means what it meant.
+    pub(super) fn write(&mut self, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Written {
+        if !self.is_intact() {
+            let errno = Some(libc::EBADF);
+            return Written { bytes: 0, errno };
+        }
+        let written = write_all(self.number(), bytes, go_on);
+        match written.errno {
+            None => self.broken_at = None,
+            Some(libc::EPIPE) => self.reader_gone = true,
+            Some(_) if written.bytes > 0 => {
+                // Of a file that is appended to, the end of what was written.
+                // SAFETY: asks for the position.
+                let at = unsafe { libc::lseek(self.number(), 0, libc::SEEK_CUR) };
+                self.broken_at = u64::try_from(at).ok();
+            }
+            Some(_) => {}
+        }
+        written
+    }
+
+    /// Gives the number up without closing it: somebody who cannot be stopped may be using it.
+    pub(super) fn leave_open(&mut self) {
+        self.identity = None;
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if self.is_intact() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
+    }
+}
+
+pub(super) fn identity_of(about: &Metadata) -> (u64, u64) {
+    (about.dev(), about.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> File {
+        let fd = crate::mapping::anonymous::memfd(c"sink").expect("a memfd");
+        File::from(fd)
+    }
+
+    /// Closes a number as a program does that closes whatever it does not know, and gives it to `other`.
+    fn replace(number: libc::c_int, other: &File) {
+        // SAFETY: two descriptors; the number's holder expects such things.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+    }
+
+    fn copy_of(file: &File) -> OwnedFd {
+        file.try_clone().expect("a duplicate").into()
+    }
+
+    #[test]
+    fn a_number_that_means_something_else_is_neither_written_to_nor_closed() {
+        let (ours, theirs) = (file(), file());
+        let mut descriptor = Descriptor::own(copy_of(&ours));
+        let number = descriptor.number();
+        let written = descriptor.write(b"line\n", &|| true);
+        assert_eq!((written.bytes, written.errno), (5, None));
+        replace(number, &theirs);
+        let written = descriptor.write(b"line\n", &|| true);
+        assert_eq!((written.bytes, written.errno), (0, Some(libc::EBADF)));
+        drop(descriptor);
+        assert_eq!(theirs.metadata().expect("its size").len(), 0);
+        assert_eq!(ours.metadata().expect("its size").len(), 5);
+        let still = pr_printk::fd::identity(number);
+        assert_eq!(still, theirs.metadata().ok().as_ref().map(identity_of));
+        // SAFETY: the number that `replace` has made.
+        unsafe { libc::close(number) };
+    }
+
+    #[test]
+    fn a_number_that_a_second_descriptor_of_the_same_file_got_belongs_to_that_one() {
+        let file = file();
+        let first = Descriptor::own(copy_of(&file));
+        let number = first.number();
+        // What the second one would be, had the number been closed and been the next.
+        assert!(first.is_intact());
+        let second = hold(number);
+        assert!(!first.is_intact() && first.about().is_none() && holds(number, second));
+        drop(first);
+        assert!(pr_printk::fd::identity(number).is_some(), "not closed");
+        // SAFETY: the second one's, which is none.
+        unsafe { libc::close(number) };
+    }
+
+    #[test]
+    fn a_dropped_descriptor_is_closed_and_an_abandoned_one_is_not() {
+        let file = file();
+        let dropped = Descriptor::own(copy_of(&file));
+        let mut abandoned = Descriptor::own(copy_of(&file));
+        let numbers = (dropped.number(), abandoned.number());
+        abandoned.leave_open();
+        drop(abandoned);
+        assert_eq!(
+            pr_printk::fd::identity(numbers.1),
+            file.metadata().ok().as_ref().map(identity_of)
+        );
+        drop(dropped);
+        assert_ne!(
+            pr_printk::fd::identity(numbers.0),
+            file.metadata().ok().as_ref().map(identity_of)
+        );
+        // SAFETY: nobody's any more.
+        unsafe { libc::close(numbers.1) };
+    }
+}

@@ -1,0 +1,58 @@
+"""An idle process is left alone: its printers wake for records, and for nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.children import succeed
+
+IDLE = """
+    import json, sys, threading, time
+    from pathlib import Path
+    import printk_ring as pr
+
+    folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
+
+    def switches():
+        found = {}
+        for task in Path("/proc/self/task").iterdir():
+            name = (task / "comm").read_text().strip()
+            if name.startswith("pr/"):
+                status = (task / "status").read_text()
+                found[name] = int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
+        return found
+
+    def once(condition):
+        while not condition():
+            time.sleep(0.002)
+
+    log = pr.Log(size="256 KiB")
+    consoles = [
+        log.add_console(pr.sinks.file(folder / "text"), name="text"),
+        log.add_console(pr.sinks.file(folder / "json"), name="json", format="json"),
+        log.add_console(pr.sinks.file("/dev/null"), name="quiet", level="EMERG"),
+        log.add_console(pr.sinks.file("/dev/null"), name="paused"),
+    ]
+    consoles[3].suspend()
+    logger = log.get_logger()
+    for number in range(100):
+        logger.info("event", number=number)
+    once(lambda: all(console.lag == 0 for console in consoles[:3]))
+    time.sleep(1.0)  # printers go to rest 200 ms after their last record
+    before = switches()
+    time.sleep(seconds)
+    after = switches()
+    logger.info("event", number=100)
+    once(lambda: all(console.lag == 0 for console in consoles[:3]))
+    assert (folder / "text").read_text().splitlines()[-1].endswith("number=100")
+    print(json.dumps({"before": before, "after": after}))
+    """
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.by_hand)])
+def test_printers_of_an_idle_process_are_never_woken_and_print_the_next_record(tmp_path: object, seconds: int) -> None:
+    seen = json.loads(succeed(IDLE, tmp_path, seconds, timeout=100.0))
+    assert seen["before"].keys() == {"pr/text", "pr/json", "pr/quiet", "pr/paused"}
+    assert seen["after"] == seen["before"]
