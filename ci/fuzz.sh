@@ -51,7 +51,7 @@ case $mode in
     plant_lay_out ring record
     cp -r fuzz "$TREE/"
     broken attach "a text may be longer than its block" \
-        ring/src/reader.rs 'if u64::from(contents.meta.text_len) > place.capacity {' 'if false {'
+        ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
     broken attach "a reader walks until the ids end" \
         ring/src/reader.rs 'if passed > source.geometry().descriptors() {' 'if false {'
     broken decode "a length is trusted" \

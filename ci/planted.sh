@@ -61,7 +61,7 @@ few() {
     mistake ring model "empty and lost are mixed up" \
         ring/src/slots.rs '} else if begin == EMPTY {' '} else if begin == LOST {'
     mistake ring hostile "a text may be longer than its block" \
-        ring/src/reader.rs 'if u64::from(contents.meta.text_len) > place.capacity {' 'if false {'
+        ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
     mistake record hostile "a length is trusted" \
         record/src/cursor.rs 'let (area, rest) = self.rest.split_at_checked(n)?;' 'let (area, rest) = self.rest.split_at(n);'
 }
@@ -94,7 +94,7 @@ rest() {
     mistake ring model "open text is dropped" \
         ring/src/recycle.rs 'Stage::Reserved => return Obstacle::Open,' 'Stage::Reserved => {}'
     mistake ring model "a committed record is readable before it is final" \
-        ring/src/reader.rs 'Query::Is(Stage::Committed) if mode == Unfinished::Skip => {}' 'Query::Is(Stage::Committed) => {}'
+        ring/src/reader.rs 'mode == Unfinished::Skip && state == State::new(id, Stage::Committed)' 'state == State::new(id, Stage::Committed)'
     mistake ring model "a reserve does not finalize its predecessor" \
         ring/src/writer.rs 'if before.reopenable {' 'if false {'
     mistake ring model "finalizing the last leaves it reopenable" \
@@ -110,7 +110,7 @@ rest() {
     mistake ring model "text that wraps when it grows stays behind" \
         ring/src/reopen.rs '&& old.text != new.text' '&& false'
     mistake ring model "dropped text is still shown" \
-        ring/src/reader.rs 'Span::Block { .. } if id < tails.retired => return Ok(Look::Gone),' ''
+        ring/src/reader.rs 'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
 
     mistake ring hostile "a block may lie behind the ring's end" \
         ring/src/blocks.rs '(begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {

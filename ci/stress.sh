@@ -38,7 +38,7 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
     broken "a reader does not look at the state again" "$seconds" reader.rs \
         'if source.state(id)? != state || id < tails.tail {' 'if false {'
     broken "a reader does not ask whether the text was dropped" "$seconds" reader.rs \
-        'Span::Block { .. } if id < tails.retired => return Ok(Look::Gone),' ''
+        'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
     broken "text is dropped without telling" "$seconds" recycle.rs \
         '.raise(retired.0, id.0, release("publish_dropped:A"));' '.raise(retired.0, 0, release("publish_dropped:A"));'
     broken "the text is said to be free before the records are said to be gone" "$seconds" recycle.rs \

@@ -189,8 +189,8 @@ RING_FLOORS = [
     {"slots"},
     {"memory"},
     {"ring"},  # the only place that knows both arrays
-    {"recycle"},
-    {"writer", "reader", "reap"},
+    {"recycle", "ticket"},
+    {"writer", "commit", "reopen", "reader", "reap"},
     {"lib"},
 ]
 
