@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DESC_BITS = 13
 AVG_DATA_BITS = 7
 # As many old records as a log retires at once.
-RETIRE_AHEAD = 32
+RETIRE_AHEAD = 16
 # Single calls of a writer are this far apart on average.
 GAP_NS = 10_000
 # Stepped through one by one: a multiple of what is retired at once.

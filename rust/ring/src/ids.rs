@@ -25,7 +25,7 @@ impl DescId {
     /// The descriptor of record `seq`, saturating at [`DescId::MAX`].
     #[inline]
     pub fn of(seq: Seq) -> DescId {
-        DescId(seq.0.saturating_add(1).min(Self::MAX.0))
+        DescId(seq.0.min(Self::MAX.0 - 1) + 1)
     }
 
     /// The record's number; 0 for the dummy (which is never shown).

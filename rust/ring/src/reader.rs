@@ -44,6 +44,11 @@ pub trait Source {
 
     /// The ring's geometry, already checked.
     fn geometry(&self) -> Geometry;
+    /// Its text ring.
+    #[inline(always)]
+    fn text_ring(&self) -> TextRing {
+        self.geometry().text_ring()
+    }
     /// The head.
     fn head(&self) -> Result<Head, Self::Error>;
     /// The tail words; `tail_id` is loaded first, with acquire.
@@ -114,9 +119,14 @@ pub enum Read {
     },
 }
 
-/// One record looked at.
+/// One record looked at. Only what is found is more than a word: it stays in registers.
 enum Look {
     Found(RecordInfo, usize),
+    Not(Missing),
+}
+
+/// Why there is nothing to return.
+enum Missing {
     Gone,
     NotYet,
     Unfinished,
@@ -126,7 +136,31 @@ enum Look {
 ///
 /// # Errors
 /// Those of the source.
+#[inline(always)]
 pub fn read_valid<S: Source + ?Sized>(
+    source: &S,
+    seq: Seq,
+    buffer: &mut [u8],
+    mode: Unfinished,
+) -> Result<Read, S::Error> {
+    // Nearly always the record is there. Whether it still was when it had been copied, the look says itself: nothing need
+    // be asked before it.
+    let id = DescId::of(seq);
+    if id < DescId::MAX
+        && let Look::Found(info, copied) = look(source, id, buffer, mode)?
+    {
+        return Ok(Read::Found {
+            info,
+            copied,
+            unfinished: 0,
+        });
+    }
+    search(source, seq, buffer, mode)
+}
+
+/// The same for a record that is not there, or not any more.
+#[inline(never)]
+fn search<S: Source + ?Sized>(
     source: &S,
     seq: Seq,
     buffer: &mut [u8],
@@ -153,14 +187,14 @@ pub fn read_valid<S: Source + ?Sized>(
                     unfinished,
                 });
             }
-            Look::NotYet => {
+            Look::Not(Missing::NotYet) => {
                 return Ok(Read::NotYet {
                     at: id.seq(),
                     unfinished,
                 });
             }
-            Look::Gone => {}
-            Look::Unfinished => unfinished += 1,
+            Look::Not(Missing::Gone) => {}
+            Look::Not(Missing::Unfinished) => unfinished += 1,
         }
         id = id.next();
         let now = source.tails()?.tail;
@@ -177,6 +211,7 @@ pub fn read_valid<S: Source + ?Sized>(
 }
 
 /// Looks at one record.
+#[inline(always)]
 fn look<S: Source + ?Sized>(
     source: &S,
     id: DescId,
@@ -184,28 +219,48 @@ fn look<S: Source + ?Sized>(
     mode: Unfinished,
 ) -> Result<Look, S::Error> {
     let state = source.state(id)?; // with ORD(state:A): the contents and the text are there
-    match state.query(id) {
-        Query::Older => return not_stored(source, id, mode),
-        Query::Newer => return Ok(Look::Gone),
-        Query::Is(Stage::Finalized) => {}
-        Query::Is(Stage::Committed) if mode == Unfinished::Skip => {}
-        Query::Is(_) if mode == Unfinished::Skip => return Ok(Look::Unfinished),
-        Query::Is(_) => return Ok(Look::NotYet),
+    let committed = mode == Unfinished::Skip && state == State::new(id, Stage::Committed);
+    if state != State::new(id, Stage::Finalized) && !committed {
+        return Ok(Look::Not(unreadable(source, id, state, mode)?));
     }
     let contents = source.contents(id)?;
-    let (copied, torn) = copy_text(source, id, &contents, buffer)?;
+    let text_len = contents.meta.text_len;
+    let (copied, torn) = if let Span::Block { begin, next } = contents.span {
+        copy_text(source, id, (begin, next), text_len, buffer)?
+    } else {
+        (0, text_len != 0)
+    };
     source.barrier(); // ORD(barrier:A): between the copy and the checks (M5, M6)
     let tails = source.tails()?;
     if source.state(id)? != state || id < tails.tail {
-        return Ok(Look::Gone); // taken over during the copy
+        return Ok(Look::Not(Missing::Gone)); // taken over during the copy
     }
-    match contents.span {
-        Span::Lost => return Ok(Look::Gone),
-        Span::Empty if id == tails.tail && tails.tail_retired => return Ok(Look::Gone),
-        Span::Block { .. } if id < tails.retired => return Ok(Look::Gone),
-        Span::Empty | Span::Block { .. } => {}
+    let gone = match contents.span {
+        Span::Block { .. } => id < tails.retired,
+        Span::Empty => id == tails.tail && tails.tail_retired,
+        Span::Lost => true,
+    };
+    if gone {
+        return Ok(Look::Not(Missing::Gone));
     }
     Ok(Look::Found(info_of(id, &contents, torn), copied))
+}
+
+/// A record that is not finished, or whose slot holds another.
+#[cold]
+#[inline(never)]
+fn unreadable<S: Source + ?Sized>(
+    source: &S,
+    id: DescId,
+    state: State,
+    mode: Unfinished,
+) -> Result<Missing, S::Error> {
+    match state.query(id) {
+        Query::Older => not_stored(source, id, mode),
+        Query::Newer => Ok(Missing::Gone),
+        Query::Is(_) if mode == Unfinished::Skip => Ok(Missing::Unfinished),
+        Query::Is(_) => Ok(Missing::NotYet),
+    }
 }
 
 /// The slot of `id` still holds an older record: `id` does not exist yet, or its writer has only taken the number.
@@ -213,34 +268,29 @@ fn not_stored<S: Source + ?Sized>(
     source: &S,
     id: DescId,
     mode: Unfinished,
-) -> Result<Look, S::Error> {
+) -> Result<Missing, S::Error> {
     if mode == Unfinished::Skip && id <= source.head()?.id {
-        return Ok(Look::Unfinished);
+        return Ok(Missing::Unfinished);
     }
-    Ok(Look::NotYet)
+    Ok(Missing::NotYet)
 }
 
-/// Copies the text that `contents` describe. How many bytes, and whether the description was impossible.
+/// Copies the text of the block that owns this span. How many bytes, and whether the description was impossible.
+#[inline(always)]
 fn copy_text<S: Source + ?Sized>(
     source: &S,
     id: DescId,
-    contents: &SlotCopy,
+    (begin, next): (Lpos, Lpos),
+    text_len: u32,
     buffer: &mut [u8],
 ) -> Result<(usize, bool), S::Error> {
-    let Span::Block { begin, next } = contents.span else {
-        return Ok((
-            0,
-            contents.span == Span::Empty && contents.meta.text_len != 0,
-        ));
-    };
-    let ring: TextRing = source.geometry().text_ring();
-    let Some(place) = ring.place(begin, next) else {
+    let Some(place) = source.text_ring().place(begin, next) else {
         return Ok((0, true));
     };
-    if u64::from(contents.meta.text_len) > place.capacity {
+    if u64::from(text_len) > place.capacity {
         return Ok((0, true));
     }
-    let wanted = buffer.len().min(contents.meta.text_len as usize);
+    let wanted = buffer.len().min(text_len as usize);
     let text = buffer.get_mut(..wanted).unwrap_or_default();
     let header = source.text(place.header, text)?;
     Ok(if header == id.0 {
@@ -250,6 +300,7 @@ fn copy_text<S: Source + ?Sized>(
     })
 }
 
+#[inline(always)]
 fn info_of(id: DescId, contents: &SlotCopy, torn: bool) -> RecordInfo {
     let Meta {
         text_len,
@@ -300,6 +351,11 @@ impl<M: Memory> Source for Ring<M> {
     #[inline(always)]
     fn geometry(&self) -> Geometry {
         Ring::geometry(self)
+    }
+
+    #[inline(always)]
+    fn text_ring(&self) -> TextRing {
+        Ring::text_ring(self)
     }
 
     #[inline(always)]
@@ -356,7 +412,7 @@ fn always<T>(result: Result<T, Infallible>) -> T {
 
 impl<M: Memory> Ring<M> {
     /// Reads the first readable record at or after `seq` into `buffer`.
-    #[inline]
+    #[inline(always)]
     pub fn read_valid(&self, seq: Seq, buffer: &mut [u8], mode: Unfinished) -> Read {
         always(read_valid(self, seq, buffer, mode))
     }

@@ -221,20 +221,24 @@ pub fn pause() {
 
 /// Asks for the cache line of `word`, for writing. A hint; no access.
 #[inline(always)]
+#[allow(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "a prefetch is no access"
+)]
 pub fn prefetch_for_write(word: &Word) {
+    // The instruction itself: the intrinsic becomes a prefetch for reading unless the whole build may use this one. A
+    // processor without it does nothing.
     #[cfg(all(not(loom), target_arch = "x86_64"))]
-    // SAFETY: a prefetch neither reads nor writes; the pointer comes from a reference.
+    // SAFETY: a prefetch neither reads nor writes, and cannot fault.
     unsafe {
-        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(
-            core::ptr::from_ref(word).cast(),
-        );
+        core::arch::asm!("prefetchw [{}]", in(reg) word, options(nostack, preserves_flags, nomem));
     }
     #[cfg(any(loom, not(target_arch = "x86_64")))]
     let _ = word;
 }
 
 /// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
-#[inline]
+#[inline(always)]
 pub fn copy_in(mut words: &[Word], mut bytes: &[u8]) {
     // Eight words at a time, without a loop: most of what a record costs would be counting.
     while let (Some((line, later)), Some((block, rest))) = (
@@ -258,7 +262,7 @@ pub fn copy_in(mut words: &[Word], mut bytes: &[u8]) {
 }
 
 /// Copies words out as relaxed loads until `bytes` is full or the words end.
-#[inline]
+#[inline(always)]
 pub fn copy_out(mut words: &[Word], mut bytes: &mut [u8]) {
     while bytes.len() >= 64
         && let Some((line, later)) = words.split_first_chunk::<8>()
@@ -277,7 +281,7 @@ pub fn copy_out(mut words: &[Word], mut bytes: &mut [u8]) {
     for (bytes, word) in whole.iter_mut().zip(&mut words) {
         *bytes = word.get().to_ne_bytes();
     }
-    if let Some(word) = words.next() {
+    if let (false, Some(word)) = (rest.is_empty(), words.next()) {
         for (to, from) in rest.iter_mut().zip(word.get().to_ne_bytes()) {
             *to = from;
         }

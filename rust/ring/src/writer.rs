@@ -37,16 +37,22 @@ enum Room {
     Again,
 }
 
-/// Rounds of waiting after a lost compare-exchange: doubled up to a bound, from 8.
+/// Rounds of waiting after a lost compare-exchange. The first loss is mostly a chance meeting: look again soon. Who loses
+/// twice is one of several that write without a break: it stands back while the winner, who has the lines, writes some
+/// tens of records, or each record would carry every line across.
 struct Backoff(u32);
 
 impl Backoff {
+    const FIRST: u32 = 8;
+    const CROWDED: u32 = 128;
+    const MOST: u32 = 256;
+
     fn lost(&mut self) {
         let rounds = if cfg!(loom) { 1 } else { self.0 };
         for _ in 0..rounds {
             pause();
         }
-        self.0 = (self.0 * 2).min(64);
+        self.0 = (self.0 * 2).clamp(Backoff::CROWDED, Backoff::MOST);
     }
 }
 
@@ -143,7 +149,7 @@ impl<M: Memory> Ring<M> {
     /// Takes the next number, and `block` bytes of text with it.
     #[inline(always)]
     fn take(&self, block: u64) -> Result<Taken<'_>, Refused> {
-        let mut backoff = Backoff(8);
+        let mut backoff = Backoff(Backoff::FIRST);
         loop {
             // ORD(take:A): pairs with ORD(take:D), ORD(grow:A), ORD(first_block:A) (M1: not a new head with old tails)
             // and ORD(commit:B): C is not seen before the state that it speaks of.
