@@ -329,3 +329,40 @@ def test_a_closed_log_takes_no_more_consoles(log: pr.Log, output: Path) -> None:
     log.close()
     with pytest.raises(pr.ConfigError, match="closed"):
         log.add_console(pr.sinks.file(output))
+
+
+def test_the_first_real_console_goes_on_where_the_bootstrap_one_ends(log: pr.Log, tmp_path: Path) -> None:
+    logger = log.get_logger()
+    logger.info("1 before any console")
+    log.add_console(pr.sinks.file(tmp_path / "boot"), name="early", bootstrap=True)
+    logger.info("2 with the early one")
+    log.add_console(pr.sinks.file(tmp_path / "real"), name="real")
+    logger.info("3 with the real one")
+    assert log.flush(timeout=30.0)
+    assert [console.name for console in log.consoles()] == ["real"]
+    assert messages(tmp_path / "boot") == ["1 before any console", "2 with the early one"]
+    assert messages(tmp_path / "real") == ["3 with the real one"]
+
+
+def test_a_bootstrap_console_that_comes_too_late_is_a_config_error(log: pr.Log, tmp_path: Path) -> None:
+    log.add_console(pr.sinks.file(tmp_path / "real"), name="real")
+    with pytest.raises(pr.ConfigError, match=r'"early" comes too late: the log has "real" already'):
+        log.add_console(pr.sinks.file(tmp_path / "boot"), name="early", bootstrap=True)
+    assert not (tmp_path / "boot").exists()
+
+
+def test_a_log_may_begin_with_a_bootstrap_console_and_a_real_one(ring_path: Path, tmp_path: Path) -> None:
+    boot = {"sink": pr.sinks.file(tmp_path / "boot"), "bootstrap": True, "reliability": 0}
+    with pr.Log(ring_path, size="256 KiB", consoles=[boot, pr.sinks.file(tmp_path / "real")]) as log:
+        assert len(log.consoles()) == 1
+        log.get_logger().info("event")
+    assert messages(tmp_path / "real") == ["event"]
+
+
+@pytest.mark.parametrize("wrong", [4, -1, 2**40])
+def test_a_reliability_that_is_none_is_a_config_error_that_names_them(log: pr.Log, output: Path, wrong: int) -> None:
+    with pytest.raises(pr.ConfigError, match=rf"reliability is {wrong}: give 0 \(memory\), 1"):
+        log.add_console(pr.sinks.file(output), reliability=wrong)  # type: ignore[arg-type]  # that is the test
+    with pytest.raises(pr.ConfigError, match="it is 3"):
+        log.add_console(pr.sinks.memory(), reliability=1)
+    assert log.consoles() == []

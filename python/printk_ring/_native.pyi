@@ -27,6 +27,7 @@ from printk_ring.typing import (
     LevelLike,
     OverflowPolicy,
     RecordException,
+    Reliability,
     Start,
     Stats,
     StrPath,
@@ -626,18 +627,24 @@ class Log:
         level: LevelLike | None = None,
         format: ConsoleFormat = "text",
         replay: bool = False,
+        reliability: Reliability | None = None,
         overflow: OverflowPolicy = "drop_oldest",
         block_timeout: float = 1.0,
+        bootstrap: bool = False,
     ) -> Console:
         """Adds a console with a printer thread of its own and returns it.
 
         `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter`, or a
         function that makes text of a `Record`; a newline is added where it has none. `replay`: begin with the oldest record
-        instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
-        seconds, before a record that it has not printed would be overwritten.
+        instead of the next one. `reliability`: 0 (memory), 1 (a file), 2 (a pipe or a terminal), 3 (what takes locks); None:
+        what the sink is decides. Callers that print themselves begin with the lowest number and never print on 3.
+        `overflow="block"`: writers wait for this console, each call up to `block_timeout` seconds, before a record that it
+        has not printed would be overwritten. `bootstrap`: begin with the oldest record, and go when the first console comes
+        that is none of this kind; that one goes on where this one ends (`replay` or not, where both write to the same).
 
         Raises:
-            ConfigError: a name in use, an unknown format or policy, too many consoles, or the log is closed.
+            ConfigError: a name in use, an unknown format, policy or reliability, a bootstrap console that comes after a
+                real one, too many consoles, or the log is closed.
             OSError: the sink cannot be opened (with its path).
         """
     def consoles(self) -> list[Console]:

@@ -24,6 +24,7 @@ __all__ = [
     "LevelLike",
     "OverflowPolicy",
     "RecordException",
+    "Reliability",
     "Start",
     "Stats",
     "StrPath",
@@ -43,6 +44,9 @@ ConsoleFormat: TypeAlias = "FormatName | logging.Formatter | Callable[[Record], 
 
 OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
 """What happens when the writers are faster than a console."""
+
+Reliability: TypeAlias = Literal[0, 1, 2, 3]
+"""How far a sink can be relied on when everything else is broken: memory, a file, a pipe or a terminal, what takes locks."""
 
 Start: TypeAlias = Literal["oldest", "clear", "newest"] | int
 """Where a reader starts: a name, or a record number."""

@@ -9,6 +9,7 @@ use crate::printer::{self, Orders, Printer};
 use crate::sinks::SinkSpec;
 use pr_printk::core::direct;
 use pr_printk::emit::Style;
+use pr_printk::flush::is_printed_on;
 use pr_printk::port::class;
 use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, NO_FORMAT, SLOTS, flag};
 use pr_printk::thread;
@@ -16,7 +17,10 @@ use pr_record::Format;
 use pr_ring::{Lpos, Seq};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Between two looks whether a write in progress has ended.
+pub(crate) const LOOK: Duration = Duration::from_millis(1);
 
 /// What happens when records come faster than a console prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +44,15 @@ pub struct ConsoleOptions {
     pub format: Format,
     /// Begins with the oldest record instead of the next one.
     pub replay: bool,
+    /// How far the sink can be relied on, one of [`class`]; None: what it is decides.
+    pub reliability: Option<u32>,
     /// What happens when it cannot keep up.
     pub overflow: Overflow,
     /// The longest that it makes a caller wait.
     pub block_timeout: Duration,
+    /// It goes when the first console comes that is none of its kind, which goes on where it ends. Begins with the oldest
+    /// record.
+    pub bootstrap: bool,
 }
 
 impl ConsoleOptions {
@@ -73,6 +82,8 @@ struct Place {
 struct Counts {
     seq: u64,
     lag: u64,
+    /// Where the text of what it has printed ends.
+    pos: u64,
     dropped: u64,
     errors: u64,
     /// What kind of console it is: bits of [`flag`], and how far its sink can be relied on.
@@ -89,18 +100,14 @@ pub struct Console {
 }
 
 impl Console {
-    /// Opens the sink, takes a slot of the table, and starts the printer.
+    /// Opens the sink, takes a slot of the table, and starts the printer. `from` is asked, when all of that is there, which
+    /// record it begins with.
     pub(crate) fn start(
         life: &Arc<Life>,
         name: String,
         options: ConsoleOptions,
+        from: impl FnOnce(&ConsoleOptions) -> (Seq, Lpos),
     ) -> Result<Arc<Console>, Error> {
-        let ring = life.core().ring();
-        let from = if options.replay {
-            ring.oldest_edge()
-        } else {
-            ring.newest_edge()
-        };
         let place = begin(life, &name, &options, (options.level, false), from)?;
         Ok(Arc::new(Console {
             name,
@@ -112,7 +119,7 @@ impl Console {
     /// In a forked child: the same console on the child's ring, from its first record on.
     pub(crate) fn revive(&self, life: &Arc<Life>) -> Result<(), Error> {
         let was = self.place();
-        let from = life.core().ring().oldest_edge();
+        let from = |_: &ConsoleOptions| life.core().ring().oldest_edge();
         let fresh = begin(
             life,
             &self.name,
@@ -231,6 +238,18 @@ impl Console {
         self.set_suspended(true);
     }
 
+    /// Waits until nobody prints on it, after it was asked to pause. False: not within `timeout`.
+    pub(crate) fn has_paused(&self, timeout: Duration) -> bool {
+        let (place, start) = (self.place(), Instant::now());
+        while place.is_own() && is_printed_on(place.slot()) {
+            if start.elapsed() >= timeout {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
     /// Goes on where it paused.
     pub fn resume(&self) {
         self.set_suspended(false);
@@ -287,15 +306,21 @@ impl Console {
         self.place().life.core().ring().next_reserve_seq().0
     }
 
-    /// Asks the printer to print what there is, and to end. First step of a removal.
-    pub(crate) fn order_stop(&self) {
+    /// Asks the printer to print what there is, or what is before `end`, and to end. First step of a removal.
+    pub(crate) fn order_stop(&self, end: Option<Seq>) {
         let place = self.place();
         if place.is_own() {
-            place
-                .orders
-                .stop_at(place.life.core().ring().next_reserve_seq());
-            place.life.core().kick().wake_all();
+            let core = place.life.core();
+            let end = end.unwrap_or_else(|| core.ring().next_reserve_seq());
+            place.orders.stop_at(end);
+            core.kick().wake_all();
         }
+    }
+
+    /// The record it prints next, and where the text of those before ends.
+    pub(crate) fn edge(&self) -> (Seq, Lpos) {
+        let Counts { seq, pos, .. } = self.counts();
+        (Seq(seq), Lpos(pos))
     }
 
     /// Waits until the printer has ended, after it was asked to. Second step of a removal; may be repeated.
@@ -379,6 +404,7 @@ impl Place {
                 .next_reserve_seq()
                 .0
                 .saturating_sub(seq),
+            pos: slot.pos.load(Ordering::Relaxed),
             dropped: slot.dropped.load(Ordering::Relaxed),
             errors: slot.errors.load(Ordering::Relaxed),
             flags: slot.flags.load(Ordering::Relaxed),
@@ -393,7 +419,7 @@ fn begin(
     name: &str,
     options: &ConsoleOptions,
     (level, suspended): (Option<u8>, bool),
-    (seq, pos): (Seq, Lpos),
+    from: impl FnOnce(&ConsoleOptions) -> (Seq, Lpos),
 ) -> Result<Place, Error> {
     let courier = options.sink.courier();
     if courier.is_some() && courier::is_closed() {
@@ -414,14 +440,14 @@ fn begin(
         last,
     };
     let slot = place.slot();
-    slot.describe(name, &options.sink.target(), level, seq.0, pos.0);
+    slot.describe(name, &options.sink.target(), level, 0, 0);
     let style = Style {
         format: options.format,
         id: life.core().next_console_id(),
     };
     // Whole records go no other way than by their thread, whatever becomes of them.
     let (class, fd) = match courier {
-        None => (sink.class(), sink.fd()),
+        None => (options.reliability.unwrap_or(sink.class()), sink.fd()),
         Some(_) => (class::LOCKING, None),
     };
     let port = life.port(index);
@@ -432,15 +458,8 @@ fn begin(
         .own_format()
         .map_or(NO_FORMAT, |format| format as u64);
     slot.classify(u64::from(class), format, u64::from(style.id));
-    let blocks = if options.overflow == Overflow::Block {
-        flag::BLOCKS
-    } else {
-        0
-    };
-    let paused = if suspended { flag::SUSPENDED } else { 0 };
-    let replays = if options.replay { flag::REPLAY } else { 0 };
-    let handed = if courier.is_some() { flag::PYTHON } else { 0 };
-    slot.set(flag::ENABLED | flag::ALIVE | blocks | paused | replays | handed);
+    // It prints nothing before it is known where it begins.
+    slot.set(flag::ENABLED | flag::ALIVE | flag::SUSPENDED | kind_of(options));
     let (life_too, name_too) = (life.clone(), name.to_owned());
     let started = match courier {
         None => Printer {
@@ -472,8 +491,28 @@ fn begin(
             errno,
         });
     }
-    life.core().recount_holds();
+    let (seq, pos) = from(options);
+    slot.pos.store(pos.0, Ordering::Relaxed);
+    slot.seq.store(seq.0, Ordering::Relaxed);
+    if !suspended {
+        slot.clear(flag::SUSPENDED);
+    }
+    wake_everybody(life);
     Ok(place)
+}
+
+/// The flags that it keeps.
+fn kind_of(options: &ConsoleOptions) -> u64 {
+    let replays = options.replay || options.bootstrap;
+    [
+        (options.overflow == Overflow::Block, flag::BLOCKS),
+        (replays, flag::REPLAY),
+        (options.bootstrap, flag::BOOT),
+        (options.sink.courier().is_some(), flag::PYTHON),
+    ]
+    .iter()
+    .filter(|(is_so, _)| *is_so)
+    .fold(0, |flags, (_, flag)| flags | flag)
 }
 
 /// Takes a free slot of the table.

@@ -1,21 +1,20 @@
 //! A log: the parts assembled. A ring in a file or in memory, its consoles, and what a fork makes of them.
 
 mod child;
+mod consoles;
+
+pub use consoles::reliability;
 
 use crate::console::{Console, ConsoleOptions, Overflow, nanos};
 use crate::error::Error;
 use crate::fork::Listed;
-use crate::letters;
 use crate::life::Life;
 use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
 use crate::offload::Offload;
-use crate::options::default;
 use crate::plan::Plan;
-use crate::sinks::SinkSpec;
 use crate::stats::Stats;
 use pr_printk::Core;
-use pr_printk::registry::ConsoleSlot;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
@@ -299,140 +298,6 @@ impl Log {
         }
     }
 
-    /// Adds a console, with a printer thread of its own.
-    ///
-    /// # Errors
-    /// The name is taken, the sink cannot be opened, or the log is closed.
-    pub fn add_console(&self, options: ConsoleOptions) -> Result<Arc<Console>, Error> {
-        if self.is_closed() {
-            return Err(Error::Config(
-                "the log is closed: it takes no more consoles".into(),
-            ));
-        }
-        if self.own_life().is_none() {
-            let what = "this forked child has no ring of its own".into();
-            return Err(Error::Os {
-                what,
-                errno: libc::ENOMEM,
-            });
-        }
-        check_format(&options)?;
-        let name = self.console_name(&options)?;
-        let console = Console::start(&self.shared_life(), name, options)?;
-        let mut consoles = self.consoles.lock();
-        let twice = consoles.iter().any(|other| other.name() == console.name());
-        let closed = self.is_closed(); // and whoever closes now takes the list after this
-        if !twice && !closed {
-            consoles.push(console.clone());
-        }
-        drop(consoles);
-        if !twice && !closed {
-            return Ok(console);
-        }
-        console.order_stop();
-        console.has_stopped(Duration::from_secs(1));
-        console.take_off();
-        Err(if twice {
-            taken(console.name())
-        } else {
-            Error::Config("the log was closed meanwhile".into())
-        })
-    }
-
-    /// The wanted name, or one after the sink's kind that is free.
-    fn console_name(&self, options: &ConsoleOptions) -> Result<String, Error> {
-        if let Some(name) = &options.name
-            && (name.is_empty()
-                || name.len() > ConsoleSlot::NAME_BYTES
-                || name.chars().any(char::is_control))
-        {
-            let most = ConsoleSlot::NAME_BYTES;
-            return Err(Error::Config(format!(
-                "console name {name:?}: give 1 to {most} bytes without control characters"
-            )));
-        }
-        let consoles = self.consoles();
-        let free = |name: &str| consoles.iter().all(|console| console.name() != name);
-        if let Some(name) = &options.name {
-            return if free(name) {
-                Ok(name.clone())
-            } else {
-                Err(taken(name))
-            };
-        }
-        let kind = options.sink.kind();
-        let numbered = (1_u32..).map(|n| {
-            if n == 1 {
-                kind.to_owned()
-            } else {
-                format!("{kind}-{n}")
-            }
-        });
-        Ok(numbered
-            .into_iter()
-            .find(|name| free(name))
-            .unwrap_or_default())
-    }
-
-    /// The consoles, in the order they were added. Never waits for printing.
-    pub fn consoles(&self) -> Vec<Arc<Console>> {
-        self.consoles.lock().clone()
-    }
-
-    /// A console in the letters of `/proc/consoles`, in their places.
-    pub fn letters(&self, console: &Arc<Console>) -> String {
-        let consoles = self.consoles();
-        let are_boot = consoles.iter().map(|console| console.is_bootstrap());
-        let preferred = letters::preferred(are_boot.enumerate()).and_then(|at| consoles.get(at));
-        console.letters(preferred.is_some_and(|preferred| Arc::ptr_eq(preferred, console)))
-    }
-
-    /// Takes a console away: prints what was stored before, within `timeout`. False: the sink is stuck, and its thread is
-    /// given up. A caller that waits in slices begins with [`Log::begin_removal`] and ends with no timeout.
-    pub fn remove_console(&self, console: &Arc<Console>, timeout: Duration) -> bool {
-        self.begin_removal(console);
-        console.has_stopped(timeout);
-        let ended = console.take_off();
-        let mut consoles = self.consoles.lock();
-        let at = consoles
-            .iter()
-            .position(|other| Arc::ptr_eq(other, console));
-        let removed = at.map(|at| consoles.remove(at));
-        drop(consoles);
-        drop(removed);
-        ended
-    }
-
-    /// Asks a console to print what there is, and to end.
-    pub fn begin_removal(&self, console: &Console) {
-        console.order_stop();
-    }
-
-    /// The number after the newest record: what a flush waits for.
-    pub fn flush_target(&self) -> u64 {
-        self.life().core().ring().next_reserve_seq().0
-    }
-
-    /// Waits until every enabled, unsuspended console has printed everything before `target`. False: not within
-    /// `timeout`, or called by a printer.
-    pub fn flush_until(&self, target: u64, timeout: Duration) -> bool {
-        if thread::prints_for().is_some() {
-            return false;
-        }
-        let consoles = self.consoles();
-        let core = self.life().core();
-        let kick = core.kick();
-        let flushed = || consoles.iter().all(|console| console.has_flushed(target));
-        if flushed() {
-            return true;
-        }
-        if core.prints_by_callers() {
-            core.leave_to_printers();
-        }
-        kick.wake_all();
-        kick.wait_progress(nanos(timeout), flushed)
-    }
-
     /// Counters.
     pub fn stats(&self) -> Stats {
         Stats::of(self)
@@ -466,7 +331,7 @@ impl Log {
         let end = Instant::now() + timeout;
         let mut couriers = self.consoles();
         couriers.retain(|console| console.is_courier());
-        couriers.iter().for_each(|console| console.order_stop());
+        couriers.iter().for_each(|console| console.order_stop(None));
         for console in &couriers {
             self.remove_console(console, end.saturating_duration_since(Instant::now()));
         }
@@ -495,7 +360,7 @@ impl Log {
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }
-        consoles.iter().for_each(|console| console.order_stop());
+        consoles.iter().for_each(|console| console.order_stop(None));
         for console in &consoles {
             console.has_stopped(end.saturating_duration_since(Instant::now()));
             console.take_off();
@@ -516,25 +381,6 @@ fn stored(outcome: Stored) -> Emit {
         Stored::Yes => Emit::Stored,
         Stored::Refused | Stored::TooDeep => Emit::Refused,
     }
-}
-
-/// What takes whole records takes no text, however that is made.
-fn check_format(options: &ConsoleOptions) -> Result<(), Error> {
-    let is_text = options.format.name() != default::FORMAT;
-    let is_text = is_text || matches!(options.sink, SinkSpec::Text(..));
-    if options.sink.takes_bytes() || !is_text {
-        return Ok(());
-    }
-    let kind = options.sink.kind();
-    Err(Error::Config(format!(
-        "a {kind} sink takes whole records, not text: leave out the format"
-    )))
-}
-
-fn taken(name: &str) -> Error {
-    Error::Config(format!(
-        "the log has a console called {name:?} already: give another name, or remove that one"
-    ))
 }
 
 fn make_map(
@@ -593,6 +439,7 @@ fn absolute(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::SinkSpec;
     use pr_record::Format;
     use pr_ring::Info;
 
@@ -618,8 +465,10 @@ mod tests {
                 level: None,
                 format: Format::Text,
                 replay: false,
+                reliability: None,
                 overflow: Overflow::DropOldest,
                 block_timeout: PATIENCE,
+                bootstrap: false,
             })
             .expect("a console");
         let ring = log.life().core().ring();

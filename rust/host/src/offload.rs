@@ -1,14 +1,12 @@
 //! Who prints, and when: whether anybody does at all, and whether callers do it themselves.
 
+use crate::console::LOOK;
 use crate::log::Log;
 use pr_printk::core::direct;
 use pr_printk::owner::Priority;
 use pr_printk::{Core, flush};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-/// Between two looks whether a write in progress has ended.
-const LOOK: Duration = Duration::from_millis(1);
 
 /// What was asked for. Kept beside the core, for a forked child begins another one.
 #[derive(Debug, Default)]

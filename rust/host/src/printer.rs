@@ -226,7 +226,7 @@ impl Printer {
             if stop.is_none() && self.must_stay_out(ticket) {
                 continue;
             }
-            let round = self.round(stop.is_some());
+            let round = self.round(stop);
             if round != Round::Nothing {
                 self.port().leave(); // to itself: there may be more
             }
@@ -305,8 +305,8 @@ impl Printer {
         core.kick().awake();
     }
 
-    /// Owns the console for one batch. `last`: it is to go, and prints what it has even if it is suspended.
-    fn round(&mut self, last: bool) -> Round {
+    /// Owns the console for one batch. One that is to go prints what it has before `stop`, even if it is suspended.
+    fn round(&mut self, stop: Option<Seq>) -> Round {
         let life = self.life.clone();
         let core = life.core();
         if !core.has_more(self.seq()) {
@@ -315,12 +315,12 @@ impl Printer {
         let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {
             return Round::Out;
         };
-        if !last && !core.may_print_on(hold.slot()) {
+        if stop.is_none() && !core.may_print_on(hold.slot()) {
             return Round::Out;
         }
         let force = self.orders.reopen.swap(false, Ordering::SeqCst) || self.failing;
         let printed = match self.refresh(&mut hold, force) {
-            Ok(()) => self.print(&mut hold, last),
+            Ok(()) => self.print(&mut hold, stop),
             Err(errno) => Printed::Failed(errno),
         };
         drop(hold);
@@ -362,7 +362,7 @@ impl Printer {
         refreshed.map_or(Ok(()), |refreshed| refreshed.map(drop))
     }
 
-    fn print(&mut self, hold: &mut Hold<'_>, last: bool) -> Printed {
+    fn print(&mut self, hold: &mut Hold<'_>, stop: Option<Seq>) -> Printed {
         // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
         let piece = match hold.port().class() {
             class::MEMORY | class::FILE => usize::MAX,
@@ -372,13 +372,13 @@ impl Printer {
         let wanted = || slot.owner.is_wanted();
         let want = Want {
             enough: ENOUGH_BYTES,
-            until: Seq(u64::MAX),
+            until: stop.unwrap_or(Seq(u64::MAX)),
             hurry: &wanted,
         };
         let (orders, sink, core) = (&self.orders, &mut self.sink, self.life.core());
         hold.print(&want, piece, &mut |bytes| {
             let errno = Some(libc::ECANCELED);
-            if !last && core.direct() & direct::SUSPENDED != 0 {
+            if stop.is_none() && core.direct() & direct::SUSPENDED != 0 {
                 return Written { bytes: 0, errno };
             }
             let written = sink.write(bytes, &|| !orders.is_abandoned());

@@ -57,15 +57,14 @@ impl Core {
     /// Whether records may be printed on this console now. To be asked by its owner, who prints then: whoever suspends
     /// looks for owners after that.
     pub fn may_print_on(&self, slot: &ConsoleSlot) -> bool {
-        fence(Ordering::SeqCst); // ORD(may_print_on:A) pairs with ORD(is_printing:A): owned, then the look
+        fence(Ordering::SeqCst); // ORD(may_print_on:A) pairs with ORD(is_printed_on:A): owned, then the look
         is_usable(slot) && self.direct() & direct::SUSPENDED == 0
     }
 
     /// Whether somebody prints at this moment. To be asked after printing was forbidden.
     pub fn is_printing(&self) -> bool {
-        fence(Ordering::SeqCst); // ORD(is_printing:A): forbidden, then the look
         let mut slots = self.consoles().iter();
-        slots.any(|slot| slot.has(flag::USED) && slot.owner.seen().priority() != 0)
+        slots.any(|slot| slot.has(flag::USED) && is_printed_on(slot))
     }
 
     /// Prints what there is, by this thread, on every console that can be written to in any context, within `bound_ns`.
@@ -163,6 +162,12 @@ fn print_until(hold: &mut Hold<'_>, target: Seq, deadline_ns: u64) -> bool {
 fn has_passed(slot: Option<&ConsoleSlot>, target: Seq) -> bool {
     // ORD(flushed:B) pairs with ORD(confirm:A)
     slot.is_some_and(|slot| slot.seq.load(Ordering::Acquire) >= target.0)
+}
+
+/// Whether somebody prints on it at this moment. To be asked after printing was forbidden.
+pub fn is_printed_on(slot: &ConsoleSlot) -> bool {
+    fence(Ordering::SeqCst); // ORD(is_printed_on:A): forbidden, then the look
+    slot.owner.seen().priority() != 0
 }
 
 /// Whether records are to be printed on it.

@@ -4,7 +4,7 @@ use crate::convert::{mapping, text};
 use crate::errors;
 use crate::levels::{self, LevelArg};
 use crate::logs::{self, LogHandle};
-use crate::parameters::{FormatArg, LookArg, OverflowArg, Seconds};
+use crate::parameters::{FormatArg, LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::sink::Sink;
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
@@ -292,13 +292,16 @@ pub fn plain(sink: &Sink) -> ConsoleOptions {
         level: None,
         format: FormatArg::default().0,
         replay: false,
+        reliability: None,
         overflow: OverflowArg::default().0,
         block_timeout: Seconds::of(default::BLOCK_TIMEOUT_S).0,
+        bootstrap: false,
     }
 }
 
 /// The parameters of `add_console`, for those who give one that is not there.
-const PARAMETERS: &str = "sink, name, level, format, replay, overflow, block_timeout";
+const PARAMETERS: &str =
+    "sink, name, level, format, replay, reliability, overflow, block_timeout, bootstrap";
 
 /// A console of `consoles=`: a sink, a mapping of `add_console`'s arguments, or a pair of both.
 pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {
@@ -351,8 +354,13 @@ fn set(options: &mut ConsoleOptions, name: &str, value: &Bound<'_, PyAny>) -> Py
         "level" => options.level = value.extract::<Option<LevelArg>>()?.map(|level| level.0),
         "format" => value.extract::<LookArg>()?.give(options),
         "replay" => options.replay = value.extract()?,
+        "reliability" => {
+            let given = value.extract::<Option<ReliabilityArg>>()?;
+            options.reliability = given.map(|class| class.0);
+        }
         "overflow" => options.overflow = value.extract::<OverflowArg>()?.0,
         "block_timeout" => options.block_timeout = value.extract::<Seconds>()?.0,
+        "bootstrap" => options.bootstrap = value.extract()?,
         _ => {
             return Err(errors::config(
                 value.py(),

@@ -9,7 +9,7 @@ use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
-use crate::parameters::{LookArg, OverflowArg, Seconds};
+use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::reader::{Place, Reader, Start};
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
@@ -190,15 +190,18 @@ impl Log {
     ///
     /// `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter`, or a
     /// function that makes text of a `Record`; a newline is added where it has none. `replay`: begin with the oldest record
-    /// instead of the next one. `overflow="block"`: writers wait for this console, each call up to `block_timeout`
-    /// seconds, before a record that it has not printed would be overwritten.
+    /// instead of the next one. `reliability`: 0 (memory), 1 (a file), 2 (a pipe or a terminal), 3 (what takes locks); None:
+    /// what the sink is decides. Callers that print themselves begin with the lowest number and never print on 3.
+    /// `overflow="block"`: writers wait for this console, each call up to `block_timeout` seconds, before a record that it
+    /// has not printed would be overwritten. `bootstrap`: begin with the oldest record, and go when the first console comes
+    /// that is none of this kind; that one goes on where this one ends (`replay` or not, where both write to the same).
     #[pyo3(
         signature = (
-            sink, *, name=None, level=None, format=LookArg::default(), replay=false, overflow=OverflowArg::default(),
-            block_timeout=Seconds::of(default::BLOCK_TIMEOUT_S)
+            sink, *, name=None, level=None, format=LookArg::default(), replay=false, reliability=None,
+            overflow=OverflowArg::default(), block_timeout=Seconds::of(default::BLOCK_TIMEOUT_S), bootstrap=false
         ),
-        text_signature = "($self, sink, *, name=None, level=None, format='text', replay=False, overflow='drop_oldest', \
-                          block_timeout=1.0)"
+        text_signature = "($self, sink, *, name=None, level=None, format='text', replay=False, reliability=None, \
+                          overflow='drop_oldest', block_timeout=1.0, bootstrap=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "all but the sink by name")]
     fn add_console(
@@ -209,15 +212,19 @@ impl Log {
         level: Option<LevelArg>,
         format: LookArg,
         replay: bool,
+        reliability: Option<ReliabilityArg>,
         overflow: OverflowArg,
         block_timeout: Seconds,
+        bootstrap: bool,
     ) -> PyResult<Console> {
         let mut options = ConsoleOptions {
             name,
             level: level.map(|level| level.0),
             replay,
+            reliability: reliability.map(|class| class.0),
             overflow: overflow.0,
             block_timeout: block_timeout.0,
+            bootstrap,
             ..console::plain(sink.get())
         };
         format.give(&mut options);
@@ -498,6 +505,7 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("console_level", default::CONSOLE_LEVEL)?;
     dict.set_item("format", default::FORMAT)?;
     dict.set_item("replay", false)?;
+    dict.set_item("bootstrap", false)?;
     dict.set_item("overflow", default::OVERFLOW)?;
     dict.set_item("block_timeout", default::BLOCK_TIMEOUT_S)?;
     dict.set_item("flush_timeout", default::FLUSH_TIMEOUT_S)?;

@@ -98,6 +98,22 @@ impl<'py> FromPyObject<'_, 'py> for LookArg {
     }
 }
 
+/// How far a sink can be relied on.
+#[derive(Clone, Copy, Debug)]
+pub struct ReliabilityArg(pub u32);
+
+impl<'py> FromPyObject<'_, 'py> for ReliabilityArg {
+    type Error = PyErr;
+
+    fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<ReliabilityArg> {
+        let given = number.extract()?;
+        let class = pr_host::log::reliability(given);
+        class
+            .map(ReliabilityArg)
+            .map_err(|why| errors::from_host(number.py(), why))
+    }
+}
+
 /// What happens when a console cannot keep up, by name.
 #[derive(Clone, Copy, Debug)]
 pub struct OverflowArg(pub Overflow);

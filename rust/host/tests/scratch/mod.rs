@@ -75,8 +75,10 @@ pub fn to_file(path: PathBuf, overflow: Overflow) -> ConsoleOptions {
         level: None,
         format: Format::Logfmt,
         replay: false,
+        reliability: None,
         overflow,
         block_timeout: PATIENCE,
+        bootstrap: false,
     }
 }
 
