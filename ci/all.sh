@@ -27,6 +27,7 @@ step planted.sh --short
 step stress.sh 20
 step san.sh 10
 step fuzz.sh 25000
+step owner.sh
 step loom.sh
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "failed: ${failed[*]}" >&2

@@ -11,31 +11,20 @@ models() { cargo test --quiet --locked --release --package pr-printk --test owne
 
 models
 
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-mkdir "$copy/rust"
-cp -r rust/ring rust/record rust/printk "$copy/rust/"
-cp Cargo.lock "$copy/"
-sed 's|^members = .*|members = ["rust/ring", "rust/record", "rust/printk"]|' Cargo.toml >"$copy/Cargo.toml"
-word=$copy/rust/printk/src/owner.rs
+PLANTED=$PWD/target/owner-planted
+source ci/plant.sh
+plant_lay_out ring record printk
 
 # broken NAME OLD NEW: with the one place that reads OLD changed to NEW a model must fail.
 broken() {
-    cp rust/printk/src/owner.rs "$word"
-    python3 - "$word" "$2" "$3" <<'END'
-import pathlib, sys
-path, old, new = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-text = path.read_text()
-if text.count(old) != 1:
-    sys.exit(f"owner: {text.count(old)} places read {old!r}: mend this script")
-path.write_text(text.replace(old, new))
-END
-    if (cd "$copy" && cargo test --quiet --release --package pr-printk --test owner_models) >"$copy/out" 2>&1; then
+    local out=$PLANTED/out
+    plant printk/src/owner.rs "$2" "$3"
+    if planted_cargo 300 test --quiet --release --package pr-printk --test owner_models >"$out" 2>&1; then
         echo "owner: nobody noticed: $1" >&2
         exit 1
     fi
-    grep -q '^test result: FAILED' "$copy/out" || { echo "owner: $1 failed otherwise:" >&2; tail -n 20 "$copy/out" >&2; exit 1; }
-    echo "owner: found: $1 ($(sed -n 's/^    \([a-z_]*\)$/\1/p' "$copy/out" | sort -u | tr '\n' ' '))"
+    grep -q '^test result: FAILED' "$out" || { echo "owner: $1 failed otherwise:" >&2; tail -n 20 "$out" >&2; exit 1; }
+    echo "owner: found: $1 ($(sed -n 's/^    \([a-z_]*\)$/\1/p' "$out" | sort -u | wc -l) models)"
 }
 
 broken "a change of the word orders nothing" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Relaxed, Ordering::Relaxed'
