@@ -20,7 +20,7 @@ FLOORS = [
     {"typing"},
     {"_native", "exceptions", "logrecords"},
     {"delivery"},
-    {"log", "sinks", "snapshot"},
+    {"context", "log", "sinks", "snapshot"},
     {"integrations", "cli"},
     {"__init__"},
     {"demo"},

@@ -15,6 +15,8 @@ from printk_ring import sinks
 from printk_ring._native import (
     ConfigError,
     Console,
+    Context,
+    ContextError,
     FileConsole,
     Log,
     Logger,
@@ -36,7 +38,7 @@ from printk_ring._native import (
 )
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
-from printk_ring.log import default_log, get_logger, install, required_log, resume, suspend
+from printk_ring.log import default_log, deferred, emergency, get_logger, install, report, required_log, resume, suspend
 
 if TYPE_CHECKING:
     from printk_ring.integrations.logging import RingHandler
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "Console",
+    "Context",
+    "ContextError",
     "FileConsole",
     "Level",
     "Log",
@@ -70,9 +74,12 @@ __all__ = [
     "Snapshot",
     "__version__",
     "default_log",
+    "deferred",
+    "emergency",
     "get_logger",
     "install",
     "open",
+    "report",
     "resume",
     "sinks",
     "suspend",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from logging import Handler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -33,6 +33,9 @@ from printk_ring.typing import (
     StrPath,
 )
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 __version__: str
 """The version of the crates that this module was built from."""
 
@@ -43,6 +46,11 @@ class PrintkError(Exception):
 
 class ConfigError(PrintkError, ValueError):
     """Wrong arguments: the text says which, and what is allowed."""
+
+class ContextError(PrintkError):
+    """A section (`deferred`, `emergency`, `report`) was entered twice, left without being entered, or left on another
+    thread than the one that entered it; in the last case it has ended all the same.
+    """
 
 class ReservationError(PrintkError):
     """A `Reservation` was used after it had been committed or finalized."""
@@ -647,6 +655,21 @@ class Log:
                 real one, too many consoles, or the log is closed.
             OSError: the sink cannot be opened (with its path).
         """
+    def deferred(self) -> Context:
+        """A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers."""
+    def emergency(self) -> Context:
+        """A section: what its thread logs here is printed before the call returns; printers stay out until the last one
+        ends.
+
+        Printed on every console that can do so in any context, most reliable first, within 2 ms a call; what that is too
+        short for is left to the printers and counted in `stats()["left_behind"]`.
+        """
+    def report(self) -> Context:
+        """A section: what its thread logs here stays together; log calls of other threads wait up to 10 ms each.
+
+        Others wait at most 1 s in all, and never in handlers, deferred sections or calls from within another one; those
+        whose wait was over are counted in `stats()["report_timeouts"]`.
+        """
     def consoles(self) -> list[Console]:
         """The consoles, in the order they were added. Never waits for printing."""
     def flush(self, timeout: float = 1.0) -> bool:
@@ -694,12 +717,14 @@ class Log:
         func: str | None = None,
         exc: tuple[str, str, str] | None = None,
         fields: Mapping[str, object] | None = None,
+        nested: bool = False,
     ) -> bool:
         """Stores one record with everything given: the general, slower way, for integrations.
 
         `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
         str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD, numbers beyond their range
-        the nearest one within. False: not stored (level, closed, or the ring refused).
+        the nearest one within. False: not stored (level, closed, too deep in log calls, or the ring refused). `nested`:
+        called by `_nested`, for its own record.
         """
     def close(self) -> None:
         """Flushes all consoles (together at most 1 s), removes them, marks the file clean and lets go of it.
@@ -729,6 +754,43 @@ class Offload:
     def enforce_emergency(self, value: bool, /) -> None: ...
     def threads(self) -> list[tuple[str, int]]:
         """The printer threads: their names and the kernel's numbers of them."""
+
+@final
+class Context:
+    """A section of the thread that enters it: `with log.deferred():`, `with log.emergency():`, `with log.report():`.
+
+    It has to be left on the same thread, and can be entered again then; nested ones are made by further calls. Not for use
+    around `await`: other tasks of the thread would run in it. What does all the same is told by a WARNING of the logger
+    `printk_ring`. Around a `yield` it holds for whoever runs in between.
+    """
+
+    def __enter__(self) -> None:
+        """Begins it. A report waits for another thread's up to 10 ms, and then goes on beside it.
+
+        Raises:
+            ContextError: it is entered already.
+        """
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Ends it.
+
+        Raises:
+            ContextError: it was not entered; or on another thread, and then it has ended all the same.
+        """
+
+def _no_context(name: str, /) -> Context:
+    """A section of this name that does nothing: of the default log while there is none."""
+
+def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Literal[False]:
+    """Calls `function(argument)` as a part of a log call into `log`: what is logged in there is stored, and never waits.
+
+    False, and counted, where this thread is too deep in log calls already.
+    """
 
 def _default_logger(name: str | None = None, **bound: object) -> Logger:
     """A logger for the default log, whichever that is at each call; while there is none its records go nowhere."""

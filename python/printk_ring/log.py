@@ -6,10 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from printk_ring import _native
-from printk_ring._native import ConfigError, Log, Logger, Sink
+from printk_ring._native import ConfigError, Context, Log, Logger, Sink
 from printk_ring.typing import ConsoleSpec, LevelLike, StrPath
 
-__all__ = ["default_log", "get_logger", "install", "required_log", "resume", "suspend"]
+__all__ = [
+    "default_log",
+    "deferred",
+    "emergency",
+    "get_logger",
+    "install",
+    "report",
+    "required_log",
+    "resume",
+    "suspend",
+]
 
 
 class _Installed(NamedTuple):
@@ -111,6 +121,33 @@ def get_logger(name: str | None = None, **bound: object) -> Logger:
     Before `install` its records go nowhere; from then on the same object writes to the default log.
     """
     return _native._default_logger(name, **bound)  # noqa: SLF001 - our own
+
+
+def deferred() -> Context:
+    """A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers.
+
+    Of the default log; one that does nothing while there is none. See `Context` for what sections are not for.
+    """
+    log = default_log()
+    return _native._no_context("deferred") if log is None else log.deferred()  # noqa: SLF001 - our own
+
+
+def emergency() -> Context:
+    """A section: what its thread logs into the default log is printed before the call returns, as by `Log.emergency`.
+
+    One that does nothing while there is no default log.
+    """
+    log = default_log()
+    return _native._no_context("emergency") if log is None else log.emergency()  # noqa: SLF001 - our own
+
+
+def report() -> Context:
+    """A section: what its thread logs into the default log stays together, as by `Log.report`.
+
+    One that does nothing while there is no default log.
+    """
+    log = default_log()
+    return _native._no_context("report") if log is None else log.report()  # noqa: SLF001 - our own
 
 
 def _comparable(

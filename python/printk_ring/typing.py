@@ -100,6 +100,7 @@ class Stats(TypedDict):
     suppressed: int
     recursion_dropped: int
     block_timeouts: int
+    report_timeouts: int
     left_behind: int
     bytes: int
     size_bytes: int

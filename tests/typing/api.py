@@ -74,6 +74,23 @@ def consoles(log: pr.Log) -> None:
     assert_type(stats["consoles"]["x"], ConsoleStats)
 
 
+def sections(log: pr.Log) -> None:
+    with log.deferred() as nothing, log.emergency(), log.report():
+        assert_type(nothing, None)
+    assert_type(pr.deferred(), pr.Context)
+    assert_type(pr.emergency(), pr.Context)
+    assert_type(pr.report(), pr.Context)
+    stats = log.stats()
+    assert_type((stats["left_behind"], stats["report_timeouts"], stats["block_timeouts"]), tuple[int, int, int])
+    wrong: ValueError = pr.ContextError("x")  # type: ignore[assignment]  # it says nothing about a value
+    print(wrong)
+
+
+async def no_section_of_a_task(log: pr.Log) -> None:
+    async with log.deferred():  # type: ignore[attr-defined]  # a section belongs to a thread
+        pass
+
+
 def reading(path: Path) -> None:
     with pr.open(path) as ring, pr.Log() as log:
         assert_type(ring, pr.RingFile)

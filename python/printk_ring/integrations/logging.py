@@ -20,6 +20,14 @@ _LARGEST_NUMBER = 2**31 - 1
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
 
+class _Inside(threading.local):
+    """What a handler is at on this thread."""
+
+    filters = False
+    handles = False
+    stores = False
+
+
 class RingHandler(logging.Handler):
     """A handler that stores what it is given in a log: `RingHandler(log=None, level=NOTSET)`.
 
@@ -27,8 +35,8 @@ class RingHandler(logging.Handler):
     are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
     the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
     line and func. A formatter replaces the message and nothing else; it is given the record without exception and stack,
-    which are kept on their own. It never raises, takes no lock, and a record logged from inside (a `__str__` that logs) is
-    stored without running any more of such code.
+    which are kept on their own. It never raises, takes no lock, and a record logged from inside (by a filter, a formatter, a
+    `__str__`) is stored without running any more of such code, and without waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
     """
@@ -37,7 +45,7 @@ class RingHandler(logging.Handler):
         """Remembers the log; opens nothing."""
         super().__init__(level)
         self._log = log
-        self._inside = threading.local()
+        self._inside = _Inside()
 
     @property
     def serves_nobody(self) -> bool:
@@ -50,28 +58,54 @@ class RingHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]  # 3.12 widened it
         """Filters and stores the record, without the lock that the standard library takes here."""
-        verdict: Any = self.filter(record)
+        log = self._target()
+        return False if log is None else _native._nested(log, self._handle, record)
+
+    def _handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        inside = self._inside
+        if inside.filters:  # a filter that logs
+            self.emit(record)
+            return True
+        inside.filters = True
+        try:
+            verdict: Any = self.filter(record)
+        finally:
+            inside.filters = False
         if isinstance(verdict, logging.LogRecord):
             record = verdict
         if verdict:
+            inside.handles = True
             self.emit(record)
         return verdict  # type: ignore[no-any-return]  # a bool, or from 3.12 on the record
 
     def emit(self, record: logging.LogRecord) -> None:
         """Stores the record. Never raises."""
-        log = self._log if self._log is not None else default_log()
+        inside = self._inside
+        handled, inside.handles = inside.handles, False
+        log = self._target()
         if log is None:
             return
-        if getattr(self._inside, "here", False):
+        if inside.filters or inside.stores:
             _store_plainly(log, record)
+        elif handled:
+            self._emit(record)
+        else:
+            _native._nested(log, self._emit, record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        log = self._target()
+        if log is None:
             return
-        self._inside.here = True
+        self._inside.stores = True
         try:
             self._store(log, record)
         except Exception:  # noqa: BLE001 - a record that resists is still a record
             _store_plainly(log, record)
         finally:
-            self._inside.here = False
+            self._inside.stores = False
+
+    def _target(self) -> Log | None:
+        return self._log if self._log is not None else default_log()
 
     def _store(self, log: Log, record: logging.LogRecord) -> None:
         event = _text(record.msg)
@@ -90,6 +124,7 @@ class RingHandler(logging.Handler):
             func=_text_or_none(record.funcName),
             exc=_exception(record),
             fields=fields,
+            nested=True,
         )
 
     def _message(self, record: logging.LogRecord, fields: dict[str, object]) -> str | None:

@@ -6,7 +6,7 @@ use pr_printk::thread;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Once, Weak};
+use std::sync::{Arc, Once, Weak};
 
 /// A lock for a few instructions at a time, which the fork hooks can hold over a fork. Nothing that waits, prints or
 /// calls out happens under it.
@@ -57,6 +57,18 @@ impl<T> Listed<T> {
     }
 }
 
+impl<T> Listed<T> {
+    /// The value, in a fork hook.
+    ///
+    /// # Safety
+    /// The lists' lock is held, and no guard lives.
+    #[expect(clippy::mut_from_ref, reason = "the lock is held")]
+    pub(crate) unsafe fn held(&self) -> &mut T {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.0.get() }
+    }
+}
+
 impl<T> Deref for ListGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
@@ -96,6 +108,13 @@ pub(crate) fn watch(life: Weak<Life>) {
         lives.push(life);
     }
     drop(gone);
+}
+
+/// The lives of this process.
+pub(crate) fn own_lives() -> Vec<Arc<Life>> {
+    let mut lives: Vec<Arc<Life>> = LIVES.lock().iter().filter_map(Weak::upgrade).collect();
+    lives.retain(|life| life.core().generation() == thread::generation());
+    lives
 }
 
 /// Installs the hooks and the page that a fork wipes. Once a process.
@@ -142,8 +161,9 @@ extern "C" fn after_in_child() {
     thread::renew_generation();
     thread::forget_nesting();
     thread::print_for(0); // and if it prints, that was for a console of its parent
+    crate::context::forget_after_fork();
     // SAFETY: LISTS is held since `before`, and this is the only thread.
-    let lives = unsafe { &*LIVES.0.get() };
+    let lives = unsafe { LIVES.held() };
     for life in lives.iter().filter_map(Weak::upgrade) {
         life.forget_after_fork();
     }

@@ -12,6 +12,7 @@
 //! | [`life`] | one ring with its core; a forked child begins another |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
+//! | [`context`] | sections: who has entered which, and that each ends |
 //! | [`console`] | a console's handle |
 //! | `letters` | what a console is, in the letters of `/proc/consoles` |
 //! | `printer` | a console's thread |
@@ -32,6 +33,7 @@
 pub mod bare;
 pub mod bench;
 pub mod console;
+pub mod context;
 pub mod courier;
 pub mod error;
 pub mod foreign;
@@ -53,11 +55,12 @@ pub mod stats;
 
 pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};
+pub use context::{Context, Ended, Misuse, Section};
 pub use courier::{Batch, Post, RecordSink, SharedRecordSink};
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};
-pub use log::{Emit, Log, LogOptions};
+pub use log::{Emit, Hold, Log, LogOptions};
 pub use mapping::{Existing, Identity, RingMap};
 pub use plan::{Plan, SectionKind};
 pub use reader::{Next, Origin, RecordReader};

@@ -2,10 +2,11 @@
 
 mod child;
 mod consoles;
+mod emit;
 
 pub use consoles::reliability;
 
-use crate::console::{Console, ConsoleOptions, Overflow, nanos};
+use crate::console::{Console, ConsoleOptions};
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
@@ -15,13 +16,15 @@ use crate::offload::Offload;
 use crate::plan::Plan;
 use crate::stats::Stats;
 use pr_printk::Core;
-use pr_printk::store::{Stamp, Stored};
+use pr_printk::store::Stamp;
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+pub use emit::{Emit, Hold};
 
 /// How a log is to be.
 #[derive(Clone, Debug)]
@@ -42,20 +45,6 @@ pub struct LogOptions {
     pub console_level: u8,
     /// The command line to keep in the file.
     pub argv: Option<Vec<String>>,
-}
-
-/// What became of a log call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Emit {
-    /// Stored, and readable.
-    Stored,
-    /// Not stored; counted.
-    Refused,
-    /// Below the level, or the log is closed.
-    NotEnabled,
-    /// A console makes callers wait: wait for room, then emit for good.
-    MustWait,
 }
 
 /// No level is this severe: a closed log stores nothing.
@@ -174,6 +163,16 @@ impl Log {
         found.unwrap_or_else(|| unreachable!("the current life is in the list"))
     }
 
+    /// The current life, shared, if it is one of this process.
+    pub(crate) fn own_shared_life(&self) -> Option<Arc<Life>> {
+        self.own_core().map(|_| self.shared_life())
+    }
+
+    /// Whether this is the current life.
+    pub(crate) fn is_life(&self, life: &Arc<Life>) -> bool {
+        std::ptr::eq(Arc::as_ptr(life), self.life())
+    }
+
     /// The life of this process: a forked child begins its own here, at its first record. None: it could not.
     #[inline(always)]
     fn own_life(&self) -> Option<&Life> {
@@ -189,59 +188,6 @@ impl Log {
     pub(crate) fn own_core(&self) -> Option<&Core> {
         let core = self.life().core();
         (core.generation() == thread::generation()).then_some(core)
-    }
-
-    /// Whether a record of this level would be stored. One relaxed load.
-    #[inline(always)]
-    pub fn is_enabled(&self, level: u8) -> bool {
-        i64::from(level) <= self.level.load(Ordering::Relaxed)
-    }
-
-    /// Stores one record. Never waits, but for a forked child's first record, which creates its ring.
-    #[inline]
-    pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
-        if !self.is_enabled(level) {
-            return Emit::NotEnabled;
-        }
-        let Some(life) = self.own_life() else {
-            return Emit::Refused;
-        };
-        if life.core().must_wait() && thread::prints_for().is_none() {
-            return Emit::MustWait;
-        }
-        stored(life.core().store(Stamp { level, ts_nsec }, payload))
-    }
-
-    /// As [`Log::emit`], for a caller that has waited: stores in any case.
-    pub fn emit_now(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
-        if !self.is_enabled(level) {
-            return Emit::NotEnabled;
-        }
-        let Some(life) = self.own_life() else {
-            return Emit::Refused;
-        };
-        stored(life.core().store(Stamp { level, ts_nsec }, payload))
-    }
-
-    /// The longest that a console of this log makes a caller wait.
-    pub fn block_patience(&self) -> Duration {
-        let consoles = self.consoles();
-        let patience = consoles.iter().map(|console| console.options());
-        let blocking = patience.filter(|options| options.overflow == Overflow::Block);
-        blocking
-            .map(|options| options.block_timeout)
-            .max()
-            .unwrap_or_default()
-    }
-
-    /// Waits, at most `timeout`, until no console loses a record by the next one. False: it was not enough.
-    pub fn wait_for_room(&self, timeout: Duration) -> bool {
-        self.life().core().wait_for_room(nanos(timeout))
-    }
-
-    /// Counts a caller that has waited as long as it was asked to, and stores its record all the same.
-    pub fn count_block_timeout(&self) {
-        pr_printk::control::count(&self.life().core().control().block_timeouts);
     }
 
     /// The path of this process's ring file.
@@ -376,13 +322,6 @@ impl Drop for Log {
     }
 }
 
-fn stored(outcome: Stored) -> Emit {
-    match outcome {
-        Stored::Yes => Emit::Stored,
-        Stored::Refused | Stored::TooDeep => Emit::Refused,
-    }
-}
-
 fn make_map(
     path: Option<&Path>,
     plan: &Plan,
@@ -439,6 +378,7 @@ fn absolute(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::Overflow;
     use crate::sinks::SinkSpec;
     use pr_record::Format;
     use pr_ring::Info;

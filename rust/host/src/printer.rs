@@ -27,7 +27,7 @@ pub(crate) const PARK_AFTER_NSEC: u64 = 200_000_000;
 const RETRY_NSEC: std::ops::RangeInclusive<u64> = 10_000_000..=1_000_000_000;
 /// A batch is written when it has this many bytes.
 const ENOUGH_BYTES: usize = 64 * 1024;
-/// The longest that a printer stays out while others are to print, and nothing moves.
+/// The longest that a printer stays out while callers are to print, and nothing moves.
 const PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
 pub(crate) const WAKE_AT_PART: u64 = 4;
@@ -256,9 +256,9 @@ impl Printer {
             core.kick().rest(ticket);
             return true;
         }
-        if core.in_emergency() {
-            // A section that stays open and says nothing must not hold up the rest for ever.
-            return self.makes_way(ticket);
+        if let Some(left_ns) = core.printers_stay_out_nsec() {
+            core.kick().nap(ticket, left_ns);
+            return true;
         }
         let by_callers = core.prints_by_callers() && self.port().is_atomic();
         if !by_callers || self.port().take_left() {

@@ -28,6 +28,9 @@ pub struct Stats {
     pub block_timeouts: u64,
     /// Records that were to be on a console before their call returned, and were left to its printer.
     pub left_behind: u64,
+    /// Records stored in the middle of another thread's report, because the wait for its end was over; and reports that
+    /// held others up for too long.
+    pub report_timeouts: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -66,6 +69,7 @@ impl Stats {
             recursion_dropped: count(&control.recursion_dropped),
             block_timeouts: count(&control.block_timeouts),
             left_behind: count(&control.left_behind),
+            report_timeouts: count(&control.report_timeouts),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),

@@ -29,9 +29,13 @@ pub struct Control {
     pub torn: AtomicU64,
     /// Records that were to be on a console before their call returned, and were left to its printer.
     pub left_behind: AtomicU64,
+    /// Records stored in the middle of another thread's report, because the wait for its end was over; and reports that
+    /// held others up for too long.
+    pub report_timeouts: AtomicU64,
+    more: [AtomicU64; 7],
 }
 
-const _: () = assert!(size_of::<Control>() == 128);
+const _: () = assert!(size_of::<Control>() == 192);
 
 /// Adds one to a counter.
 #[inline]

@@ -1,5 +1,6 @@
 //! A ring with its control page, its consoles and its kick: what a log call and a printer need, in one place.
 
+use crate::context::Contexts;
 use crate::control::Control;
 use crate::kick::Kick;
 use crate::port::{Memory, Port};
@@ -11,6 +12,9 @@ use pr_ring::{Lpos, Region, Ring, Seq};
 
 /// The most bytes that a record may take, encoded.
 pub const MAX_RECORD_BYTES: usize = 32 * 1024;
+
+/// In the word of what makes writers wait: a thread reports.
+const REPORT: u32 = 1 << 31;
 
 /// Bits of [`Core::direct`].
 pub mod direct {
@@ -39,12 +43,12 @@ pub struct Core {
     generation: u64,
     pid: u32,
     record_limit: usize,
-    /// How many consoles make writers wait.
+    /// What may make writers wait: how many consoles, and [`REPORT`]. 0 for nearly all.
     holds: AtomicU32,
     /// Bits of [`direct`]: when callers print themselves.
     direct: AtomicU32,
-    /// How many emergency sections are open, of all threads.
-    emergencies: AtomicU32,
+    /// The sections that are open, of all threads.
+    contexts: Contexts,
     /// The ports of the consoles that this process has had; once there they stay.
     ports: [AtomicPtr<Port>; SLOTS],
     /// What a panic works in.
@@ -84,8 +88,8 @@ impl Core {
             record_limit: half.min(MAX_RECORD_BYTES),
             holds: AtomicU32::new(0),
             direct: AtomicU32::new(0),
-            emergencies: AtomicU32::new(0),
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
+            contexts: Contexts::default(),
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
             clock_offset: AtomicI64::new(0),
@@ -152,29 +156,9 @@ impl Core {
         self.kick.wake_all();
     }
 
-    /// Whether an emergency section is open: printers stay out.
-    #[inline]
-    pub fn in_emergency(&self) -> bool {
-        self.emergencies.load(Ordering::SeqCst) != 0
-    }
-
-    /// Enters an emergency section of this thread.
-    pub fn enter_emergency(&self) {
-        thread::enter_emergency();
-        self.emergencies.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Leaves one; the last lets the printers in again.
-    pub fn exit_emergency(&self) {
-        thread::exit_emergency();
-        let before = self
-            .emergencies
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
-                open.checked_sub(1)
-            });
-        if before == Ok(1) {
-            self.kick.wake_all();
-        }
+    /// The sections that are open.
+    pub(crate) fn contexts(&self) -> &Contexts {
+        &self.contexts
     }
 
     /// The port of the console in slot `index`.
@@ -226,7 +210,10 @@ impl Core {
     pub fn recount_holds(&self) {
         loop {
             let count = self.count_holders();
-            self.holds.store(count, Ordering::SeqCst);
+            let change = |now| Some(now & REPORT | count);
+            let _ = self
+                .holds
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
             self.ring
                 .set_retire_ahead(if count == 0 { self.retire_ahead } else { 0 });
             if self.count_holders() == count {
@@ -245,16 +232,35 @@ impl Core {
         CONSOLE_IDS.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Whether a console makes the next writer wait: it would lose a record that it has not printed.
-    #[inline]
-    pub fn must_wait(&self) -> bool {
-        self.holds.load(Ordering::Relaxed) != 0 && self.is_full_for_a_holder()
+    /// Lets others wait for a report, or no longer. What it was before.
+    pub(crate) fn hold_for_report(&self, on: bool) -> bool {
+        let before = match on {
+            true => self.holds.fetch_or(REPORT, Ordering::SeqCst),
+            false => self.holds.fetch_and(!REPORT, Ordering::SeqCst),
+        };
+        before & REPORT != 0
+    }
+
+    /// Whether a log call, the `depth`-th that this thread is in, is to wait before it stores: a console would lose a
+    /// record that it has not printed, or another thread reports. One load, for nearly all.
+    #[inline(always)]
+    pub fn must_wait(&self, depth: u32) -> bool {
+        self.holds.load(Ordering::Relaxed) != 0 && self.is_held_back(depth)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_held_back(&self, depth: u32) -> bool {
+        thread::may_wait(depth) && (self.is_report_of_another() || self.must_wait_for_room())
+    }
+
+    /// Whether a console would lose a record that it has not printed by the next one.
+    pub fn must_wait_for_room(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) & !REPORT != 0 && self.is_full_for_a_holder()
     }
 
     /// Full means that the next record could overwrite what a holder has not printed: whoever has already looked still
     /// finds a quarter of the ring, and room for the longest record behind a wasted end.
-    #[cold]
-    #[inline(never)]
     fn is_full_for_a_holder(&self) -> bool {
         let geometry = self.ring.geometry();
         let (records, bytes) = (geometry.descriptors(), geometry.data_bytes());
@@ -275,7 +281,14 @@ impl Core {
     /// console is in need. False: it was not enough.
     pub fn wait_for_room(&self, timeout_ns: u64) -> bool {
         self.kick.wake_all();
-        self.kick.wait_progress(timeout_ns, || !self.must_wait())
+        self.kick
+            .wait_progress(timeout_ns, || !self.must_wait_for_room())
+    }
+
+    /// Waits until no other thread's report holds this one up. False: it still does.
+    pub fn wait_for_report(&self, timeout_ns: u64) -> bool {
+        self.kick
+            .wait_progress(timeout_ns, || !self.is_report_of_another())
     }
 
     /// Whether there is a record at or after `seq`, finished or not.

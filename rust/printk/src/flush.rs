@@ -1,6 +1,7 @@
 //! Printing by whoever logs: in emergencies, by order, at the exit. Most reliable consoles first, within a bound, and only
 //! where a write cannot hold the caller.
 
+use crate::context::Owed;
 use crate::control::count;
 use crate::core::{Core, direct};
 use crate::emit::Want;
@@ -9,6 +10,7 @@ use crate::owner::{Priority, Refused};
 use crate::port::{Port, class};
 use crate::print::{Hold, Printed};
 use crate::registry::{ConsoleSlot, flag};
+use crate::store::Stored;
 use crate::{stamp, thread};
 use core::sync::atomic::{Ordering, fence};
 use pr_ring::{Lpos, Seq};
@@ -19,25 +21,52 @@ pub const BOUND_NSEC: u64 = 2_000_000;
 const SPINS: u32 = 100;
 
 impl Core {
-    /// After a record was published while this thread is in a section, or callers print.
+    /// After a record was stored while this thread is in a section, or callers print.
     #[cold]
     #[inline(never)]
-    pub(crate) fn published_aside(&self, seq: Seq, end: Lpos) {
+    pub(crate) fn stored_aside(&self, seq: Seq, end: Lpos) -> Stored {
         let sections = thread::sections();
+        let mut owed = Owed {
+            print: false,
+            section: sections.any(),
+        };
         if sections.deferred() {
-            return; // the outermost exit tells the printers
+            self.note_owed(); // the outermost exit tells the printers
+            return Stored::Owing(owed);
         }
-        let direct = self.direct();
-        let at_once = direct & (direct::ENFORCED | direct::EXITING) != 0
-            || sections.emergency() && self.in_emergency();
-        // A call from within another one, or from printing, only stores.
-        let may_print = thread::depth() <= 1 && thread::prints_for().is_none();
-        if at_once && may_print {
-            self.flush_now(Priority::Emergency, BOUND_NSEC);
-        } else if direct & direct::BY_CALLERS != 0 {
+        if sections.emergency() && self.in_emergency() {
+            self.extend_emergency();
+        }
+        owed.print = self.prints_itself(1);
+        if !owed.print {
+            self.tell_printers(seq, end);
+        }
+        if owed.print || owed.section {
+            Stored::Owing(owed)
+        } else {
+            Stored::Yes
+        }
+    }
+
+    /// A record that is not to be printed by its caller is the printers'.
+    pub(crate) fn tell_printers(&self, seq: Seq, end: Lpos) {
+        if self.prints_by_callers() {
             self.leave_to_printers();
         }
         self.kick().published(seq, end);
+    }
+
+    /// Whether what this thread logs is to be on the consoles before its call, the `depth`-th that it is in, returns. A
+    /// call from within another one, or from printing, only stores.
+    pub(crate) fn prints_itself(&self, depth: u32) -> bool {
+        let wanted = self.direct() & (direct::ENFORCED | direct::EXITING) != 0
+            || thread::sections().emergency() && self.in_emergency();
+        wanted && thread::depth() <= depth && thread::prints_for().is_none()
+    }
+
+    /// Prints what there is, as a log call that has to does it.
+    pub(crate) fn print_now(&self) {
+        self.flush_now(Priority::Emergency, BOUND_NSEC);
     }
 
     /// Whether callers print on consoles that can be written to in any context, and printers only what is left to them.

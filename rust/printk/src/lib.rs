@@ -6,6 +6,7 @@
 //! | [`barrier`] | a full barrier that only the rare side pays for |
 //! | [`stamp`] | the clocks |
 //! | [`thread`] | what a thread knows about itself: its id, how deep it is in log calls, on whose behalf it prints |
+//! | [`context`] | sections: deferred, emergency, report |
 //! | [`kick`] | waking printers: who sleeps, who must wake whom |
 //! | [`control`] | the control page of a ring file: levels, the clear mark, counters |
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
@@ -36,6 +37,7 @@ mod atomics {
 }
 
 pub mod barrier;
+pub mod context;
 pub mod control;
 pub mod core;
 pub mod emit;

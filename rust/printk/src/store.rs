@@ -1,5 +1,6 @@
 //! The log call: stamp, encode, reserve, copy, commit, kick. Nothing but the copy happens between reserve and commit.
 
+use crate::context::Owed;
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::{stamp, thread};
@@ -22,6 +23,8 @@ const MEDIUM_BYTES: usize = 4096;
 pub enum Stored {
     /// It is in the ring, and readable.
     Yes,
+    /// It is too, and its caller has to do what is owed.
+    Owing(Owed),
     /// The ring refused it; counted.
     Refused,
     /// This thread is too deep in log calls; counted.
@@ -38,13 +41,30 @@ pub struct Stamp {
 }
 
 impl Core {
-    /// Stores one record. Any context; never waits.
-    #[inline]
+    /// Stores one record, and prints it where that is the caller's to do. Any context; waits only to print, and bounded.
     pub fn store(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
+        match self.store_owing(stamp, payload) {
+            Stored::Owing(owed) => {
+                self.settle(owed);
+                Stored::Yes
+            }
+            done => done,
+        }
+    }
+
+    /// Stores one record. Any context; never waits. What is [`Stored::Owing`] then is the caller's to do.
+    #[inline]
+    pub fn store_owing(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
         let Some(_nest) = thread::enter() else {
             count(&self.control().recursion_dropped);
             return Stored::TooDeep;
         };
+        self.store_inside(stamp, payload)
+    }
+
+    /// As [`Core::store_owing`], for a caller that has entered a log call itself.
+    #[inline]
+    pub fn store_inside(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
         let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
         let info = Info {
             ts_nsec,
@@ -100,10 +120,9 @@ impl Core {
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
                 if thread::sections().any() || self.direct() != 0 {
-                    self.published_aside(seq, end);
-                } else {
-                    self.kick().published(seq, end);
+                    return self.stored_aside(seq, end);
                 }
+                self.kick().published(seq, end);
                 Stored::Yes
             }
             Err(why) => self.refused(why),

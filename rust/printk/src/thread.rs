@@ -5,6 +5,7 @@
 //!
 //! A fork is noticed by one load: the process's generation lies on a page that the kernel wipes in a child.
 
+use crate::context::{SectionWord, Sections};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// One thread's state. Only its own thread touches it; a signal handler that interrupts it finds it whole, since every
@@ -19,9 +20,9 @@ struct State {
     generation: AtomicU64,
     /// The id of the console whose printing this thread does; 0: none.
     prints_for: AtomicU32,
-    /// Sections that this thread is in: emergencies in the low half, deferred ones in the high half. 0 for nearly all.
-    sections: AtomicU32,
-    spare: [AtomicU32; 2],
+    spare: AtomicU32,
+    /// The sections that this thread is in; null: it was never in one, which is so for nearly all.
+    sections: AtomicPtr<SectionWord>,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -143,7 +144,7 @@ fn ask_tid(state: &State) -> u32 {
 pub struct Nest(());
 
 /// Enters a log call; None: this thread is too deep in log calls already, which is a program that logs from within its
-/// own logging.
+/// own logging. What is then logged while the value lives is reentrant: it is stored, and never waits.
 #[inline]
 pub fn enter() -> Option<Nest> {
     let depth = &state().depth;
@@ -176,6 +177,12 @@ pub fn depth() -> u32 {
     state().depth.load(Ordering::Relaxed)
 }
 
+/// Whether a log call may make its thread wait: not one from within another one (it is the `depth`-th here), nor from
+/// printing, nor where records are only stored.
+pub fn may_wait(depth: u32) -> bool {
+    self::depth() <= depth && prints_for().is_none() && !sections().deferred()
+}
+
 /// From now on this thread prints for the console with this id (from 1 on; 0: for none).
 pub fn print_for(id: u32) {
     state().prints_for.store(id, Ordering::Relaxed);
@@ -187,70 +194,24 @@ pub fn prints_for() -> Option<u32> {
     Some(state().prints_for.load(Ordering::Relaxed)).filter(|id| *id != 0)
 }
 
-/// The sections that a thread is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sections(u32);
-
-const ONE_EMERGENCY: u32 = 1;
-const ONE_DEFERRED: u32 = 1 << 16;
-
-impl Sections {
-    /// Whether it is in any.
-    #[inline(always)]
-    pub fn any(self) -> bool {
-        self.0 != 0
-    }
-
-    /// Whether what it logs is to be on the consoles before the call returns.
-    pub fn emergency(self) -> bool {
-        self.0 & 0xFFFF != 0
-    }
-
-    /// Whether what it logs is only to be stored.
-    pub fn deferred(self) -> bool {
-        self.0 >> 16 != 0
-    }
+/// The word of this thread's sections, if it was ever in one.
+#[inline(always)]
+pub fn section_word() -> Option<&'static SectionWord> {
+    let word = state().sections.load(Ordering::Relaxed);
+    // SAFETY: null, or what `give_section_word` was given, which lives for ever.
+    unsafe { word.as_ref() }
 }
 
 /// The sections that this thread is in.
 #[inline(always)]
 pub fn sections() -> Sections {
-    Sections(state().sections.load(Ordering::Relaxed))
+    section_word().map_or(Sections::NONE, SectionWord::sections)
 }
 
-fn change_sections(by: u32, enter: bool) -> Sections {
-    let word = &state().sections;
-    let now = word.load(Ordering::Relaxed);
-    let half = if by == ONE_EMERGENCY {
-        now & 0xFFFF
-    } else {
-        now >> 16
-    };
-    let next = match enter {
-        true if half < 0xFFFF => now + by,
-        false if half > 0 => now - by,
-        _ => now,
-    };
-    word.store(next, Ordering::Relaxed);
-    Sections(next)
-}
-
-/// Enters an emergency section.
-pub fn enter_emergency() {
-    change_sections(ONE_EMERGENCY, true);
-}
-
-/// Leaves one. What it is in then.
-pub fn exit_emergency() -> Sections {
-    change_sections(ONE_EMERGENCY, false)
-}
-
-/// Enters a section whose records are only stored.
-pub fn enter_deferred() {
-    change_sections(ONE_DEFERRED, true);
-}
-
-/// Leaves one. What it is in then.
-pub fn exit_deferred() -> Sections {
-    change_sections(ONE_DEFERRED, false)
+/// Gives this thread a word for its sections; None: takes it back, when the thread ends.
+pub fn give_section_word(word: Option<&'static SectionWord>) {
+    let at = word.map_or(core::ptr::null_mut(), |word| {
+        core::ptr::from_ref(word).cast_mut()
+    });
+    state().sections.store(at, Ordering::Relaxed);
 }

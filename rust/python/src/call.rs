@@ -80,8 +80,7 @@ struct Place {
 pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> PyResult<()> {
     let level = call.given.level;
     let Some(_nest) = thread::enter() else {
-        // A `__str__` that logs itself: too deep. The store finds so too, and counts it.
-        let _ = log.emit_now(level, &Payload::default(), None);
+        log.count_recursion(); // a `__str__` that logs itself
         return Ok(());
     };
     let mut taker = Taker::default();

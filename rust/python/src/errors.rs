@@ -10,6 +10,7 @@ use std::path::Path;
 struct Classes {
     base: Py<PyType>,
     config: Py<PyType>,
+    context: Py<PyType>,
     reservation: Py<PyType>,
     overrun: Py<PyType>,
     ring_file: Py<PyType>,
@@ -35,6 +36,13 @@ impl Classes {
             "ConfigError",
             &[&base, &py.get_type::<PyValueError>()],
             "Wrong arguments: the text says which, and what is allowed.",
+        )?;
+        let context = class(
+            py,
+            "ContextError",
+            &[&base],
+            "A section (`deferred`, `emergency`, `report`) was entered twice, left without being entered, or left on another\n\
+             thread than the one that entered it; in the last case it has ended all the same.",
         )?;
         let reservation = class(
             py,
@@ -62,6 +70,7 @@ impl Classes {
         Ok(Classes {
             base: base.unbind(),
             config: config.unbind(),
+            context: context.unbind(),
             reservation: reservation.unbind(),
             overrun: overrun.unbind(),
             ring_file: ring_file.unbind(),
@@ -129,6 +138,7 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for class in [
         &classes.base,
         &classes.config,
+        &classes.context,
         &classes.reservation,
         &classes.overrun,
         &classes.ring_file,
@@ -153,6 +163,15 @@ where
 /// A `ConfigError`: say which argument is wrong, and what is allowed.
 pub fn config(py: Python<'_>, text: impl Into<String>) -> PyErr {
     raise(py, |classes| &classes.config, (text.into(),))
+}
+
+/// A `ContextError`: what was done wrong with the section of this name.
+pub fn context(py: Python<'_>, name: &str, why: pr_host::Misuse) -> PyErr {
+    raise(
+        py,
+        |classes| &classes.context,
+        (format!("{name} section: {why}"),),
+    )
 }
 
 /// A `ReservationError`.

@@ -13,6 +13,7 @@
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log` | a ring with its consoles |
 //! | `callable` | a console's own thread, while it runs Python code |
+//! | `context` | sections of a thread: deferred, emergency, report |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `offload` | who prints |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
@@ -28,6 +29,7 @@ mod call;
 mod callable;
 mod columns;
 mod console;
+mod context;
 mod convert;
 mod errors;
 mod fastcall;
@@ -54,6 +56,8 @@ mod _native {
     use crate::callable::_Batch;
     #[pymodule_export]
     use crate::console::Console;
+    #[pymodule_export]
+    use crate::context::{_nested, _no_context, Context};
     #[pymodule_export]
     use crate::file::{RingFile, RingFileInfo, open_ring};
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
+use crate::context::Context;
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::errors;
 use crate::fastcall;
@@ -15,6 +16,7 @@ use crate::sink::Sink;
 use crate::sizes::SizeArg;
 use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Emit, LogOptions};
+use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -268,6 +270,27 @@ impl Log {
         Offload::new(self.handle.clone())
     }
 
+    /// A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers.
+    fn deferred(log: &Bound<'_, Log>) -> Context {
+        Context::new(Some(log), pr_host::Context::Deferred)
+    }
+
+    /// A section: what its thread logs here is printed before the call returns; printers stay out until the last one ends.
+    ///
+    /// Printed on every console that can do so in any context, most reliable first, within 2 ms a call; what that is too
+    /// short for is left to the printers and counted in `stats()["left_behind"]`.
+    fn emergency(log: &Bound<'_, Log>) -> Context {
+        Context::new(Some(log), pr_host::Context::Emergency)
+    }
+
+    /// A section: what its thread logs here stays together; log calls of other threads wait up to 10 ms each.
+    ///
+    /// Others wait at most 1 s in all, and never in handlers, deferred sections or calls from within another one; those
+    /// whose wait was over are counted in `stats()["report_timeouts"]`.
+    fn report(log: &Bound<'_, Log>) -> Context {
+        Context::new(Some(log), pr_host::Context::Report)
+    }
+
     /// Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = py.detach(|| self.handle.stats());
@@ -281,6 +304,7 @@ impl Log {
             ("suppressed", stats.suppressed),
             ("recursion_dropped", stats.recursion_dropped),
             ("block_timeouts", stats.block_timeouts),
+            ("report_timeouts", stats.report_timeouts),
             ("left_behind", stats.left_behind),
             ("bytes", stats.bytes),
             ("size_bytes", stats.size_bytes),
@@ -334,12 +358,12 @@ impl Log {
     ///
     /// `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
     /// str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD. False: not stored
-    /// (level, closed, or the ring refused).
+    /// (level, closed, too deep in log calls, or the ring refused). `nested`: called by `_nested`, for its own record.
     #[pyo3(signature = (
         level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, line=Clamped(0), func=None,
-        exc=None, fields=None
+        exc=None, fields=None, nested=false
     ), text_signature = "($self, level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, \
-                         line=0, func=None, exc=None, fields=None)")]
+                         line=0, func=None, exc=None, fields=None, nested=False)")]
     #[expect(
         clippy::too_many_arguments,
         reason = "one per part of a record, all by name"
@@ -358,9 +382,16 @@ impl Log {
         func: Option<&Bound<'_, PyAny>>,
         exc: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>,
         fields: Option<&Bound<'_, PyAny>>,
+        nested: bool,
     ) -> PyResult<bool> {
         let level = level.within(0, 7) as u8;
         if !self.handle.is_enabled(level) {
+            return Ok(false);
+        }
+        // What runs in the following is this log call's own: what it logs is reentrant.
+        let nest = if nested { None } else { thread::enter() };
+        if nest.is_none() && !nested {
+            self.handle.count_recursion();
             return Ok(false);
         }
         let mut taker = Taker::default();

@@ -1,7 +1,9 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
+use crate::context;
 use pr_host::options::default;
-use pr_host::{Emit, Log};
+use pr_host::{Emit, Hold, Log};
+use pr_printk::context::Owed;
 use pr_record::Payload;
 use pyo3::prelude::*;
 use std::ops::Deref;
@@ -10,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Signals are looked at this often by everything that waits.
 pub const SLICE: Duration = Duration::from_millis(100);
+
+/// Longer than any process lives.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// How long an orderly end may take.
 pub fn exit_timeout() -> Duration {
@@ -67,8 +72,9 @@ fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Stores one record; where a console makes its callers wait, without the interpreter. A signal's exception that came
-/// meanwhile is the second answer: the record is stored all the same.
+/// Stores one record, by a caller that has entered a log call ([`pr_printk::thread::enter`]). Where it has to wait first,
+/// or to print then, without the interpreter. A signal's exception that came meanwhile is the second answer: the record is
+/// stored all the same.
 pub fn store(
     py: Python<'_>,
     log: &Log,
@@ -76,16 +82,62 @@ pub fn store(
     payload: &Payload<'_>,
     ts_nsec: Option<u64>,
 ) -> (Emit, PyResult<()>) {
-    match log.emit(level, payload, ts_nsec) {
-        Emit::MustWait => {
-            let waited = wait(py, log.block_patience(), |slice| log.wait_for_room(slice));
-            if !matches!(waited, Ok(true)) {
-                log.count_block_timeout();
-            }
-            (log.emit_now(level, payload, ts_nsec), waited.map(drop))
-        }
-        done => (done, Ok(())),
+    let mut signalled = Ok(());
+    let mut emitted = log.emit_inside(false, level, payload, ts_nsec);
+    let mut waits = Waits::default();
+    while emitted == Emit::MustWait {
+        let enough = waits.wait(py, log, &mut signalled);
+        emitted = log.emit_inside(enough, level, payload, ts_nsec);
     }
+    if let Emit::Owing(owed) = emitted {
+        signalled = signalled.and(settle(py, log, owed));
+        emitted = Emit::Stored;
+    }
+    (emitted, signalled)
+}
+
+/// What one log call has waited for. Whoever comes back to the interpreter may find that there is something to wait for
+/// again; all of it together ends at the deadlines that the first look has set.
+#[derive(Default)]
+struct Waits([Option<Instant>; Hold::ALL.len()]);
+
+impl Waits {
+    /// Waits for whatever the record has to wait for now. True: for long enough, or this is no place to wait.
+    ///
+    /// In signal handlers and finalizers nothing is waited for: they run in the middle of code that may hold anything.
+    fn wait(&mut self, py: Python<'_>, log: &Log, signalled: &mut PyResult<()>) -> bool {
+        if self.0 == Waits::default().0 && context::is_in_handler(py) {
+            return true;
+        }
+        for (hold, end) in Hold::ALL.into_iter().zip(&mut self.0) {
+            let Some(patience) = log.patience(hold) else {
+                continue;
+            };
+            let now = Instant::now();
+            let end = *end.get_or_insert(now.checked_add(patience).unwrap_or(now + FOREVER));
+            let left = end.saturating_duration_since(now);
+            let waited = wait(py, left, |slice| log.wait_while(hold, slice));
+            if matches!(waited, Ok(true)) {
+                continue;
+            }
+            log.count_timeout(hold);
+            *signalled = waited.map(drop);
+            return true;
+        }
+        false
+    }
+}
+
+/// Does what is owed after a record: prints without the interpreter; looks whether another task runs in a section.
+#[cold]
+pub fn settle(py: Python<'_>, log: &Log, owed: Owed) -> PyResult<()> {
+    if owed.print {
+        py.detach(|| log.settle(owed));
+    }
+    if owed.section {
+        context::look_for_task(py)?;
+    }
+    Ok(())
 }
 
 /// Waits in slices, without the interpreter, until `step` says so or the time is over: `step` is given how long it may

@@ -64,6 +64,7 @@ impl Log {
         self.lives.lock().push(life.clone());
         self.life
             .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
+        crate::context::carry(self, &life);
         let gone = self.prune(self.options.path.as_deref());
         gone.iter().for_each(|gone| self.tell_removed(gone));
         self.revive_consoles(&life);

@@ -1,7 +1,8 @@
 //! A folder of its own for a test, and a log in it.
 #![allow(dead_code)]
 
-use pr_host::{Console, ConsoleOptions, Emit, Log, LogOptions, Overflow, SinkSpec};
+use pr_host::{Console, ConsoleOptions, Emit, Hold, Log, LogOptions, Overflow, SinkSpec};
+use pr_printk::thread;
 use pr_record::{Field, Format, Payload, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,12 +95,28 @@ pub fn say_at(log: &Log, level: u8, number: i64) {
         fields: &fields,
         ..Payload::default()
     };
-    if log.emit(level, &payload, None) == Emit::MustWait {
-        if !log.wait_for_room(PATIENCE) {
-            log.count_block_timeout();
+    call(log, level, &payload);
+}
+
+/// A log call in full: waits for what it has to, and does what is owed then. Whether it was stored.
+pub fn call(log: &Log, level: u8, payload: &Payload<'_>) -> bool {
+    let mut emitted = log.emit(level, payload, None);
+    if emitted == Emit::MustWait {
+        let _nest = thread::enter().expect("not deep");
+        for hold in Hold::ALL {
+            if log
+                .patience(hold)
+                .is_some_and(|patience| !log.wait_while(hold, patience))
+            {
+                log.count_timeout(hold);
+            }
         }
-        assert_eq!(log.emit_now(level, &payload, None), Emit::Stored);
+        emitted = log.emit_inside(true, level, payload, None);
     }
+    if let Emit::Owing(owed) = emitted {
+        log.settle(owed);
+    }
+    matches!(emitted, Emit::Stored | Emit::Owing(_))
 }
 
 pub fn say(log: &Log, number: i64) {

@@ -10,8 +10,10 @@ mod object;
 use crate::call::{self, Call, is_option};
 use crate::levels::{self, Given};
 use crate::logger::Logger;
+use crate::logs;
 use object::{Names, Object, Objects};
 use pr_host::{Emit, Log};
+use pr_printk::context::Owed;
 use pr_record::{Field, Level, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -174,8 +176,16 @@ fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> 
     match store_simple(logger, log, given, arguments) {
         // Where a console makes its callers wait, the same call again, the way that can.
         None | Some(Emit::MustWait) => store_any(logger, log, given, arguments, false),
+        Some(Emit::Owing(owed)) => settle(log, owed),
         Some(_) => none(),
     }
+}
+
+/// In a section, or where callers print.
+#[cold]
+#[inline(never)]
+fn settle(log: &Log, owed: Owed) -> *mut ffi::PyObject {
+    answer(|py| logs::settle(py, log, owed))
 }
 
 /// The short way. None: the call is none of those that can take it, and nothing has happened.

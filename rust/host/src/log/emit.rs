@@ -1,0 +1,143 @@
+//! The log call: it stores, and says what its caller has to wait for or to do besides.
+
+use super::Log;
+use crate::console::{Overflow, nanos};
+use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
+use pr_printk::control::count;
+use pr_printk::store::{Stamp, Stored};
+use pr_record::Payload;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What became of a log call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Emit {
+    /// Stored, and readable.
+    Stored,
+    /// Stored too, and [`Log::settle`] is owed.
+    Owing(Owed),
+    /// Not stored; counted.
+    Refused,
+    /// Below the level, or the log is closed.
+    NotEnabled,
+    /// It is to wait: for each [`Hold`] in turn, then to emit for good.
+    MustWait,
+}
+
+/// What a log call may have to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The end of another thread's report.
+    Report,
+    /// Room: a console would lose a record that it has not printed.
+    Room,
+}
+
+impl Hold {
+    /// All, in the order in which they are waited for.
+    pub const ALL: [Hold; 2] = [Hold::Report, Hold::Room];
+}
+
+impl Log {
+    /// Whether a record of this level would be stored. One relaxed load.
+    #[inline(always)]
+    pub fn is_enabled(&self, level: u8) -> bool {
+        i64::from(level) <= self.level.load(Ordering::Relaxed)
+    }
+
+    /// Stores one record. Never waits, but for a forked child's first record, which creates its ring.
+    #[inline]
+    pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
+        if !self.is_enabled(level) {
+            return Emit::NotEnabled;
+        }
+        let Some(life) = self.own_life() else {
+            return Emit::Refused;
+        };
+        if life.core().must_wait(0) {
+            return Emit::MustWait;
+        }
+        stored(life.core().store_owing(Stamp { level, ts_nsec }, payload))
+    }
+
+    /// As [`Log::emit`], for a caller that has entered a log call itself. One that has `waited` stores in any case.
+    pub fn emit_inside(
+        &self,
+        waited: bool,
+        level: u8,
+        payload: &Payload<'_>,
+        ts_nsec: Option<u64>,
+    ) -> Emit {
+        if !self.is_enabled(level) {
+            return Emit::NotEnabled;
+        }
+        let Some(life) = self.own_life() else {
+            return Emit::Refused;
+        };
+        if !waited && life.core().must_wait(1) {
+            return Emit::MustWait;
+        }
+        stored(life.core().store_inside(Stamp { level, ts_nsec }, payload))
+    }
+
+    /// Does what is owed after a record: prints, where that is the caller's to do, within a bound.
+    pub fn settle(&self, owed: Owed) {
+        if let Some(core) = self.own_core() {
+            core.settle(owed);
+        }
+    }
+
+    /// Counts a log call that came from too deep within others, and stored nothing.
+    pub fn count_recursion(&self) {
+        count(&self.life().core().control().recursion_dropped);
+    }
+
+    /// The longest that this holds a log call up now. None: it does not.
+    pub fn patience(&self, hold: Hold) -> Option<Duration> {
+        let core = self.life().core();
+        match hold {
+            Hold::Report => core
+                .is_report_of_another()
+                .then_some(Duration::from_nanos(REPORT_WAIT_NSEC)),
+            Hold::Room => core.must_wait_for_room().then(|| self.block_patience()),
+        }
+    }
+
+    /// The longest that a console of this log makes a caller wait.
+    fn block_patience(&self) -> Duration {
+        let consoles = self.consoles();
+        let patience = consoles.iter().map(|console| console.options());
+        let blocking = patience.filter(|options| options.overflow == Overflow::Block);
+        blocking
+            .map(|options| options.block_timeout)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Waits, at most `timeout`, until this holds the caller up no more. False: it still does.
+    pub fn wait_while(&self, hold: Hold, timeout: Duration) -> bool {
+        let core = self.life().core();
+        match hold {
+            Hold::Report => core.wait_for_report(nanos(timeout)),
+            Hold::Room => core.wait_for_room(nanos(timeout)),
+        }
+    }
+
+    /// Counts a caller that has waited as long as it was asked to, and stores its record all the same.
+    pub fn count_timeout(&self, hold: Hold) {
+        let control = self.life().core().control();
+        count(match hold {
+            Hold::Report => &control.report_timeouts,
+            Hold::Room => &control.block_timeouts,
+        });
+    }
+}
+
+fn stored(outcome: Stored) -> Emit {
+    match outcome {
+        Stored::Yes => Emit::Stored,
+        Stored::Owing(owed) => Emit::Owing(owed),
+        Stored::Refused | Stored::TooDeep => Emit::Refused,
+    }
+}
