@@ -5,8 +5,10 @@ use crate::error::Error;
 use crate::fork::Listed;
 use crate::letters::{Letters, owner_name};
 use crate::life::Life;
-use crate::printer::{self, Orders, Printer};
+use crate::orders::Orders;
+use crate::printer::{self, Printer};
 use crate::sinks::SinkSpec;
+use crate::station::Station;
 use pr_printk::core::direct;
 use pr_printk::emit::Style;
 use pr_printk::flush::is_printed_on;
@@ -462,16 +464,11 @@ fn begin(
     slot.set(flag::ENABLED | flag::ALIVE | flag::SUSPENDED | kind_of(options));
     let (life_too, name_too) = (life.clone(), name.to_owned());
     let started = match courier {
-        None => Printer {
-            life: life_too,
-            index,
-            id: style.id,
-            orders,
-            sink,
-            name: name_too,
-            failing: false,
+        None => {
+            let sink = (sink, options.reliability);
+            let station = Station::new(life_too, index, style.id, name_too, orders, sink);
+            Printer(Arc::new(station)).start()
         }
-        .start(),
         Some(to) => Courier {
             life: life_too,
             index,

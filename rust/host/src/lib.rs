@@ -15,7 +15,9 @@
 //! | [`context`] | sections: who has entered which, and that each ends |
 //! | [`console`] | a console's handle |
 //! | `letters` | what a console is, in the letters of `/proc/consoles` |
-//! | `printer` | a console's thread |
+//! | `station` | where a console is printed on: its sink, and what its writes have come to |
+//! | `orders` | what a console's handle and its thread tell each other |
+//! | `printer` | a console's own thread |
 //! | [`courier`] | the thread of a console that hands over whole records |
 //! | [`offload`] | who prints, and when |
 //! | [`sinks`] | where consoles write |
@@ -46,11 +48,13 @@ pub mod log;
 pub mod mapping;
 pub mod offload;
 pub mod options;
+mod orders;
 pub mod plan;
 mod port;
 mod printer;
 pub mod reader;
 pub mod sinks;
+mod station;
 pub mod stats;
 
 pub use bare::BareRing;

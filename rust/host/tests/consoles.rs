@@ -154,46 +154,6 @@ fn a_removed_console_has_printed_what_was_there_and_nothing_later() {
 }
 
 #[test]
-fn a_thousand_consoles_come_and_go_while_others_log() {
-    let scratch = Scratch::new();
-    let log = scratch.log();
-    let stays = log
-        .add_console(scratch.console("stays", Overflow::Block))
-        .expect("a console");
-    std::thread::scope(|scope| {
-        for writer in 0..2 {
-            let log = &log;
-            scope.spawn(move || (0..20_000).for_each(|i| say(log, writer * 20_000 + i)));
-        }
-        for _ in 0..1000 {
-            let console = log
-                .add_console(scratch.console("comes", Overflow::DropOldest))
-                .expect("a console");
-            assert!(log.remove_console(&console, PATIENCE));
-        }
-    });
-    flush(&log);
-    let mut seen = numbers(&scratch.read("stays"));
-    seen.sort_unstable();
-    assert_eq!(seen, (0..40_000).collect::<Vec<_>>());
-    assert_eq!(stays.dropped(), 0);
-    wait_until("all printers have ended", || {
-        threads_called("pr/file-2") == 0
-    });
-}
-
-fn threads_called(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task")
-        .expect("tasks")
-        .filter_map(Result::ok);
-    tasks
-        .filter(|task| {
-            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
-        })
-        .count()
-}
-
-#[test]
 fn a_file_that_was_renamed_away_is_opened_anew() {
     let scratch = Scratch::new();
     let log = scratch.log();

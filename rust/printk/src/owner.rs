@@ -321,9 +321,12 @@ impl OwnerWord {
         }
     }
 
-    /// Frees the console of an owner that is dead, as it was `seen`. False: the word has changed meanwhile.
+    /// Frees the console of an owner that is dead, as it was `seen`. False: the word has changed meanwhile. What the dead
+    /// had in hand is nobody's to go on with: an acquisition is left out.
     pub fn free_from_dead(&self, seen: Seen) -> bool {
-        self.replace(seen, seen.without_owner()).is_ok()
+        let generation = (seen.generation() + 1) << GENERATION_SHIFT & GENERATION;
+        let freed = Seen(seen.without_owner().0 & !GENERATION | generation);
+        self.replace(seen, freed).is_ok()
     }
 
     /// Forgets a request that nobody can stand behind any more, as it was `seen`: those who wait do so for milliseconds.

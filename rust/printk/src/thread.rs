@@ -138,6 +138,15 @@ fn ask_tid(state: &State) -> u32 {
     tid
 }
 
+/// Whether this process has a thread with this id. Any context.
+pub fn is_alive(tid: u32) -> bool {
+    // SAFETY: a system call without arguments.
+    let pid = unsafe { libc::getpid() };
+    // SAFETY: touches no memory, and sends no signal.
+    let found = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) };
+    found == 0 || crate::fd::errno() != libc::ESRCH
+}
+
 /// A log call in progress on this thread.
 #[derive(Debug)]
 #[must_use]

@@ -4,7 +4,7 @@
 use super::is_closed;
 use super::text::{Lines, escaped};
 use crate::life::Life;
-use crate::printer::Orders;
+use crate::orders::Orders;
 use pr_printk::core::direct;
 use pr_printk::emit::Cursor;
 use pr_printk::registry::{ConsoleSlot, flag};

@@ -11,7 +11,8 @@ pub use batch::{Batch, Taken};
 pub use post::Post;
 
 use crate::life::Life;
-use crate::printer::{BlockedSignals, Finish, Orders};
+use crate::orders::{Finish, Orders};
+use crate::printer::BlockedSignals;
 use crate::sinks::Sink;
 use pr_printk::thread;
 use std::fmt::Debug;

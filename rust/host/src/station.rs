@@ -1,0 +1,301 @@
+//! Where a console is printed on: its sink, and what its writes have come to. Whoever prints takes the desk, one thread at a
+//! time; and the console itself, which a caller may own meanwhile.
+
+use crate::life::Life;
+use crate::orders::Orders;
+use crate::sinks::{Refreshed, Sink};
+use pr_printk::core::direct;
+use pr_printk::emit::Want;
+use pr_printk::fd::{ATOMIC_BYTES, Written};
+use pr_printk::owner::{Priority, Seen};
+use pr_printk::port::{Port, class};
+use pr_printk::print::{Hold, Printed};
+use pr_printk::registry::{ConsoleSlot, flag};
+use pr_printk::store::Stamp;
+use pr_printk::{stamp, thread};
+use pr_record::{Level, Payload};
+use pr_ring::Seq;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// After a failed write, first and longest pause before the next attempt.
+const RETRY_NSEC: std::ops::RangeInclusive<u64> = 10_000_000..=1_000_000_000;
+/// A batch is written when it has this many bytes.
+const ENOUGH_BYTES: usize = 64 * 1024;
+/// An owner that has not moved for this long may be dead; so may one that waits.
+const SUSPECT_NSEC: u64 = 100_000_000;
+/// How often an abandoned thread tries to get at its console, to close its sink.
+const LAST_TRIES: u32 = 100;
+
+/// One console's place of work.
+#[derive(Debug)]
+pub(crate) struct Station {
+    pub(crate) life: Arc<Life>,
+    pub(crate) index: usize,
+    /// The console's id.
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) orders: Arc<Orders>,
+    /// The class that it was given, whatever the sink is.
+    reliability: Option<u32>,
+    desk: Mutex<Desk>,
+}
+
+/// What only one thread at a time may use.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// None: the console is gone.
+    sink: Option<Box<dyn Sink>>,
+    /// The sink has refused, that was told, and it has not taken anything since.
+    failing: bool,
+    /// The pause after the next failure.
+    pause_nsec: u64,
+    /// Not to be tried again before this time.
+    pub(crate) not_before_nsec: u64,
+    /// The owner's word that was found, and when first.
+    refused: Option<(Seen, u64)>,
+}
+
+/// What a look at the ring came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// There was nothing.
+    Nothing,
+    /// Records were passed.
+    Some,
+    /// Somebody more urgent prints, or nobody is to.
+    Out,
+    /// The sink refused.
+    Failed,
+    /// The console was given up.
+    GivenUp,
+}
+
+impl Station {
+    pub(crate) fn new(
+        life: Arc<Life>,
+        index: usize,
+        id: u32,
+        name: String,
+        orders: Arc<Orders>,
+        (sink, reliability): (Box<dyn Sink>, Option<u32>),
+    ) -> Station {
+        let desk = Desk {
+            sink: Some(sink),
+            failing: false,
+            pause_nsec: *RETRY_NSEC.start(),
+            not_before_nsec: 0,
+            refused: None,
+        };
+        Station {
+            life,
+            index,
+            id,
+            name,
+            orders,
+            reliability,
+            desk: Mutex::new(desk),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &ConsoleSlot {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the index was given out by the table"
+        )]
+        &self.life.core().consoles()[self.index]
+    }
+
+    pub(crate) fn port(&self) -> &Port {
+        self.life.port(self.index)
+    }
+
+    /// The record to print next.
+    pub(crate) fn seq(&self) -> Seq {
+        Seq(self.slot().seq.load(Ordering::Relaxed))
+    }
+
+    /// The desk, when it is free.
+    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Owns the console for one batch. One that is to go prints what it has before `stop`, even if it is suspended.
+    pub(crate) fn round(&self, desk: &mut Desk, stop: Option<Seq>) -> Round {
+        let core = self.life.core();
+        if !core.has_more(self.seq()) || desk.sink.is_none() {
+            return Round::Nothing;
+        }
+        let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {
+            self.suspect(desk);
+            return Round::Out;
+        };
+        desk.refused = None;
+        if stop.is_none() && !core.may_print_on(hold.slot()) {
+            return Round::Out;
+        }
+        let printed = match self.refresh(desk, &mut hold) {
+            Ok(()) => self.print(desk, &mut hold, stop),
+            Err(errno) => Printed::Failed(errno),
+        };
+        drop(hold);
+        match printed {
+            Printed::Failed(_) if self.orders.is_abandoned() => Round::GivenUp,
+            Printed::Failed(libc::ECANCELED) => Round::Out,
+            Printed::Failed(errno) => {
+                self.failed(desk, errno);
+                Round::Failed
+            }
+            Printed::Nothing => Round::Nothing,
+            Printed::Lost => Round::Out,
+            Printed::Some => {
+                (desk.failing, desk.pause_nsec) = (false, *RETRY_NSEC.start());
+                Round::Some
+            }
+        }
+    }
+
+    /// Opens the sink anew where that must be. A new target gets whole records.
+    fn refresh(&self, desk: &mut Desk, hold: &mut Hold<'_>) -> Result<(), i32> {
+        let force = self.orders.take_reopen() || desk.failing;
+        let (slot, failed) = (hold.slot(), desk.failing);
+        let Some(sink) = &mut desk.sink else {
+            return Ok(());
+        };
+        let refreshed = hold.unsafely(|port| {
+            let refreshed = sink.refresh(force);
+            if refreshed == Ok(Refreshed::Another) {
+                let class = self.reliability.unwrap_or(sink.class());
+                port.assign(port.style(), class);
+                slot.class.store(u64::from(class), Ordering::Relaxed);
+            }
+            match refreshed {
+                Ok(Refreshed::No) if !failed => {}
+                Ok(_) => port.set_fd(sink.fd().unwrap_or(-1)),
+                Err(_) => port.set_fd(-1), // nobody else may write there either
+            }
+            refreshed
+        });
+        if refreshed == Some(Ok(Refreshed::Another)) {
+            hold.restart();
+        }
+        refreshed.map_or(Ok(()), |refreshed| refreshed.map(drop))
+    }
+
+    fn print(&self, desk: &mut Desk, hold: &mut Hold<'_>, stop: Option<Seq>) -> Printed {
+        // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
+        let piece = match hold.port().class() {
+            class::MEMORY | class::FILE => usize::MAX,
+            _ => ATOMIC_BYTES,
+        };
+        let slot = hold.slot();
+        let wanted = || slot.owner.is_wanted();
+        let want = Want {
+            enough: ENOUGH_BYTES,
+            until: stop.unwrap_or(Seq(u64::MAX)),
+            hurry: &wanted,
+        };
+        let Some(sink) = desk.sink.as_mut() else {
+            return Printed::Nothing;
+        };
+        let (orders, core) = (&self.orders, self.life.core());
+        hold.print(&want, piece, &mut |bytes| {
+            let errno = Some(libc::ECANCELED);
+            if stop.is_none() && core.direct() & direct::SUSPENDED != 0 {
+                return Written { bytes: 0, errno };
+            }
+            let written = sink.write(bytes, &|| !orders.is_abandoned());
+            if orders.is_abandoned() {
+                return Written { errno, ..written };
+            }
+            written
+        })
+    }
+
+    fn failed(&self, desk: &mut Desk, errno: i32) {
+        self.slot().errors.fetch_add(1, Ordering::Relaxed);
+        desk.not_before_nsec = stamp::monotonic_nsec().saturating_add(desk.pause_nsec);
+        desk.pause_nsec = (desk.pause_nsec * 2).min(*RETRY_NSEC.end());
+        if !std::mem::replace(&mut desk.failing, true) {
+            self.tell(errno);
+        }
+    }
+
+    /// Says once, to the other consoles, that this one's sink fails.
+    fn tell(&self, errno: i32) {
+        let why = std::io::Error::from_raw_os_error(errno);
+        let event = format!(
+            "console {}: write failed: {why}; it will be tried again",
+            self.name
+        );
+        let payload = Payload {
+            event: &event,
+            logger: Some("printk_ring"),
+            ..Payload::default()
+        };
+        let stamp = Stamp {
+            level: Level::Warning as u8,
+            ts_nsec: None,
+        };
+        let _ = self.life.core().store(stamp, &payload);
+    }
+
+    /// Somebody else has the console. An owner that has not moved for long may have died, and so may one that waited: then
+    /// nobody would ever print on it.
+    fn suspect(&self, desk: &mut Desk) {
+        let (seen, now) = (self.slot().owner.seen(), stamp::monotonic_nsec());
+        match desk.refused {
+            Some((before, since)) if before == seen => {
+                if now.saturating_sub(since) < SUSPECT_NSEC {
+                    return;
+                }
+                self.free_from_dead(seen);
+            }
+            _ => {}
+        }
+        desk.refused = Some((seen, now));
+    }
+
+    fn free_from_dead(&self, seen: Seen) {
+        let slot = self.slot();
+        if seen.priority() == 0 {
+            slot.owner.forget_request(seen); // whoever waits does so for milliseconds
+        } else if !thread::is_alive(seen.tid()) {
+            if seen.is_unsafe() {
+                slot.set(flag::OPEN_LINE); // nobody knows how far its write came
+            }
+            slot.owner.free_from_dead(seen);
+        }
+    }
+
+    /// The console goes: nobody may use its descriptor any more. Waits for whoever prints on it now.
+    pub(crate) fn withdraw(&self) {
+        let mut desk = self.desk();
+        let core = self.life.core();
+        let mut tries = LAST_TRIES;
+        loop {
+            if let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false)
+                && hold.unsafely(|port| port.set_fd(-1)).is_some()
+            {
+                desk.sink = None;
+                return;
+            }
+            self.suspect(&mut desk);
+            let mut pause = Duration::from_micros(100);
+            if self.orders.is_abandoned() {
+                (tries, pause) = (tries - 1, Duration::from_millis(10));
+            }
+            if tries == 0 {
+                // It may be in use, for ever.
+                desk.sink.iter_mut().for_each(|sink| sink.leave_open());
+                desk.sink = None;
+                return;
+            }
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Consoles that come and go by the thousand. Alone in its process, whose threads, descriptors and memory it counts.
+
+mod scratch;
+
+use pr_host::{Log, Overflow};
+use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+fn entries(folder: &str) -> usize {
+    std::fs::read_dir(folder).expect("a folder").count()
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("readable");
+    let pages = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    4096 * pages.expect("a number")
+}
+
+fn come_and_go(scratch: &Scratch, log: &Log, times: u32) {
+    for _ in 0..times {
+        let console = log
+            .add_console(scratch.console("comes", Overflow::DropOldest))
+            .expect("a console");
+        assert!(log.remove_console(&console, PATIENCE));
+    }
+}
+
+#[test]
+fn a_thousand_consoles_come_and_go_while_four_threads_log_and_leave_nothing() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let stays = log
+        .add_console(scratch.console("stays", Overflow::Block))
+        .expect("a console");
+    let (said, done) = (AtomicI64::new(0), AtomicBool::new(false));
+    let (mut threads, mut files, mut memory) = (0, 0, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) && said.load(Ordering::SeqCst) < 200_000 {
+                    say(&log, said.fetch_add(1, Ordering::SeqCst));
+                }
+            });
+        }
+        come_and_go(&scratch, &log, 100);
+        (threads, files, memory) = (
+            entries("/proc/self/task"),
+            entries("/proc/self/fd"),
+            resident(),
+        );
+        come_and_go(&scratch, &log, 900);
+        done.store(true, Ordering::SeqCst);
+    });
+    flush(&log);
+    assert_eq!(stays.dropped(), 0);
+    let mut seen = numbers(&scratch.read("stays"));
+    seen.sort_unstable();
+    assert!(
+        seen == (0..said.into_inner()).collect::<Vec<_>>(),
+        "each once"
+    );
+    // The writers have gone; of the rest there is no more than there was.
+    wait_until("all printers but one have ended", || {
+        entries("/proc/self/task") <= threads - 4
+    });
+    assert!(entries("/proc/self/fd") <= files);
+    let grown = resident().saturating_sub(memory);
+    assert!(
+        grown < 8 << 20,
+        "{grown} bytes more than after the first hundred"
+    );
+    let stats = log.stats();
+    let buffers = stats
+        .memory
+        .iter()
+        .find(|(name, _)| *name == "console_buffers");
+    assert!(buffers.expect("counted").1 < 4 << 20, "{buffers:?}");
+}
