@@ -54,8 +54,16 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
     broken "a successor does not finalize" "$seconds" writer.rs \
         'if before.reopenable {' 'if false {'
     broken "a commit does not notice that it is not the newest" "$seconds" commit.rs \
-        '        // A newer record was there before C was set: nobody else will finalize this one.
-        self.finalize_id(ticket.id);' ''
+        '        // A newer record was there before C was set: no other writer will finalize this one.
+        self.finalize_committed(ticket.id);' ''
+    broken "a reaper takes a living writer for a dead one" "$seconds" reap.rs \
+        'if owner == 0 || !is_dead(owner) {
+                    return Found::Living;' 'if owner == 0 {
+                    return Found::Living;'
+    broken "a reaper goes by the last owner of a slot" "$seconds" reap.rs \
+        'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
+    broken "who comes late to finalize does not look" "$seconds" commit.rs \
+        'word.get() == committed && word' '{ word.set(finalized); true } && word'
     broken "a refusal is not counted" "$seconds" writer.rs \
         'self.counters().fail.count(1);' ''
     exit

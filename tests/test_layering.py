@@ -184,6 +184,7 @@ def test_only_one_file_of_the_ring_names_the_atomics() -> None:
 RING_FLOORS = [
     {"sync"},
     {"ids", "error"},
+    {"announce", "reaper"},  # what a handle keeps beside the memory
     {"head", "blocks"},  # the fused word and the geometry of the text, each by itself
     {"state", "layout"},
     {"slots"},

@@ -5,7 +5,7 @@
 #![no_std]
 
 use pr_record::{DecodeError, RecordView, Site, Sites, decode};
-use pr_ring::{Info, Read, Refused, Region, Reservation, Ring, Seq, Ticket, Unfinished};
+use pr_ring::{Info, Read, Reaped, Refused, Region, Reservation, Ring, Seq, Ticket, Unfinished};
 
 pub fn reserve<'r>(ring: &'r Ring<Region>, size: usize, info: &Info) -> Result<Reservation<'r, Region>, Refused> {
     ring.reserve(size, info)
@@ -47,6 +47,10 @@ pub fn fill_and_commit(mut reservation: Reservation<'_, Region>, data: &[u8]) {
 
 pub fn give_up(reservation: Reservation<'_, Region>) {
     drop(reservation);
+}
+
+pub fn reap(ring: &Ring<Region>, me: u64, is_dead: fn(u64) -> bool) -> Reaped {
+    ring.reap(me, is_dead)
 }
 
 pub fn read(ring: &Ring<Region>, seq: Seq, buffer: &mut [u8], mode: Unfinished) -> Read {

@@ -968,7 +968,7 @@ class RingFile:
     def _snapshot(self) -> tuple[bytes, bytes]:
         """As `Log._snapshot`."""
     def stats(self) -> dict[str, Any]:
-        """What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
+        """What the file knows of `Log.stats`: emitted, records, overwritten, failed, reaped, truncated, bytes, size_bytes,
         descriptors, data_bytes, and consoles {name: the keys of `printk_ring.typing.ConsoleStats`}.
         """
     def consoles(self) -> list[FileConsole]:

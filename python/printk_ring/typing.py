@@ -96,6 +96,7 @@ class Stats(TypedDict):
     records: int
     overwritten: int
     failed: int
+    reaped: int
     truncated: int
     suppressed: int
     recursion_dropped: int

@@ -10,7 +10,7 @@ use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, SLOT_BYTES, flag};
 use pr_record::Format;
 use pr_record::render::FORMATS;
 use pr_ring::layout::ring_offset;
-use pr_ring::memory::Tails;
+use pr_ring::memory::{Counters, Tails};
 use pr_ring::reader::read_valid;
 use pr_ring::{Read, Seq, Source, Unfinished};
 use std::mem::offset_of;
@@ -26,6 +26,8 @@ pub struct FileStats {
     pub overwritten: u64,
     /// Records that the ring refused.
     pub failed: u64,
+    /// Records whose threads died while they wrote them: lost.
+    pub reaped: u64,
     /// Records that were cut to fit.
     pub truncated: u64,
     /// Bytes of text in use.
@@ -92,16 +94,16 @@ impl ForeignFile {
         let count = |at: usize| word(&control, at);
         let head = self.head()?;
         let data_tail = self.ring_word(ring_offset::TAILS + offset_of!(Tails, data_tail) as u64)?;
-        let emitted = head
-            .id
-            .0
-            .saturating_sub(count(offset_of!(Control, failed_seqs)));
+        let reaped = self.ring_word(ring_offset::COUNTERS + offset_of!(Counters, reaped) as u64)?;
+        let lost = count(offset_of!(Control, failed_seqs)).saturating_add(reaped);
+        let emitted = head.id.0.saturating_sub(lost);
         let records = self.readable()?;
         Ok(FileStats {
             emitted,
             records,
             overwritten: emitted.saturating_sub(records),
             failed: count(offset_of!(Control, failed)),
+            reaped,
             truncated: count(offset_of!(Control, truncated)),
             bytes: head.pos.0.saturating_sub(data_tail),
             size_bytes: self.plan().file_bytes,

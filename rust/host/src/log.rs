@@ -173,6 +173,11 @@ impl Log {
         std::ptr::eq(Arc::as_ptr(life), self.life())
     }
 
+    /// What works in any context: the ring of the current life, and its consoles.
+    pub fn core(&self) -> &Core {
+        self.life().core()
+    }
+
     /// The life of this process: a forked child begins its own here, at its first record. None: it could not.
     #[inline(always)]
     fn own_life(&self) -> Option<&Life> {

@@ -79,6 +79,7 @@ impl Printer {
             match round {
                 Round::Some => worked = stamp::monotonic_nsec(),
                 Round::GivenUp => return,
+                Round::Nothing if stop.is_some() && self.settles_the_dead() => {}
                 // Asked to stop, and what is missing is not finished by its writer: nothing more will come. Or the sink
                 // takes nothing: no more attempts.
                 Round::Nothing | Round::Failed if stop.is_some() => return,
@@ -119,10 +120,19 @@ impl Printer {
         kick.was_woken(ticket) || self.0.seq() != before
     }
 
+    /// Whether what stands in the way was a dead thread's, and no longer does.
+    fn settles_the_dead(&self) -> bool {
+        let reaped = self.0.life.core().reap();
+        reaped.lost + reaped.finalized > 0
+    }
+
     /// Sleeps a moment, or parks.
     fn wait(&self, ticket: Ticket, worked: u64) {
         let core = self.0.life.core();
         let seq = self.0.seq();
+        if core.has_more(seq) || core.ring().is_crowded() {
+            core.look_after_unfinished();
+        }
         if stamp::monotonic_nsec().saturating_sub(worked) > PARK_AFTER_NSEC && !core.has_more(seq) {
             core.kick().park(ticket, || {
                 core.has_more(seq) || self.0.orders.stop().is_some()

@@ -129,7 +129,12 @@ fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
         Read::Found {
             info, unfinished, ..
         } => Found::record(&info, life.wall_nsec(info.ts_nsec), unfinished),
-        Read::NotYet { at, unfinished } => Found::nothing(at, unfinished, closed),
+        Read::NotYet { at, unfinished } => {
+            if life.core().has_more(at) {
+                life.core().look_after_unfinished();
+            }
+            Found::nothing(at, unfinished, closed)
+        }
     }
 }
 

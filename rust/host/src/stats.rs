@@ -18,6 +18,8 @@ pub struct Stats {
     pub overwritten: u64,
     /// Records that the ring refused.
     pub failed: u64,
+    /// Records whose threads died while they wrote them: lost.
+    pub reaped: u64,
     /// Records that were cut to fit.
     pub truncated: u64,
     /// Records that a rate limit held back.
@@ -55,7 +57,7 @@ impl Stats {
             .ring()
             .next_reserve_seq()
             .0
-            .saturating_sub(count(&control.failed_seqs));
+            .saturating_sub(count(&control.failed_seqs) + core.ring().reaped());
         let records = readable(core);
         let consoles = log.consoles();
         let buffers = life.console_bytes();
@@ -64,6 +66,7 @@ impl Stats {
             records,
             overwritten: emitted.saturating_sub(records),
             failed: count(&control.failed),
+            reaped: core.ring().reaped(),
             truncated: count(&control.truncated),
             suppressed: count(&control.suppressed),
             recursion_dropped: count(&control.recursion_dropped),

@@ -177,8 +177,9 @@ fn the_ring_is_as_described() {
         core::mem::offset_of!(Tails, data_tail),
         core::mem::offset_of!(Counters, fail),
         core::mem::offset_of!(Counters, health),
+        core::mem::offset_of!(Counters, reaped),
     ];
-    assert_eq!(words, [0, 8, 16, 0, 8]);
+    assert_eq!(words, [0, 8, 16, 0, 8, 16]);
     let geometry = Geometry::new(10, 7).expect("a geometry");
     assert_eq!(
         geometry.ring_bytes(),

@@ -4,6 +4,7 @@ use crate::context::Contexts;
 use crate::control::Control;
 use crate::kick::Kick;
 use crate::port::{Memory, Port};
+use crate::reap::Watch;
 use crate::registry::{ConsoleSlot, SLOTS, flag};
 use crate::thread;
 use core::ptr::NonNull;
@@ -57,6 +58,8 @@ pub struct Core {
     retire_ahead: u32,
     /// Wall clock minus monotonic clock, as last sampled.
     clock_offset: AtomicI64,
+    /// Whether something is held up by an unfinished record, and since when.
+    watch: Watch,
 }
 
 // SAFETY: everything behind the pointers is atomic words.
@@ -93,7 +96,12 @@ impl Core {
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
             clock_offset: AtomicI64::new(0),
+            watch: Watch::new(),
         }
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The ring.

@@ -194,3 +194,11 @@ pub fn errno() -> i32 {
     // SAFETY: as above.
     unsafe { *at }
 }
+
+/// Sets it.
+pub fn set_errno(errno: i32) {
+    // SAFETY: as in `errno`.
+    let at = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    unsafe { *at = errno };
+}

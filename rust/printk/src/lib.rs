@@ -14,6 +14,7 @@
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
 //! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
 //! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
+//! | [`reap`] | what threads that are gone have left unfinished |
 //! | [`emit`] | records into a console's buffer, with the notices for what was lost or is printed once more |
 //! | [`print`] | printing on a console that one owns |
 //! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
@@ -47,6 +48,7 @@ pub mod kick;
 pub mod owner;
 pub mod port;
 pub mod print;
+pub mod reap;
 pub mod registry;
 pub mod stamp;
 pub mod store;

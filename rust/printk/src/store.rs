@@ -66,14 +66,15 @@ impl Core {
     #[inline]
     pub fn store_inside(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
         let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
+        let tid = thread::tid();
         let info = Info {
             ts_nsec,
-            caller_id: u64::from(self.pid()) << 32 | u64::from(thread::tid()),
+            caller_id: u64::from(self.pid()) << 32 | u64::from(tid),
             level: stamp.level,
             facility: FACILITY_USER,
             flags: FLAG_NEWLINE,
             aux: thread::prints_for().map_or(0, u64::from),
-            owner: 0,
+            owner: thread::owner(tid),
         };
         let mut buffer = [0; SMALL_BYTES];
         let small = buffer
@@ -143,6 +144,7 @@ impl Core {
             // It used a number, and is the newest: readers must be able to pass it.
             self.ring().finalize_last();
         }
+        self.look_after_unfinished(); // it may be in the way for ever
         Stored::Refused
     }
 }

@@ -6,6 +6,7 @@
 //! A fork is noticed by one load: the process's generation lies on a page that the kernel wipes in a child.
 
 use crate::context::{SectionWord, Sections};
+use crate::fd::{errno, set_errno};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// One thread's state. Only its own thread touches it; a signal handler that interrupts it finds it whole, since every
@@ -20,7 +21,8 @@ struct State {
     generation: AtomicU64,
     /// The id of the console whose printing this thread does; 0: none.
     prints_for: AtomicU32,
-    spare: AtomicU32,
+    /// A number that no other thread had lately, asked with `tid`: the kernel gives out a dead thread's id again.
+    serial: AtomicU32,
     /// The sections that this thread is in; null: it was never in one, which is so for nearly all.
     sections: AtomicPtr<SectionWord>,
 }
@@ -131,6 +133,8 @@ pub fn tid() -> u32 {
 fn ask_tid(state: &State) -> u32 {
     // SAFETY: a system call without arguments.
     let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+    let serial = SERIALS.fetch_add(1, Ordering::Relaxed);
+    state.serial.store(serial, Ordering::Relaxed);
     state.tid.store(tid, Ordering::Relaxed);
     state
         .generation
@@ -140,11 +144,32 @@ fn ask_tid(state: &State) -> u32 {
 
 /// Whether this process has a thread with this id. Any context.
 pub fn is_alive(tid: u32) -> bool {
+    let interrupted = errno(); // a handler must leave it as it was
     // SAFETY: a system call without arguments.
     let pid = unsafe { libc::getpid() };
     // SAFETY: touches no memory, and sends no signal.
     let found = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) };
-    found == 0 || crate::fd::errno() != libc::ESRCH
+    let alive = found == 0 || errno() != libc::ESRCH;
+    set_errno(interrupted);
+    alive
+}
+
+/// How many threads have asked for their id.
+static SERIALS: AtomicU32 = AtomicU32::new(0);
+
+/// What calls itself by this name in a ring: this thread, at this depth of log calls. A handler that interrupts a log call
+/// is one deeper, and so somebody else. `tid` is what [`tid`] says.
+#[inline]
+pub fn owner(tid: u32) -> u64 {
+    let state = state();
+    let serial = state.serial.load(Ordering::Relaxed) & 0x00FF_FFFF;
+    let depth = state.depth.load(Ordering::Relaxed) & 0xFF;
+    u64::from(tid) << 32 | u64::from(serial << 8 | depth)
+}
+
+/// The thread that an owner is, or was.
+pub fn tid_of(owner: u64) -> u32 {
+    (owner >> 32) as u32
 }
 
 /// A log call in progress on this thread.

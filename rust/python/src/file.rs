@@ -138,6 +138,7 @@ impl RingFile {
             ("records", stats.records),
             ("overwritten", stats.overwritten),
             ("failed", stats.failed),
+            ("reaped", stats.reaped),
             ("truncated", stats.truncated),
             ("bytes", stats.bytes),
             ("size_bytes", stats.size_bytes),

@@ -300,6 +300,7 @@ impl Log {
             ("records", stats.records),
             ("overwritten", stats.overwritten),
             ("failed", stats.failed),
+            ("reaped", stats.reaped),
             ("truncated", stats.truncated),
             ("suppressed", stats.suppressed),
             ("recursion_dropped", stats.recursion_dropped),

@@ -1,11 +1,12 @@
 //! Commit and finalize: how a record becomes everybody's.
 
+use crate::head::Head;
 use crate::ids::DescId;
 use crate::memory::Memory;
 use crate::ring::Ring;
 use crate::slots::Slot;
 use crate::state::{Stage, State};
-use crate::sync::{acquire, release};
+use crate::sync::{Order, acquire, release};
 use crate::ticket::Ticket;
 
 impl<M: Memory> Ring<M> {
@@ -20,7 +21,7 @@ impl<M: Memory> Ring<M> {
         );
         let mut head = self.memory().head().get();
         while head.id == ticket.id {
-            // ORD(commit:B): pairs with ORD(take:A), ORD(take:C), ORD(make_room:A), ORD(finalize_last:A), ORD(claim:A)
+            // ORD(commit:B): pairs with ORD(take:A), ORD(take:C), ORD(make_room:A), ORD(finalize_newest:A), ORD(claim:A)
             // and ORD(claim:B): the record as committed, to whoever sees C or takes it away (M9).
             if self
                 .memory()
@@ -31,8 +32,8 @@ impl<M: Memory> Ring<M> {
             }
             head = self.memory().head().get();
         }
-        // A newer record was there before C was set: nobody else will finalize this one.
-        self.finalize_id(ticket.id);
+        // A newer record was there before C was set: no other writer will finalize this one.
+        self.finalize_committed(ticket.id);
     }
 
     /// Closes the record for ever: readers see it from now on.
@@ -40,22 +41,26 @@ impl<M: Memory> Ring<M> {
     pub fn finalize(&self, ticket: Ticket) {
         let slot = self.slot(ticket.id);
         self.close(slot, &ticket);
-        finalize_state(slot, ticket.id);
+        slot.finalize_state(ticket.id);
     }
 
     /// Finalizes the newest record if it is committed: nobody may extend it any more, and readers see it although nothing
     /// follows.
     pub fn finalize_last(&self) {
-        let head = self.memory().head().get();
-        // ORD(finalize_last:A): pairs with ORD(commit:B), as ORD(take:C) does. Lost means that somebody else closed it.
+        self.finalize_newest(self.memory().head().get());
+    }
+
+    /// The same for the record that this head speaks of.
+    pub(crate) fn finalize_newest(&self, head: Head) {
+        // ORD(finalize_newest:A): pairs with ORD(commit:B), as ORD(take:C) does. Lost means that somebody else closed it.
         if head.reopenable
             && self.memory().head().replace(
                 head,
                 head.with_reopenable(false),
-                acquire("finalize_last:A"),
+                acquire("finalize_newest:A"),
             )
         {
-            self.finalize_id(head.id);
+            self.finalize_committed(head.id);
         }
     }
 
@@ -68,18 +73,14 @@ impl<M: Memory> Ring<M> {
         slot.meta.set(ticket.meta.pack());
     }
 
+    /// Finalizes a record if it is committed, whoever wrote it; whether it did. A committed record is complete, so this
+    /// takes nothing from anybody; and since a compare-exchange goes on with the committer's release, it needs none of
+    /// its own. Several may try: a stopped writer, one that does its work, one that is about to reopen.
     #[inline]
-    pub(crate) fn finalize_id(&self, id: DescId) {
-        finalize_state(self.slot(id), id);
+    pub(crate) fn finalize_committed(&self, id: DescId) -> bool {
+        let word = &self.slot(id).state;
+        let committed = State::new(id, Stage::Committed).0;
+        let finalized = State::new(id, Stage::Finalized).0;
+        word.get() == committed && word.replace(committed, finalized, Order::NONE).is_ok()
     }
-}
-
-#[inline(always)]
-fn finalize_state(slot: &Slot, id: DescId) {
-    // ORD(finalize_state:A): pairs with ORD(state:A), ORD(obstacle:A) and ORD(is_final:A): after the contents and the text
-    // (M8), its own or, through C, its predecessor's.
-    slot.state.store(
-        State::new(id, Stage::Finalized).0,
-        release("finalize_state:A"),
-    );
 }

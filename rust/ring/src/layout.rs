@@ -27,7 +27,7 @@ pub mod ring_offset {
     pub const HEAD: u64 = 0;
     /// The tail words: `tail_id`, `retired_id`, `data_tail`.
     pub const TAILS: u64 = 128;
-    /// Counters: `fail`, `health`.
+    /// Counters: `fail`, `health`, `reaped`.
     pub const COUNTERS: u64 = 256;
     /// The descriptor slots.
     pub const SLOTS: u64 = 384;

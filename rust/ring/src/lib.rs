@@ -22,6 +22,9 @@
 //! | [`writer`] | reserve and fill |
 //! | [`commit`] | commit and finalize |
 //! | [`reopen`] | the newest record is taken back and made longer |
+//! | `announce` | who is about to take which number |
+//! | `reaper` | one reaper at a time, and a count that comes right |
+//! | [`reap`] | what dead writers left becomes a lost record |
 //! | [`reader`] | what a reader may return, over any [`reader::Source`] |
 //!
 //! # States
@@ -31,6 +34,7 @@
 //!                         reserved (no block) --'  ^--------reopen--------'
 //!                         reserved ----------finalize-------------------------------------------> finalized
 //! ```
+//! What a dead writer left reserved becomes finalized, as a lost record; what it left committed becomes finalized as it is.
 //! There is no state for a record whose text was dropped: it is gone when the tails have passed it (see [`recycle`]).
 //!
 //! # What this crate does not know
@@ -48,14 +52,20 @@
 #[cfg(any(test, loom))]
 extern crate std;
 
+mod announce;
 pub mod blocks;
 pub mod commit;
+#[cfg(all(test, not(loom)))]
+#[path = "../tests/crash/mod.rs"]
+mod crash;
 pub mod error;
 pub mod head;
 pub mod ids;
 pub mod layout;
 pub mod memory;
 pub mod reader;
+pub mod reap;
+mod reaper;
 pub mod recycle;
 pub mod reopen;
 mod ring;
@@ -70,5 +80,6 @@ pub use ids::{DescId, Lpos, Seq};
 pub use layout::Geometry;
 pub use memory::{Memory, Region};
 pub use reader::{Read, RecordInfo, Source, Unfinished};
+pub use reap::Reaped;
 pub use ring::Ring;
-pub use ticket::{Info, Reservation, Ticket};
+pub use ticket::{Caller, Info, Reservation, Ticket};

@@ -28,6 +28,8 @@ pub struct Counters {
     pub fail: Word,
     /// Internal errors: a store found another state than its owner left. Tests assert that it is 0.
     pub health: Word,
+    /// Records that a dead writer had not finished, turned into lost ones. Stored by one reaper at a time.
+    pub reaped: Word,
 }
 
 /// The words of a ring. Implementations answer any index (reduced modulo the array), so that no index can go astray.
@@ -155,6 +157,7 @@ impl Boxed {
             counters: Counters {
                 fail: Word::new(0),
                 health: Word::new(0),
+                reaped: Word::new(0),
             },
             slots: (0..geometry.descriptors())
                 .map(|_| Slot::unused())

@@ -111,8 +111,9 @@ impl<M: Memory> Ring<M> {
                     return walk;
                 }
                 Obstacle::NoBlock => walk.id = walk.id.next(),
-                Obstacle::Block { begin, .. } if walk.reached.is_none() && begin >= need => {
-                    walk.reached = Some(begin); // dropped already, only the position was not told
+                Obstacle::Block { begin, .. } if !satisfied && begin >= need => {
+                    // Dropped already, only the position was not told; or a dead writer's text was before it.
+                    walk.reached = Some(begin);
                     return walk;
                 }
                 Obstacle::Block { next, .. } if satisfied && next > far => return walk,

@@ -7,23 +7,23 @@ use crate::memory::Memory;
 use crate::recycle::Push;
 use crate::ring::Ring;
 use crate::slots::Span;
-use crate::state::{Query, Stage, State};
-use crate::sync::{acquire, fence_release, release};
-use crate::ticket::{Reservation, Ticket};
+use crate::state::{Stage, State};
+use crate::sync::{Order, acquire, fence_release, release};
+use crate::ticket::{Caller, Reservation, Ticket};
 
 impl<M: Memory> Ring<M> {
-    /// Reopens the newest record, if it is committed and `caller_id`'s, and makes its text `extend` bytes longer. The
+    /// Reopens the newest record, if it is committed and the caller's, and makes its text `extend` bytes longer. The
     /// text so far stays. `max_size` bounds the whole.
     ///
     /// # Errors
     /// [`Refused::NotReopenable`], [`Refused::TooBig`], or [`Refused::Text`]; the record is committed as it was.
     pub fn reserve_in_last(
         &self,
-        caller_id: u64,
+        caller: impl Into<Caller>,
         extend: usize,
         max_size: usize,
     ) -> Result<Reservation<'_, M>, Refused> {
-        let ticket = self.reopen_ticket(caller_id, extend, max_size)?;
+        let ticket = self.reopen_ticket(caller, extend, max_size)?;
         Ok(Reservation::new(self, ticket))
     }
 
@@ -33,11 +33,11 @@ impl<M: Memory> Ring<M> {
     /// As there.
     pub fn reopen_ticket(
         &self,
-        caller_id: u64,
+        caller: impl Into<Caller>,
         extend: usize,
         max_size: usize,
     ) -> Result<Ticket, Refused> {
-        let mut ticket = self.claim(caller_id)?;
+        let mut ticket = self.claim(caller.into())?;
         match self.extend(&mut ticket, extend as u64, max_size as u64) {
             Ok(()) => Ok(ticket),
             Err(why) => {
@@ -48,13 +48,18 @@ impl<M: Memory> Ring<M> {
     }
 
     /// Takes the newest record back from the readers' future: clears C, and owns it.
-    fn claim(&self, caller_id: u64) -> Result<Ticket, Refused> {
+    fn claim(&self, caller: Caller) -> Result<Ticket, Refused> {
         // ORD(claim:A): pairs with ORD(commit:B): the caller that is compared is the one of the record that C speaks of.
         let head = self.memory().head().load(acquire("claim:A"));
         let slot = self.slot(head.id);
-        if !head.reopenable || slot.caller_id.get() != caller_id {
+        let wrote = Caller {
+            caller_id: slot.caller_id.get(),
+            owner: slot.owner.get(),
+        };
+        if !head.reopenable || wrote != caller {
             return Err(Refused::NotReopenable);
         }
+        // The head has not moved if this succeeds, so the slot was this record's all the time, and these two never change.
         // ORD(claim:B): pairs with ORD(commit:B): the record with all that was appended since ORD(claim:A) (M9).
         if !self
             .memory()
@@ -69,24 +74,22 @@ impl<M: Memory> Ring<M> {
         } else {
             Stage::ReservedNoBlock
         };
-        let state = State(slot.state.get());
-        if state.query(head.id) != Query::Is(Stage::Committed) {
-            self.counters().health.count(1);
+        let committed = State::new(head.id, Stage::Committed).0;
+        let reserved = State::new(head.id, stage).0;
+        if slot
+            .state
+            .replace(committed, reserved, Order::NONE)
+            .is_err()
+        {
+            return Err(Refused::NotReopenable); // a reaper was faster, and has finalized the record
         }
-        slot.state.set(State::new(head.id, stage).0);
-        let capacity = u64::from(copy.meta.text_len);
-        let ticket = Ticket {
+        Ok(Ticket {
             id: head.id,
             span: copy.span,
             text: self.text_of(copy.span),
-            capacity,
+            capacity: u64::from(copy.meta.text_len),
             meta: copy.meta,
-        };
-        if copy.caller_id == caller_id {
-            return Ok(ticket);
-        }
-        self.commit(ticket); // looked like ours before it was exclusively so
-        Err(Refused::NotReopenable)
+        })
     }
 
     /// Makes room for `extend` more bytes.

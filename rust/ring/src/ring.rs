@@ -1,9 +1,11 @@
 //! The ring itself: memory, geometry, and the few questions that need neither writer nor reader.
 
+use crate::announce::Announcements;
 use crate::blocks::TextRing;
 use crate::ids::{DescId, Lpos, Seq};
 use crate::layout::{Geometry, limit};
 use crate::memory::{Counters, Memory, Tails};
+use crate::reaper::Reaper;
 use crate::slots::Slot;
 use crate::sync::{Pair, Word, acquire};
 
@@ -19,6 +21,10 @@ pub struct Ring<M: Memory> {
     retire_ahead: Word,
     /// Where this handle's search for the last finalized record last ended; only a hint.
     next_seq_hint: Word,
+    /// Who is about to take which number.
+    announcements: Announcements,
+    /// Who settles what dead writers left.
+    reaper: Reaper,
 }
 
 impl<M: Memory> Ring<M> {
@@ -36,6 +42,8 @@ impl<M: Memory> Ring<M> {
             text: geometry.text_ring(),
             retire_ahead: Word::new(0),
             next_seq_hint: Word::new(0),
+            announcements: Announcements::new(),
+            reaper: Reaper::new(),
         };
         ring.set_retire_ahead(retire_ahead);
         Some(ring)
@@ -75,6 +83,11 @@ impl<M: Memory> Ring<M> {
         self.counters().health.get()
     }
 
+    /// Records that a dead writer had not finished, turned into lost ones by [`Ring::reap`].
+    pub fn reaped(&self) -> u64 {
+        self.counters().reaped.get()
+    }
+
     /// The number that the next reservation will get. Orders nothing: it counts, also records that are being written.
     pub fn next_reserve_seq(&self) -> Seq {
         Seq(self.memory.head().newest().0)
@@ -110,6 +123,22 @@ impl<M: Memory> Ring<M> {
 
     pub(crate) fn hint(&self) -> &Word {
         &self.next_seq_hint
+    }
+
+    /// For models: what a writer leaves that dies before it tries for `id`.
+    #[cfg(loom)]
+    pub fn announce_and_die(&self, owner: u64, id: DescId) {
+        let cell = self.announcements.cell_of(owner);
+        self.announcements.announce(cell, owner, id);
+    }
+
+    #[inline(always)]
+    pub(crate) fn announcements(&self) -> &Announcements {
+        &self.announcements
+    }
+
+    pub(crate) fn reaper(&self) -> &Reaper {
+        &self.reaper
     }
 
     #[inline(always)]

@@ -1,8 +1,8 @@
 //! The 64-byte descriptor slot: one cache line, so that a record's metadata costs one miss.
 
 use crate::ids::{DescId, Lpos};
-use crate::state::State;
-use crate::sync::{Order, Word};
+use crate::state::{Stage, State};
+use crate::sync::{Order, Word, release};
 
 /// `begin` of a record whose text was lost, or could not be had: it exists, but readers skip it.
 pub const LOST: u64 = 1;
@@ -205,10 +205,21 @@ impl Slot {
         }
     }
 
+    /// Finalizes the record `id`, which the caller holds reserved.
+    #[inline(always)]
+    pub(crate) fn finalize_state(&self, id: DescId) {
+        // ORD(finalize_state:A): pairs with ORD(state:A), ORD(obstacle:A) and ORD(is_final:A): after the contents and the text
+        // (M8).
+        self.state.store(
+            State::new(id, Stage::Finalized).0,
+            release("finalize_state:A"),
+        );
+    }
+
     /// Names the dummy: finalized, without text.
     pub fn init_dummy(&self) {
         self.begin.set(LOST);
         self.state
-            .set(State::new(DescId::DUMMY, crate::state::Stage::Finalized).0);
+            .set(State::new(DescId::DUMMY, Stage::Finalized).0);
     }
 }

@@ -77,6 +77,15 @@ const fn weakened(label: &str) -> bool {
     true
 }
 
+/// Before each access; `stores`: it changes something, if it succeeds. In the tests of this crate a thread can be stopped
+/// here, or end (`tests/crash`).
+#[inline(always)]
+fn step(stores: bool) {
+    #[cfg(all(test, not(loom)))]
+    crate::crash::step(stores);
+    let _ = stores;
+}
+
 /// How an access is ordered. Made by [`acquire`], [`release`] and [`acq_rel`], which want a label; or [`Order::NONE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Order(Ordering);
@@ -154,30 +163,35 @@ impl Word {
     /// The value, with no ordering.
     #[inline(always)]
     pub fn get(&self) -> u64 {
+        step(false);
         self.0.load(Ordering::Relaxed)
     }
 
     /// Sets the value, with no ordering.
     #[inline(always)]
     pub fn set(&self, value: u64) {
+        step(true);
         self.0.store(value, Ordering::Relaxed);
     }
 
     /// Loads with a labelled ordering.
     #[inline(always)]
     pub fn load(&self, order: Order) -> u64 {
+        step(false);
         self.0.load(order.0)
     }
 
     /// Stores with a labelled ordering.
     #[inline(always)]
     pub fn store(&self, value: u64, order: Order) {
+        step(true);
         self.0.store(value, order.0);
     }
 
     /// Replaces `old` by `new`; the value found otherwise. A failure orders nothing.
     #[inline(always)]
     pub fn replace(&self, old: u64, new: u64, order: Order) -> Result<(), u64> {
+        step(true);
         self.0
             .compare_exchange(old, new, order.0, Ordering::Relaxed)
             .map(|_| ())
@@ -192,6 +206,7 @@ impl Word {
     /// Adds to a counter that orders nothing.
     #[inline(always)]
     pub fn count(&self, by: u64) {
+        step(true);
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 

@@ -20,8 +20,29 @@ pub struct Info {
     pub flags: u8,
     /// Opaque.
     pub aux: u64,
-    /// The writer, for the recovery of what a dead one left; 0 for none.
+    /// The writer, for the recovery of what a dead one left ([`Ring::reap`]); 0 for none. One owner is one context of
+    /// execution: a thread, or a handler that interrupts it, never both. Whoever finishes the record counts as its owner.
     pub owner: u64,
+}
+
+/// Who wants to extend the newest record. It must be the one who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// As in [`Info`].
+    pub caller_id: u64,
+    /// As in [`Info`]: a context does not extend what another one has begun, or a dead one's record could not be told
+    /// from a living one's.
+    pub owner: u64,
+}
+
+impl From<u64> for Caller {
+    /// A caller without an owner.
+    fn from(caller_id: u64) -> Caller {
+        Caller {
+            caller_id,
+            owner: 0,
+        }
+    }
 }
 
 /// A reserved record as plain data: for callers that cannot hold a borrow of the ring. Lose it and the record stays

@@ -1,7 +1,8 @@
 //! Reserve and fill.
 //!
 //! A writer encodes before it reserves: between reserve and commit stands nothing but the copy. Any number of writers
-//! run at once, also one that interrupts another at any instruction; none waits for another.
+//! run at once, also one that interrupts another at any instruction; none waits for another. Whichever store is a writer's
+//! last, [`crate::reap`] finds from what is stored who it was.
 
 use crate::blocks::Laid;
 use crate::error::Refused;
@@ -85,7 +86,7 @@ impl<M: Memory> Ring<M> {
         let Some(block) = self.text_ring().block_bytes(size as u64) else {
             return Err(Refused::TooBig);
         };
-        let taken = self.take(block)?;
+        let taken = self.take(block, info.owner)?;
         let Taken {
             before,
             id,
@@ -95,7 +96,7 @@ impl<M: Memory> Ring<M> {
         } = taken;
         if before.reopenable {
             // The compare-exchange that took the number took C with it: the predecessor is ours to finalize.
-            self.finalize_id(before.id);
+            self.finalize_committed(before.id);
         }
         let old = id.0.checked_sub(self.descriptors());
         let left = old.map_or(0, |old| State::new(DescId(old), Stage::Finalized).0);
@@ -103,7 +104,7 @@ impl<M: Memory> Ring<M> {
             self.counters().health.count(1);
         }
         if lost {
-            return Err(self.lose(slot, id));
+            return Err(self.lose(slot, id, info.owner));
         }
         self.open_slot(slot, id, block != 0, info);
         let (span, text) = if block == 0 {
@@ -133,9 +134,8 @@ impl<M: Memory> Ring<M> {
     /// A number was taken, but there is no text: it becomes a record that readers skip.
     #[cold]
     #[inline(never)]
-    fn lose(&self, slot: &Slot, id: DescId) -> Refused {
-        self.open_slot(slot, id, false, &Info::default());
-        slot.set_span(Span::Lost);
+    fn lose(&self, slot: &Slot, id: DescId, owner: u64) -> Refused {
+        self.open_lost(slot, id, owner);
         self.commit(Ticket {
             id,
             span: Span::Lost,
@@ -146,9 +146,20 @@ impl<M: Memory> Ring<M> {
         Refused::Text
     }
 
-    /// Takes the next number, and `block` bytes of text with it.
+    /// Makes the slot that of a record without text, which nobody will have.
+    pub(crate) fn open_lost(&self, slot: &Slot, id: DescId, owner: u64) {
+        let info = Info {
+            owner,
+            ..Info::default()
+        };
+        self.open_slot(slot, id, false, &info);
+        slot.set_span(Span::Lost);
+    }
+
+    /// Takes the next number, and `block` bytes of text with it, in the name of `owner`.
     #[inline(always)]
-    fn take(&self, block: u64) -> Result<Taken<'_>, Refused> {
+    fn take(&self, block: u64, owner: u64) -> Result<Taken<'_>, Refused> {
+        let cell = self.announcements().cell_of(owner);
         let mut backoff = Backoff(Backoff::FIRST);
         loop {
             // ORD(take:A): pairs with ORD(take:D), ORD(grow:A), ORD(first_block:A) (M1: not a new head with old tails)
@@ -162,6 +173,7 @@ impl<M: Memory> Ring<M> {
                 if self.free_descriptor(word, head.words()) {
                     continue;
                 }
+                self.announcements().announce(cell, owner, DescId::DUMMY);
                 return Err(Refused::Descriptors);
             }
             let (laid, lost) = match self.room(head, block) {
@@ -169,8 +181,9 @@ impl<M: Memory> Ring<M> {
                 Room::None => (no_text(head), true),
                 Room::Again => continue,
             };
+            self.announcements().announce(cell, owner, head.id.next());
             // ORD(take:C): pairs with ORD(commit:B): the predecessor's last words; it may have been reopened since ORD(take:A).
-            // ORD(take:D): pairs with ORD(take:A): the tails that this writer pushed (M1).
+            // ORD(take:D): pairs with ORD(take:A): the tails that this writer pushed (M1); and with ORD(reap:A): who it is.
             if self.memory().head().replace(
                 head,
                 head.taken(laid.next),
@@ -232,14 +245,14 @@ impl<M: Memory> Ring<M> {
                     .head()
                     .replace(head, closed, acquire("make_room:A"))
                 {
-                    self.finalize_id(head.id);
+                    self.finalize_committed(head.id);
                 }
                 Room::Again
             }
         }
     }
 
-    /// Makes the slot the record's own: the state first, then its contents. Where its text is, the caller adds; what is only
+    /// Makes the slot the record's own: whose it is, the state, then its contents. Where its text is, the caller adds; what is only
     /// known at the end follows then.
     #[inline(always)]
     fn open_slot(&self, slot: &Slot, id: DescId, text: bool, info: &Info) {
@@ -248,16 +261,18 @@ impl<M: Memory> Ring<M> {
         } else {
             Stage::ReservedNoBlock
         };
+        // Readers and pushers never look at the owner: it may stand beside the state of the old record.
+        slot.owner.set(info.owner);
         // ORD(open_slot:A): pairs with ORD(obstacle:A), ORD(is_final:A) and ORD(state:A): whoever finds the old record gone
-        // sees the tails that allow it, and need not refuse or wait (M2, M3, M4).
+        // sees the tails that allow it, and need not refuse or wait (M2, M3, M4); and with ORD(settle_once:A): the owner.
         slot.state
             .store(State::new(id, stage).0, release("open_slot:A"));
         // ORD(open_slot:B): pairs with ORD(barrier:A) and ORD(obstacle:B): whoever has copied a word of the new contents or
-        // text sees in its check that the old record is gone (M5, M6).
+        // text sees in its check that the old record is gone (M5, M6); and with ORD(dead_winner:A): whoever sees this owner
+        // announce its next number sees that it has this one.
         fence_release("open_slot:B");
         slot.ts_nsec.set(info.ts_nsec);
         slot.caller_id.set(info.caller_id);
-        slot.owner.set(info.owner);
         slot.aux.set(info.aux);
     }
 

@@ -29,11 +29,13 @@ pub struct Refusals {
 pub(super) fn crowd(ring: &Ring<Region>, n: u64, threads: u32) -> Refusals {
     let all = &Barrier::new(threads as usize + 1);
     std::thread::scope(|scope| {
-        let run = || {
-            all.wait();
-            writer(ring, n)
+        let run = |index: u32| {
+            move || {
+                all.wait();
+                writer(ring, n, index)
+            }
         };
-        let writers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let writers: Vec<_> = (0..threads).map(|index| scope.spawn(run(index))).collect();
         all.wait();
         let start = Instant::now();
         let mut sum = Refusals::default();
@@ -48,13 +50,13 @@ pub(super) fn crowd(ring: &Ring<Region>, n: u64, threads: u32) -> Refusals {
     })
 }
 
-fn writer(ring: &Ring<Region>, n: u64) -> Refusals {
+fn writer(ring: &Ring<Region>, n: u64, index: u32) -> Refusals {
     let mut seen = Refusals::default();
     let before = preemptions();
     for number in 0..n {
         let mut refused = 0;
         let mut ticket = loop {
-            match ring.reserve_ticket(TEXT.len(), &info(number)) {
+            match ring.reserve_ticket(TEXT.len(), &info(number, index)) {
                 Ok(ticket) => break ticket,
                 Err(_) => {
                     refused += 1;

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 /// Reserve, copy, finalize, `n` times; who is refused goes on with the next.
 #[inline(never)]
-pub(super) fn write_records(ring: &Ring<Region>, n: u64) {
+pub(super) fn write_records(ring: &Ring<Region>, n: u64, writer: u32) {
     let text: &[u8] = black_box(&TEXT); // whose length nobody knows when this is compiled
     for ts_nsec in 0..n {
-        if let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(ts_nsec)) {
+        if let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(ts_nsec, writer)) {
             ring.fill(&mut ticket, text);
             ring.finalize(ticket);
         }
@@ -23,7 +23,7 @@ pub(super) fn write_records(ring: &Ring<Region>, n: u64) {
 pub(super) fn write(ring: &Ring<Region>, n: u64, threads: u32) -> f64 {
     if threads <= 1 {
         let start = Instant::now();
-        write_records(ring, n);
+        write_records(ring, n, 0);
         return per_operation(start, n);
     }
     let all = &Barrier::new(threads as usize);
@@ -33,7 +33,7 @@ pub(super) fn write(ring: &Ring<Region>, n: u64, threads: u32) -> f64 {
                 pin::to(index as usize);
                 all.wait();
                 let start = Instant::now();
-                write_records(ring, n);
+                write_records(ring, n, index);
                 per_operation(start, n)
             }
         };

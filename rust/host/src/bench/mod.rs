@@ -62,7 +62,7 @@ impl BenchRing {
         };
         let bench = BenchRing { bare };
         let round = geometry.data_bytes() / BLOCK_BYTES;
-        loops::write_records(bench.ring(), round.max(geometry.descriptors()) + 1024);
+        loops::write_records(bench.ring(), round.max(geometry.descriptors()) + 1024, 0);
         Ok(Some(bench))
     }
 
@@ -100,13 +100,14 @@ impl BenchRing {
     }
 }
 
-/// What every record here says about itself.
-fn info(ts_nsec: u64) -> Info {
+/// What every record here says about itself. With an owner, as in a log: `writer` tells the threads of a run apart.
+fn info(ts_nsec: u64, writer: u32) -> Info {
     Info {
         ts_nsec,
         level: 6,
         facility: 1,
         caller_id: 1,
+        owner: u64::from(writer) + 1,
         ..Info::default()
     }
 }

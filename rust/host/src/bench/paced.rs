@@ -82,7 +82,7 @@ fn writer(ring: &Ring<Region>, n: u64, gap: u64, index: u64) -> Samples {
         wait(gap / 2 + (random >> 33) % gap.max(1));
         let begin = ticks();
         let empty = ticks();
-        if let Ok(mut ticket) = ring.reserve_ticket(TEXT.len(), &info(number)) {
+        if let Ok(mut ticket) = ring.reserve_ticket(TEXT.len(), &info(number, index as u32)) {
             ring.fill(&mut ticket, black_box(&TEXT));
             ring.finalize(ticket);
         }

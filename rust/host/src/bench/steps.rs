@@ -84,7 +84,7 @@ fn child(ring: &Ring<Region>, n: u64, to: &File) -> ! {
         let legs = [
             trapped(|| {}),
             trapped(|| super::yardsticks::exchange_alone(n)),
-            trapped(|| write_records(ring, n)),
+            trapped(|| write_records(ring, n, 0)),
             trapped(|| read_records(ring, n)),
         ];
         for leg in legs {

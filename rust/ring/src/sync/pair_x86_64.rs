@@ -1,6 +1,6 @@
 //! The fused head on x86-64: two words that one `cmpxchg16b` replaces together.
 
-use super::{Order, acquire};
+use super::{Order, acquire, step};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Two 64-bit words replaced in one step. Loads take the halves one by one and re-check the high one: a 128-bit load is a
@@ -32,6 +32,7 @@ impl Pair {
     /// the caller asks for: the two halves need it for themselves.
     #[inline(always)]
     pub fn load(&self, _order: Order) -> (u64, u64) {
+        step(false);
         loop {
             // ORD(pair:A): before the low word, or a position from before could be taken for this id's.
             let high = self.high.load(acquire("pair:A").0);
@@ -47,6 +48,7 @@ impl Pair {
     /// Only the high word.
     #[inline(always)]
     pub fn load_high(&self, order: Order) -> u64 {
+        step(false);
         self.high.load(order.0)
     }
 
@@ -59,6 +61,7 @@ impl Pair {
     /// Replaces `old` by `new`, both as `(low, high)`. A locked instruction orders everything, whatever it is asked for.
     #[inline(always)]
     pub fn replace(&self, old: (u64, u64), new: (u64, u64), _order: Order) -> bool {
+        step(true);
         let words = core::ptr::from_ref(self).cast_mut();
         // SAFETY: `words` covers both atomics (16 bytes, 16-aligned by repr), which allow writes through a shared
         // reference; the instruction exists, which `Ring::new` has checked with `supported`.

@@ -107,6 +107,8 @@ fn making_room_finalizes_what_was_last_committed() {
         }
         appender.join().unwrap();
         writer.join().unwrap();
+        ring.finalize_last();
+        assert_eq!(ring.next_seq(), ring.next_reserve_seq(), "left behind");
     });
 }
 

@@ -8,6 +8,7 @@
 #![cfg(all(loom, not(shuttle)))]
 
 mod committed;
+mod reap;
 mod slots;
 mod support;
 mod tails;

@@ -141,7 +141,7 @@ impl Both {
     fn reopen(&mut self, caller: u8, extend: u16, max: u16) -> Result<(), TestCaseError> {
         let got = self
             .ring
-            .reopen_ticket(caller.into(), extend.into(), max.into())
+            .reopen_ticket(u64::from(caller), extend.into(), max.into())
             .map_err(no);
         let want = self.plain.reopen(caller.into(), extend.into(), max.into());
         let seen = got

@@ -142,6 +142,19 @@ pub fn watch(ring: &HeapRing, tally: &Tally) {
     }
 }
 
+/// Reaps all the time, and nobody is dead: nothing may be lost by it.
+pub fn reap(ring: &HeapRing, tally: &Tally) {
+    const REAPER: u64 = 99;
+    while !tally.stopped() {
+        let reaped = ring.reap(REAPER, |_| false);
+        if reaped.lost != 0 || reaped.busy {
+            tally.bad(&format!("{reaped:?}"));
+        }
+        tally.settled.fetch_add(reaped.finalized, Ordering::Relaxed);
+        thread::yield_now();
+    }
+}
+
 /// When all writers are idle (B1, B2, B7).
 pub fn settled(ring: &HeapRing, tally: &Tally) {
     let newest = ring.memory().head().get().id;
@@ -166,6 +179,9 @@ pub fn settled(ring: &HeapRing, tally: &Tally) {
     }
     if ring.fail() != tally.refused.load(Ordering::Relaxed) {
         tally.bad("refusals do not add up"); // B2
+    }
+    if ring.reaped() != 0 {
+        tally.bad(&format!("{} records reaped of the living", ring.reaped()));
     }
     if ring.health() != 0 {
         tally.bad(&format!("health {}", ring.health())); // B1

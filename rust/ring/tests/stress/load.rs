@@ -2,9 +2,9 @@
 
 use crate::Tally;
 use crate::heap::HeapRing;
-use crate::payload::{FRAGMENT, LONGEST, REOPENABLE, Random, fill, info};
+use crate::payload::{FRAGMENT, LONGEST, REOPENABLE, Random, fill, info, owner};
 use core::sync::atomic::Ordering;
-use pr_ring::{Refused, Ticket};
+use pr_ring::{Caller, Refused, Ticket};
 use std::thread;
 
 /// Reserves, counts how that ended, and fills. The record's number is dense over what is counted here.
@@ -74,6 +74,10 @@ pub fn write(ring: &HeapRing, tally: &Tally, id: u64) {
 pub fn reopen(ring: &HeapRing, tally: &Tally, id: u64) {
     let mut random = Random::new(id);
     let largest = ring.geometry().text_ring().max_text().min(LONGEST as u64) as usize;
+    let caller = Caller {
+        caller_id: id,
+        owner: owner(id),
+    };
     let mut seed = id << 48;
     while !tally.stopped() {
         seed += 1;
@@ -85,7 +89,7 @@ pub fn reopen(ring: &HeapRing, tally: &Tally, id: u64) {
         let seq = ticket.seq();
         ring.commit(ticket);
         for _ in 0..random.below(6) {
-            let Ok(mut ticket) = ring.reopen_ticket(id, FRAGMENT, largest) else {
+            let Ok(mut ticket) = ring.reopen_ticket(caller, FRAGMENT, largest) else {
                 break;
             };
             let from = ticket.text_len() as usize;

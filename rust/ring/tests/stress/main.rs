@@ -31,6 +31,8 @@ pub struct Tally {
     pub reopened: AtomicU64,
     pub lost: AtomicU64,
     pub refused: AtomicU64,
+    /// Finalized by the reaper.
+    pub settled: AtomicU64,
     pub delivered: AtomicU64,
     pub overrun: AtomicU64,
     pub bad: AtomicU64,
@@ -57,6 +59,8 @@ struct Shape {
     desc_bits: u32,
     avg_data_bits: u32,
     retire_ahead: u32,
+    /// A reaper comes by all the time. Not on every ring: it would mend what a writer has forgotten to finalize.
+    reaper: bool,
 }
 
 const SHAPES: [Shape; 3] = [
@@ -64,16 +68,19 @@ const SHAPES: [Shape; 3] = [
         desc_bits: 3,
         avg_data_bits: 4,
         retire_ahead: 0,
+        reaper: true,
     },
     Shape {
         desc_bits: 5,
         avg_data_bits: 6,
         retire_ahead: 0,
+        reaper: false,
     },
     Shape {
         desc_bits: 9,
         avg_data_bits: 4,
         retire_ahead: 32,
+        reaper: true,
     },
 ];
 
@@ -82,6 +89,7 @@ fn strain(shape: &Shape, time: Duration, racy: bool) -> u64 {
         desc_bits,
         avg_data_bits,
         retire_ahead,
+        reaper,
     } = *shape;
     let ring: &'static HeapRing = Box::leak(Box::new(HeapRing::new(
         desc_bits,
@@ -99,6 +107,9 @@ fn strain(shape: &Shape, time: Duration, racy: bool) -> u64 {
     threads.push(thread::spawn(move || check::chase(ring, tally)));
     threads.push(thread::spawn(move || load::reopen(ring, tally, 11)));
     threads.push(thread::spawn(move || check::watch(ring, tally)));
+    if reaper {
+        threads.push(thread::spawn(move || check::reap(ring, tally)));
+    }
     if racy {
         threads.push(thread::spawn(move || {
             check::look_without_atomics(ring, tally)
@@ -122,7 +133,7 @@ fn report(shape: &Shape, tally: &Tally, seconds: f64) {
     let all = count(&tally.stored) + count(&tally.lost);
     println!(
         "stress 2^{} descriptors, 2^{} bytes, ahead {:2}: {:9.0} records/s; stored {all}, {} of them from the handler; \
-         reopened {}; lost {}, refused {}; delivered {}, overrun {}; bad = {}",
+         reopened {}; lost {}, refused {}; settled {}; delivered {}, overrun {}; bad = {}",
         shape.desc_bits,
         shape.desc_bits + shape.avg_data_bits,
         shape.retire_ahead,
@@ -131,6 +142,7 @@ fn report(shape: &Shape, tally: &Tally, seconds: f64) {
         count(&tally.reopened),
         count(&tally.lost),
         count(&tally.refused),
+        count(&tally.settled),
         count(&tally.delivered),
         count(&tally.overrun),
         count(&tally.bad),

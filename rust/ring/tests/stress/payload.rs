@@ -49,8 +49,18 @@ pub fn info(seed: u64, len: usize, caller_id: u64, flags: u8) -> Info {
         level: (seed % 8) as u8,
         facility: 1,
         flags,
-        owner: caller_id,
+        owner: owner(caller_id),
     }
+}
+
+/// Each thread is an owner, and so is the handler on each thread that it interrupts.
+pub fn owner(caller_id: u64) -> u64 {
+    if caller_id != crate::signal::CALLER {
+        return caller_id;
+    }
+    // SAFETY: a system call without arguments.
+    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u64;
+    caller_id << 32 | tid
 }
 
 /// What is wrong with a record, if anything.
