@@ -40,10 +40,10 @@ pub fn exercise(bytes: &[u8]) -> bool {
         pid: 5,
         tid: 6,
     };
-    for size in [0, 16, 100, 1 << 16] {
-        let mut buffer = vec![0; size];
+    let mut room = [0; 1 << 16];
+    for size in [bytes.len() % 128, room.len()] {
         for format in FORMATS {
-            let mut out = Out::new(&mut buffer);
+            let mut out = Out::new(&mut room[..size]);
             if render(format, &mut out, &meta, &record) {
                 let text = core::str::from_utf8(out.written()).expect("what is shown is UTF-8");
                 assert!(text.ends_with('\n'), "{format:?}: {text:?}");
