@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import weakref
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ _NUMBERS = {
 # Attributes that are the record's own: a field of such a name gets a "_" behind it.
 _TAKEN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _ROOT = "root"
+# Threads that were alive at the last look, by the kernel's number.
+_threads: weakref.WeakValueDictionary[int, threading.Thread] = weakref.WeakValueDictionary()
 
 
 def handing(handler: logging.Handler) -> "Callable[[Record], None]":
@@ -113,7 +116,12 @@ def _set_thread(made: logging.LogRecord, record: "Record") -> None:
 
 
 def _thread(tid: int) -> threading.Thread | None:
-    return next((thread for thread in threading.enumerate() if thread.native_id == tid), None)
+    thread = _threads.get(tid)
+    if thread is None or thread.native_id != tid or not thread.is_alive():
+        _threads.clear()
+        _threads.update({one.native_id: one for one in threading.enumerate() if one.native_id is not None})
+        thread = _threads.get(tid)
+    return thread
 
 
 def _free_name(key: str, fields: dict[str, Any]) -> str:

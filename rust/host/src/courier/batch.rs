@@ -144,6 +144,9 @@ impl Batch {
 
     /// The next record. None: there is none any more, or none is to be handed over now; those that are left come again.
     pub fn take(&self) -> Option<Taken<'_>> {
+        if !self.place.orders.is_current_thread() {
+            return None;
+        }
         if self.has_in_hand() {
             self.failed("it was not told how this record ended");
         }
@@ -164,8 +167,7 @@ impl Batch {
 
     fn may_go_on(&self) -> bool {
         let orders = &self.place.orders;
-        orders.is_current_thread()
-            && self.place.goes_on()
+        self.place.goes_on()
             && !is_closed()
             && (orders.stop().is_some() || !self.place.is_suspended())
             && !self.is_stale.load(Ordering::Relaxed)
