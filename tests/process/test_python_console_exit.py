@@ -45,7 +45,7 @@ def test_a_callback_that_never_returns_does_not_hold_up_the_exit(stick: str, end
 
 @pytest.mark.parametrize("wakes", ["time.sleep(2.5)", "give_up.wait(2.5)", "lock.acquire(timeout=2.5)"])
 def test_a_callback_that_wakes_while_the_interpreter_ends_stands_still(wakes: str) -> None:
-    # The exit waits 1 s for the callback; then the modules' end takes so long that it wakes in the middle of that.
+    # The exit waits 1 s for the callback; then the end of a module takes so long that it wakes in the middle of that.
     done = run(
         f"""
         import os, sys, threading, time, types
@@ -130,6 +130,53 @@ def test_threads_that_log_while_the_interpreter_ends_neither_hang_nor_abort() ->
         **LIMIT,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "logger.info('event', x=Slow())",
+        "logger.info(Slow())",
+        "logger.info('%s', Slow())",
+        "logger.info('event', x=[{'a': Slow()}])",
+        "logger.info('event', exc_info=Slow())",
+        "logger.info('event', extra={Slow(): 1})",
+        "logging.getLogger().warning('%s', Slow())",
+        "logger.info('event', stack_info=Slow())",
+    ],
+)
+def test_a_daemon_thread_in_a_log_call_when_the_interpreter_ends_stands_still(call: str) -> None:
+    done = run(
+        f"""
+        import logging, os, sys, threading, time, types
+        import printk_ring as pr
+
+        class Late:
+            def __del__(self, sleep=time.sleep, write=os.write):
+                for _ in range(100):
+                    sleep(0.01)
+                write(2, b"the end")
+
+        sys.modules["late"] = types.ModuleType("late")
+        sys.modules["late"].late = Late()
+
+        class Slow(Exception):
+            def __str__(self):
+                entered.set()
+                time.sleep(0.3)
+                return "x"
+
+            __index__ = __hash__ = __str__
+
+        entered = threading.Event()
+        log = pr.install(size="256 KiB", consoles=[], capture_logging=True)
+        logger = pr.get_logger()
+        threading.Thread(target=lambda: {call}, daemon=True).start()
+        entered.wait(30.0)
+        """,
+        **LIMIT,
+    )
+    assert (done.returncode, done.stderr) == (0, "the end")
 
 
 def test_after_the_exit_has_begun_nothing_is_handed_over_and_no_such_console_is_added() -> None:
@@ -231,6 +278,25 @@ def test_an_interrupt_reaches_the_main_thread_and_not_the_callback() -> None:
         **LIMIT,
     )
     assert (done.returncode, done.stdout) == (0, "interrupted\n")
+
+
+def test_a_signal_that_the_main_thread_waits_for_is_not_taken_by_an_idle_console() -> None:
+    out = succeed(
+        """
+        import os, signal, time
+        import printk_ring as pr
+
+        log = pr.install(size="256 KiB", consoles=[pr.sinks.callable(lambda record: None), pr.sinks.memory()])
+        pr.get_logger().info("event")
+        assert log.flush(timeout=30.0)
+        time.sleep(0.3)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        os.kill(os.getpid(), signal.SIGUSR1)  # a thread that does not block it would end the process
+        print(signal.sigwait([signal.SIGUSR1]).name)
+        """,
+        **LIMIT,
+    )
+    assert out == "SIGUSR1\n"
 
 
 def test_a_program_that_a_callback_starts_has_its_usual_signals(tmp_path: Path) -> None:

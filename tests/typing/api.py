@@ -59,6 +59,18 @@ def consoles(log: pr.Log) -> None:
     assert_type(log.consoles(), list[pr.Console])
     console.level = None
     log.console_level = "ERROR"
+    log.add_console(pr.sinks.stderr(), format=logging.Formatter("%(message)s"))
+    log.add_console(pr.sinks.stderr(), format=lambda record: record.message)
+    log.add_console(pr.sinks.callable(print))
+    log.add_console(pr.sinks.handler(logging.StreamHandler()))
+    memory = pr.sinks.memory(limit=100)
+    log.add_console(memory, level="DEBUG")
+    assert_type(memory, pr.sinks.MemorySink)
+    assert_type(memory.records, list[pr.Record])
+    memory.clear()
+    pr.sinks.callable("print")  # type: ignore[arg-type]  # not callable
+    pr.sinks.handler(logging.Formatter())  # type: ignore[arg-type]  # no handler
+    log.add_console(pr.sinks.stderr(), format=lambda record: record.seq)  # type: ignore[arg-type,return-value]  # no text
     log.add_console(pr.sinks.file("x"), format="xml")  # type: ignore[arg-type]  # no such format
     log.add_console("stderr")  # type: ignore[arg-type]  # a sink is needed
     assert_type(log.suspend(), bool)

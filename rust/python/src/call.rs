@@ -1,6 +1,7 @@
 //! A log call in full: what the fast path does not take. Any object is an event, a value, an option; nothing of it raises.
 
 use crate::convert::{Taken, Taker, mapping, text};
+use crate::ending;
 use crate::levels::Given;
 use crate::logger::Logger;
 use crate::logs;
@@ -170,7 +171,8 @@ fn draft<'a>(
     {
         let stack = py
             .import("printk_ring.exceptions")
-            .and_then(|module| module.call_method1("stack", (level.unwrap_or(1),)));
+            .and_then(|module| module.getattr("stack"))
+            .and_then(|stack| ending::call(&stack, &(level.unwrap_or(1),).into_pyobject(py)?));
         if let Some(stack) = taker.ok(py, stack) {
             draft.fields.push((
                 Cow::Borrowed("stack_info"),
@@ -245,8 +247,10 @@ fn format(
     args: &[Bound<'_, PyAny>],
 ) -> PyResult<String> {
     let message = match args {
-        [only] if mapping::is_mapping(only)? && only.is_truthy()? => event.rem(only)?,
-        _ => event.rem(PyTuple::new(py, args)?)?,
+        [only] if mapping::is_mapping(only)? && only.is_truthy()? => {
+            ending::remainder(event, only)?
+        }
+        _ => ending::remainder(event, PyTuple::new(py, args)?.as_any())?,
     };
     Ok(text::owned(message.cast::<PyString>()?))
 }
@@ -268,7 +272,8 @@ fn described(
     }
     let described = py
         .import("printk_ring.exceptions")
-        .and_then(|module| module.call_method1("describe", (wanted,)));
+        .and_then(|module| module.getattr("describe"))
+        .and_then(|describe| ending::call(&describe, &(wanted,).into_pyobject(py)?));
     let described = taker.ok(py, described)?.cast_into::<PyTuple>().ok()?;
     let mut parts = described.iter().map(|part| taker.text_of(&part));
     Some((parts.next()?, parts.next()?, parts.next()?))

@@ -1,15 +1,14 @@
 //! Whole records to Python code: what a console's own thread does while it is attached to the interpreter.
 //!
 //! It attaches for one batch at a time, and keeps its thread state in between, so that thread-local data of the code that it
-//! runs lives as long as the console. When the interpreter ends while that code runs, its next step never comes: older
-//! Pythons end such a thread by unwinding it, which must not reach a Rust frame that is not made for it.
+//! runs lives as long as the console.
 
+use crate::ending::{self, ThreadState};
 use crate::record::Record;
 use pr_host::{Batch, Post, RecordSink, SharedRecordSink, courier};
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::PyString;
 use std::sync::Arc;
 
 /// Python code that takes whole records, or makes text of them.
@@ -61,7 +60,7 @@ impl PythonSink {
         let Ok(arguments) = (self.call.bind(py), handed).into_pyobject(py) else {
             return;
         };
-        while let Err(why) = call_to_the_end(self.deliver.bind(py), &arguments) {
+        while let Err(why) = ending::call(self.deliver.bind(py), &arguments) {
             if !batch.has_in_hand() && batch.take().is_none() {
                 return;
             }
@@ -97,70 +96,6 @@ impl RecordSink for PythonSink {
         {
             state.give_back();
         }
-    }
-}
-
-/// Stops the thread for good when it is unwound through: the interpreter has ended, and whatever is further out on this
-/// thread's stack is not made for it.
-struct StandStill;
-
-impl Drop for StandStill {
-    fn drop(&mut self) {
-        loop {
-            std::thread::park();
-        }
-    }
-}
-
-type Call = unsafe extern "C-unwind" fn(
-    *mut ffi::PyObject,
-    *mut ffi::PyObject,
-    *mut ffi::PyObject,
-) -> *mut ffi::PyObject;
-type Release = unsafe extern "C-unwind" fn(ffi::PyGILState_STATE);
-
-/// Calls a Python function. When the interpreter ends meanwhile, this does not return, and does not unwind either.
-fn call_to_the_end<'py>(
-    function: &Bound<'py, PyAny>,
-    arguments: &Bound<'py, PyTuple>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let declared: *const () = ffi::PyObject_Call as *const ();
-    // The library declares it as never unwinding, and a compiler that knows which function this is would believe that.
-    let hidden = std::hint::black_box(declared);
-    // SAFETY: the same function; the two calling conventions differ only in what may pass through the call.
-    let call: Call = unsafe { std::mem::transmute(hidden) };
-    let stop = StandStill;
-    // SAFETY: attached, and both objects live; no keywords.
-    let result = unsafe { call(function.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) };
-    std::mem::forget(stop);
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Bound::from_owned_ptr_or_err(function.py(), result) }
-}
-
-/// A thread's state in the interpreter, kept while it is not attached.
-struct ThreadState(());
-
-impl ThreadState {
-    /// Keeps that of this thread, which is attached.
-    fn keep(_py: Python<'_>) -> ThreadState {
-        // SAFETY: attached already, so this only counts; given back on the same thread.
-        unsafe { ffi::PyGILState_Ensure() };
-        ThreadState(())
-    }
-
-    /// Gives it back: with it go the thread-local data of the code that ran here, which may run code of their own.
-    fn give_back(self) {
-        let hidden = std::hint::black_box(ffi::PyGILState_Release as *const ());
-        // SAFETY: as in `call_to_the_end`.
-        let release: Release = unsafe { std::mem::transmute(hidden) };
-        let stop = StandStill;
-        // SAFETY: the interpreter has not begun to end: its exit takes the consoles away first. If it does now, this stops.
-        unsafe { ffi::PyGILState_Ensure() };
-        // SAFETY: of `keep`; the thread stays attached.
-        unsafe { release(ffi::PyGILState_STATE::PyGILState_LOCKED) };
-        // SAFETY: of the line before that; nothing is counted any more, and the state goes.
-        unsafe { release(ffi::PyGILState_STATE::PyGILState_UNLOCKED) };
-        std::mem::forget(stop);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The native module `printk_ring._native`: translation between Python and the crates below, and nothing else. It is the
-//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` and `callable` alone.
+//! only crate that runs attached to the interpreter; `unsafe` is in `fastcall` and `ending` alone.
 //!
 //! | module | one idea |
 //! |---|---|
@@ -14,6 +14,7 @@
 //! | `log` | a ring with its consoles |
 //! | `callable` | a console's own thread, while it runs Python code |
 //! | `context` | sections of a thread: deferred, emergency, report |
+//! | `ending` | what becomes of a thread in Python code when the interpreter ends |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `offload` | who prints |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
@@ -31,6 +32,7 @@ mod columns;
 mod console;
 mod context;
 mod convert;
+mod ending;
 mod errors;
 mod fastcall;
 mod file;

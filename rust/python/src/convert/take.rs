@@ -3,6 +3,7 @@
 use super::cost::Budget;
 use super::kinds::{Kind, kind_of};
 use super::text;
+use crate::ending;
 use pr_record::wire::{MAX_DEPTH, MAX_ITEMS, MAX_PAYLOAD};
 use pr_record::{Field, NoSites, Payload, Value, ValueWriter, decode, encode};
 use pyo3::exceptions::PyException;
@@ -103,7 +104,7 @@ impl Taker {
         if let Ok(text) = object.cast_exact::<PyString>() {
             return text.clone();
         }
-        let text = object.str();
+        let text = ending::str(object);
         self.ok(object.py(), text)
             .unwrap_or_else(|| PyString::new(object.py(), &text::unprintable(object)))
     }

@@ -8,6 +8,7 @@ mod default;
 mod object;
 
 use crate::call::{self, Call, is_option};
+use crate::ending::StandStill;
 use crate::levels::{self, Given};
 use crate::logger::Logger;
 use crate::logs;
@@ -322,7 +323,7 @@ fn attached<R>(work: impl FnOnce(Python<'_>) -> R) -> R {
 /// package, is told by the panic hook and ends here: it is not the caller's to handle.
 fn answer(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> *mut ffi::PyObject {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        attached(|py| match work(py) {
+        attached(|py| match StandStill::within(|| work(py)) {
             Ok(()) => true,
             Err(why) => {
                 why.restore(py);
