@@ -16,18 +16,23 @@ RUST = ROOT / "rust"
 
 # The floors, from the ground up. A module imports from lower floors only; a folder counts as one module.
 FLOORS = [
-    {"levels"},
+    {"levels", "lockorder"},
     {"typing"},
     {"_native", "exceptions", "logrecords"},
     {"delivery"},
     {"context", "log", "sinks", "snapshot"},
-    {"integrations", "cli"},
+    {"integrations", "cli", "lockdep"},
     {"__init__"},
     {"demo"},
     {"__main__"},
 ]
 # Ways back down, each taken only when asked for: `install` is the front door and opens the captures behind it.
-LAZY_WAYS_BACK = {("log", "integrations"), ("__init__", "integrations"), ("__init__", "snapshot")}
+LAZY_WAYS_BACK = {
+    ("log", "integrations"),
+    ("__init__", "integrations"),
+    ("__init__", "snapshot"),
+    ("__init__", "lockdep"),
+}
 NEVER = {"ctypes", "struct", "numpy", "mmap"}
 
 

@@ -88,6 +88,15 @@ def test_the_first_console_stands_for_all_until_it_goes(log: pr.Log, tmp_path: P
     assert letters(log) == ["EC N  a", "E  N  a"]
 
 
+def test_a_bootstrap_console_says_so_until_the_first_other_one_comes(log: pr.Log, ring_path: Path) -> None:
+    log.add_console(pr.sinks.file("/dev/null"), bootstrap=True, replay=True)
+    assert letters(log) == ["ECBNp a"]
+    with pr.open(ring_path) as ring:
+        assert [console.flags for console in ring.consoles()] == ["ECBNp a"]
+    log.add_console(pr.sinks.stderr())
+    assert letters(log) == ["EC N  a"]
+
+
 def test_a_console_says_what_it_is_and_how_far(log: pr.Log, tmp_path: Path) -> None:
     console = log.add_console(pr.sinks.file(tmp_path / "out"), name="out", format="json")
     assert (console.format, console.target, console.reliability) == ("json", str(tmp_path / "out"), 1)

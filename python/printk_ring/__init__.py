@@ -6,9 +6,11 @@
     log = pr.get_logger("app")
     log.info("started", port=8080)
 
-Importing has no side effect: no thread, file, handler or hook before the first explicit call.
+Importing has no side effect: no thread, file, handler or hook before the first explicit call. One is asked for by the
+environment: with PRINTK_RING_LOCKDEP=1 the locks of `threading` are watched from the import on (see `printk_ring.lockdep`).
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from printk_ring import sinks
@@ -39,6 +41,11 @@ from printk_ring._native import (
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
 from printk_ring.log import default_log, deferred, emergency, get_logger, install, report, required_log, resume, suspend
+
+if os.environ.get("PRINTK_RING_LOCKDEP", "0") not in {"", "0"}:
+    from printk_ring import lockdep
+
+    lockdep.start()
 
 if TYPE_CHECKING:
     from printk_ring.integrations.logging import RingHandler
@@ -78,6 +85,7 @@ __all__ = [
     "emergency",
     "get_logger",
     "install",
+    "lockdep",
     "open",
     "report",
     "resume",
@@ -86,7 +94,11 @@ __all__ = [
 ]
 
 # What the first look imports: RingHandler brings in the standard library's logging, and with it an exit hook.
-_ON_FIRST_USE = {"RingHandler": "printk_ring.integrations.logging", "Snapshot": "printk_ring.snapshot"}
+_ON_FIRST_USE = {
+    "RingHandler": "printk_ring.integrations.logging",
+    "Snapshot": "printk_ring.snapshot",
+    "lockdep": "printk_ring.lockdep",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -98,7 +110,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(message)
     from importlib import import_module  # noqa: PLC0415 - part of the deferred work
 
-    value = getattr(import_module(home), name)
+    module = import_module(home)
+    value = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

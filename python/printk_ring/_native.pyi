@@ -325,6 +325,12 @@ class _Batch:
     or written before the next one.
     """
 
+    @property
+    def console(self) -> str:
+        """The name of the console."""
+    @property
+    def life(self) -> int:
+        """As `Log._life`, of the console's log."""
     def __iter__(self) -> Self: ...
     def __next__(self) -> Record:
         """The next record."""
@@ -670,6 +676,9 @@ class Log:
         Others wait at most 1 s in all, and never in handlers, deferred sections or calls from within another one; those
         whose wait was over are counted in `stats()["report_timeouts"]`.
         """
+    @property
+    def _life(self) -> int:
+        """What tells this log's consoles from those of others, for debugging. A number; a forked child has another one."""
     def consoles(self) -> list[Console]:
         """The consoles, in the order they were added. Never waits for printing."""
     def flush(self, timeout: float = 1.0) -> bool:
@@ -797,6 +806,12 @@ def _default_logger(name: str | None = None, **bound: object) -> Logger:
 
 def _set_default(log: Log | None, /) -> None:
     """Makes `log` the one that default loggers write to; None: none."""
+
+def _open_logs() -> list[Log]:
+    """The logs of this process that are open."""
+
+def _watch(told: Callable[[int], object], /) -> None:
+    """Has `told(life)` called before each log call that stores and each flush, with `Log._life` of the log. For good."""
 
 def _shutdown() -> None:
     """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.

@@ -18,10 +18,14 @@ pub const RETIRE_AHEAD: u32 = 16;
 /// The clocks' offset is sampled again after this long.
 const CLOCK_SAMPLE_NSEC: u64 = 1_000_000_000;
 
+/// How many lives this process and its ancestors have begun.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+
 /// A core and the memory under it.
 #[derive(Debug)]
 pub struct Life {
     core: Core,
+    number: u64,
     map: RingMap,
     clock_sampled: AtomicU64,
     /// The memory behind the core's ports: one a slot of the table that was ever used.
@@ -68,6 +72,7 @@ impl Life {
             .store(u64::from(console_level), Ordering::Relaxed);
         let life = Arc::new(Life {
             core,
+            number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1,
             map,
             clock_sampled: AtomicU64::new(0),
             ports: Listed::new(Vec::new()),
@@ -85,6 +90,11 @@ impl Life {
     #[inline(always)]
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// A number that no other life has, of whatever log.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The memory.

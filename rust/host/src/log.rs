@@ -151,6 +151,11 @@ impl Log {
         unsafe { &*self.life.load(Ordering::Acquire) } // ORD(life:A) pairs with ORD(revive:A)
     }
 
+    /// The number of the current life: what tells this log's consoles from all others.
+    pub fn life_number(&self) -> u64 {
+        self.life().number()
+    }
+
     /// The current life, shared.
     pub(crate) fn shared_life(&self) -> Arc<Life> {
         let now = self.life.load(Ordering::Acquire).cast_const();

@@ -112,6 +112,18 @@ impl _Batch {
         batch
     }
 
+    /// The name of the console.
+    #[getter]
+    fn console(&self) -> String {
+        self.batch.console_name()
+    }
+
+    /// As `Log._life`, of the console's log.
+    #[getter]
+    fn life(&self) -> u64 {
+        self.batch.life_number()
+    }
+
     /// The next record.
     fn __next__(&self) -> Option<Record> {
         let taken = self.batch.take()?;

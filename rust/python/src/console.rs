@@ -6,6 +6,7 @@ use crate::levels::{self, LevelArg};
 use crate::logs::{self, LogHandle};
 use crate::parameters::{FormatArg, LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::sink::Sink;
+use crate::watch;
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
 use pyo3::prelude::*;
@@ -157,11 +158,12 @@ impl Console {
     /// As `Log.flush`, for this console alone; True at once when it is suspended.
     #[pyo3(signature = (timeout=Seconds::of(default::FLUSH_TIMEOUT_S)), text_signature = "($self, timeout=1.0)")]
     fn flush(&self, py: Python<'_>, timeout: Seconds) -> PyResult<bool> {
-        if self.log().is_none() {
-            Ok(false)
-        } else {
-            flush(py, &self.console, timeout.0)
-        }
+        let Some(log) = self.log() else {
+            return Ok(false);
+        };
+        let told = watch::told(py, &log, 0);
+        let flushed = flush(py, &self.console, timeout.0);
+        told.and(flushed)
     }
 
     /// Prints what was stored before the call, within `timeout`, and takes the console away.
@@ -178,10 +180,11 @@ impl Console {
             return Ok(py.detach(|| log.remove_console(&self.console, Duration::ZERO)));
         }
         // In slices, so that Ctrl-C is noticed; its exception comes when the console is gone.
+        let told = watch::told(py, &log, 0);
         log.begin_removal(&self.console);
         let waited = logs::wait(py, timeout.0, |slice| self.console.has_stopped(slice));
         let ended = py.detach(|| log.remove_console(&self.console, Duration::ZERO));
-        waited.map(|_| ended)
+        told.and(waited).map(|_| ended)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

@@ -19,6 +19,7 @@
 //! | `offload` | who prints |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
+//! | `watch` | telling a debugging aid of calls that may wait for consoles |
 //! | `bench` | timings of what cannot be timed from Python |
 #![allow(
     clippy::std_instead_of_core,
@@ -48,6 +49,7 @@ mod record;
 mod ring;
 mod sink;
 mod sizes;
+mod watch;
 
 /// The native module: the ring, the log with its consoles, and the reader.
 #[pyo3::pymodule(gil_used = false)]
@@ -67,7 +69,7 @@ mod _native {
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]
-    use crate::log::{_default_logger, _set_default, _shutdown, Log, defaults};
+    use crate::log::{_default_logger, _open_logs, _set_default, _shutdown, Log, defaults};
     #[pymodule_export]
     use crate::logger::Logger;
     #[pymodule_export]
@@ -82,6 +84,8 @@ mod _native {
     use crate::sink::{MemorySink, Sink};
     #[pymodule_export]
     use crate::sizes::parse_size;
+    #[pymodule_export]
+    use crate::watch::_watch;
     use pyo3::prelude::*;
 
     #[pymodule_init]

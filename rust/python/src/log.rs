@@ -14,6 +14,7 @@ use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::reader::{Place, Reader, Start};
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
+use crate::watch;
 use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Emit, LogOptions};
 use pr_printk::thread;
@@ -233,6 +234,12 @@ impl Log {
         self.add(py, options)
     }
 
+    /// What tells this log's consoles from those of others, for debugging. A number; a forked child has another one.
+    #[getter]
+    fn _life(&self) -> u64 {
+        self.handle.life_number()
+    }
+
     /// The consoles, in the order they were added. Never waits for printing.
     fn consoles(&self) -> Vec<Console> {
         self.handle
@@ -389,6 +396,7 @@ impl Log {
         if !self.handle.is_enabled(level) {
             return Ok(false);
         }
+        let told = watch::told(py, &self.handle, u32::from(nested));
         // What runs in the following is this log call's own: what it logs is reentrant.
         let nest = if nested { None } else { thread::enter() };
         if nest.is_none() && !nested {
@@ -428,6 +436,7 @@ impl Log {
         };
         let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
         taker.interrupt().map_or(signalled, Err)?;
+        told?;
         Ok(outcome == Emit::Stored)
     }
 
@@ -515,6 +524,13 @@ pub fn _default_logger(
 #[pyo3(signature = (log, /))]
 pub fn _set_default(log: Option<&Bound<'_, Log>>) {
     fastcall::set_default(log.map(|log| log.get().handle()));
+}
+
+/// The logs of this process that are open.
+#[pyfunction]
+pub fn _open_logs() -> Vec<Log> {
+    let logs = logs::open().into_iter();
+    logs.map(|handle| Log { handle }).collect()
 }
 
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.

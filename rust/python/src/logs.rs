@@ -1,6 +1,7 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
 use crate::context;
+use crate::watch;
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log};
 use pr_printk::context::Owed;
@@ -66,6 +67,13 @@ impl Drop for LogHandle {
 
 /// Logs that may need an orderly exit.
 static OPEN: Mutex<Vec<Weak<Log>>> = Mutex::new(Vec::new());
+
+/// The logs that are open now.
+pub fn open() -> Vec<LogHandle> {
+    let logs: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
+    let open = logs.into_iter().map(LogHandle);
+    open.filter(|log| !log.is_closed()).collect()
+}
 
 /// A list whose holder panicked is still a list.
 fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -166,7 +174,9 @@ pub fn flush(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<bool> {
         return Ok(false);
     }
     let target = log.flush_target();
-    wait(py, timeout, |slice| log.flush_until(target, slice))
+    let told = watch::told(py, log, 0);
+    let flushed = wait(py, timeout, |slice| log.flush_until(target, slice));
+    told.and(flushed)
 }
 
 /// Flushes, and stops printing, both within the time for one flush.
@@ -182,8 +192,9 @@ pub fn suspend(py: Python<'_>, log: &Log) -> PyResult<bool> {
 
 /// Closes; its consoles print what there is, within `timeout` together.
 pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
+    let told = watch::told(py, log, 0);
     py.detach(|| log.close(timeout));
-    py.check_signals()
+    told.and(py.check_signals())
 }
 
 /// The orderly exit of all logs of this process, within `timeout` together.

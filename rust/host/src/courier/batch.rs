@@ -142,6 +142,18 @@ impl Batch {
         }
     }
 
+    /// The name of the console.
+    pub fn console_name(&self) -> String {
+        let name = self.place.slot().name();
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
+    }
+
+    /// As [`Log::life_number`](crate::Log::life_number), of the console's log.
+    pub fn life_number(&self) -> u64 {
+        self.place.life.number()
+    }
+
     /// The next record. None: there is none any more, or none is to be handed over now; those that are left come again.
     pub fn take(&self) -> Option<Taken<'_>> {
         if !self.place.orders.is_current_thread() {

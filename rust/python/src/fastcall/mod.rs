@@ -12,6 +12,7 @@ use crate::ending::StandStill;
 use crate::levels::{self, Given};
 use crate::logger::Logger;
 use crate::logs;
+use crate::watch;
 use object::{Names, Object, Objects};
 use pr_host::{Emit, Log};
 use pr_printk::context::Owed;
@@ -80,8 +81,8 @@ unsafe fn logger_of<'a>(logger: *mut ffi::PyObject) -> &'a Logger {
     logger.get()
 }
 
-/// A log call at a fixed level.
-unsafe extern "C" fn log_at<const LEVEL: u8>(
+/// A log call at a fixed level. `WATCHED`: see [`watch`].
+unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
     logger: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargs: ffi::Py_ssize_t,
@@ -97,19 +98,15 @@ unsafe extern "C" fn log_at<const LEVEL: u8>(
     };
     // SAFETY: the interpreter's own arguments.
     let arguments = unsafe { Arguments::new(args, nargs, names) };
-    store(
-        logger,
-        log,
-        Given {
-            level: LEVEL,
-            levelno: None,
-        },
-        arguments,
-    )
+    let given = Given {
+        level: LEVEL,
+        levelno: None,
+    };
+    telling::<WATCHED>(log, || store(logger, log, given, arguments))
 }
 
 /// `Logger.log`: the level is the first argument. One that says nothing counts as INFO.
-unsafe extern "C" fn log_any(
+unsafe extern "C" fn log_any<const WATCHED: bool>(
     logger: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargs: ffi::Py_ssize_t,
@@ -132,13 +129,13 @@ unsafe extern "C" fn log_any(
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
     match logger.enabled(given.level) {
-        Some(log) => store(logger, log, given, arguments),
+        Some(log) => telling::<WATCHED>(log, || store(logger, log, given, arguments)),
         None => none(),
     }
 }
 
 /// `Logger.exception`.
-unsafe extern "C" fn exception(
+unsafe extern "C" fn exception<const WATCHED: bool>(
     logger: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargs: ffi::Py_ssize_t,
@@ -156,8 +153,29 @@ unsafe extern "C" fn exception(
     // SAFETY: the interpreter's own arguments.
     let arguments = unsafe { Arguments::new(args, nargs, names) };
     match logger.enabled(given.level) {
-        Some(log) => store_any(logger, log, given, arguments, true),
+        Some(log) => telling::<WATCHED>(log, || store_any(logger, log, given, arguments, true)),
         None => none(),
+    }
+}
+
+/// Stores, and if the call is watched tells who listens before. What that raises comes when the record is stored.
+#[inline(always)]
+fn telling<const WATCHED: bool>(
+    log: &Log,
+    store: impl FnOnce() -> *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    if !WATCHED {
+        return store();
+    }
+    let told = attached(|py| watch::told(py, log, 0));
+    let stored = store();
+    match told {
+        Err(why) if !stored.is_null() => {
+            // SAFETY: the reference that `store` has given.
+            unsafe { ffi::Py_DECREF(stored) };
+            answer(|_| Err(why))
+        }
+        _ => stored,
     }
 }
 
@@ -396,68 +414,73 @@ macro_rules! doc {
     }};
 }
 
-static LOG_METHODS: Methods<10> = Methods([
-    method(
-        c"debug",
-        log_at::<7>,
-        doc!("debug", "", "None", "Stores a record at DEBUG."),
-    ),
-    method(
-        c"info",
-        log_at::<6>,
-        doc!("info", "", "None", "Stores a record at INFO."),
-    ),
-    method(
-        c"notice",
-        log_at::<5>,
-        doc!("notice", "", "None", "Stores a record at NOTICE."),
-    ),
-    method(
-        c"warning",
-        log_at::<4>,
-        doc!("warning", "", "None", "Stores a record at WARNING."),
-    ),
-    method(
-        c"error",
-        log_at::<3>,
-        doc!("error", "", "None", "Stores a record at ERROR."),
-    ),
-    method(
-        c"critical",
-        log_at::<2>,
-        doc!("critical", "", "None", "Stores a record at CRITICAL."),
-    ),
-    method(
-        c"alert",
-        log_at::<1>,
-        doc!("alert", "", "None", "Stores a record at ALERT."),
-    ),
-    method(
-        c"emerg",
-        log_at::<0>,
-        doc!("emerg", "", "None", "Stores a record at EMERG."),
-    ),
-    method(
-        c"log",
-        log_any,
-        doc!(
-            "log",
-            "level, ",
-            "None",
-            "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."
+static LOG_METHODS: Methods<10> = log_methods::<false>();
+static WATCHED_METHODS: Methods<10> = log_methods::<true>();
+
+const fn log_methods<const WATCHED: bool>() -> Methods<10> {
+    Methods([
+        method(
+            c"debug",
+            log_at::<7, WATCHED>,
+            doc!("debug", "", "None", "Stores a record at DEBUG."),
         ),
-    ),
-    method(
-        c"exception",
-        exception,
-        doc!(
-            "exception",
-            "",
-            "True",
-            "Stores a record at ERROR with the exception being handled."
+        method(
+            c"info",
+            log_at::<6, WATCHED>,
+            doc!("info", "", "None", "Stores a record at INFO."),
         ),
-    ),
-]);
+        method(
+            c"notice",
+            log_at::<5, WATCHED>,
+            doc!("notice", "", "None", "Stores a record at NOTICE."),
+        ),
+        method(
+            c"warning",
+            log_at::<4, WATCHED>,
+            doc!("warning", "", "None", "Stores a record at WARNING."),
+        ),
+        method(
+            c"error",
+            log_at::<3, WATCHED>,
+            doc!("error", "", "None", "Stores a record at ERROR."),
+        ),
+        method(
+            c"critical",
+            log_at::<2, WATCHED>,
+            doc!("critical", "", "None", "Stores a record at CRITICAL."),
+        ),
+        method(
+            c"alert",
+            log_at::<1, WATCHED>,
+            doc!("alert", "", "None", "Stores a record at ALERT."),
+        ),
+        method(
+            c"emerg",
+            log_at::<0, WATCHED>,
+            doc!("emerg", "", "None", "Stores a record at EMERG."),
+        ),
+        method(
+            c"log",
+            log_any::<WATCHED>,
+            doc!(
+                "log",
+                "level, ",
+                "None",
+                "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."
+            ),
+        ),
+        method(
+            c"exception",
+            exception::<WATCHED>,
+            doc!(
+                "exception",
+                "",
+                "True",
+                "Stores a record at ERROR with the exception being handled."
+            ),
+        ),
+    ])
+}
 
 static YARDSTICKS: Methods<2> = Methods([
     method(
@@ -472,11 +495,14 @@ static YARDSTICKS: Methods<2> = Methods([
     ),
 ]);
 
-/// Gives `Logger` its log methods and the module its yardsticks.
-pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
+/// From now on each log call that stores tells [`watch::told`] before.
+pub fn watch(py: Python<'_>) -> PyResult<()> {
+    give_methods(py, &WATCHED_METHODS)
+}
+
+fn give_methods(py: Python<'_>, methods: &'static Methods<10>) -> PyResult<()> {
     let class = py.get_type::<Logger>();
-    for definition in &LOG_METHODS.0 {
+    for definition in &methods.0 {
         let definition = std::ptr::from_ref(definition).cast_mut();
         // SAFETY: a type, and a description that lives for ever; the interpreter only reads it.
         let method = unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) };
@@ -484,6 +510,13 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let method = unsafe { Bound::from_owned_ptr_or_err(py, method) }?;
         class.setattr(method.getattr("__name__")?.cast_into::<PyString>()?, method)?;
     }
+    Ok(())
+}
+
+/// Gives `Logger` its log methods and the module its yardsticks.
+pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    give_methods(py, &LOG_METHODS)?;
     let name = module.name()?;
     for definition in &YARDSTICKS.0 {
         let definition = std::ptr::from_ref(definition).cast_mut();
