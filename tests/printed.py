@@ -36,6 +36,7 @@ def lost(lines: Iterable[dict[str, Any]], *, first: int = 0, own: Collection[int
     total, awaited = 0, first
     for line in lines:
         notice = line["event"] == LOST
+        assert notice or "seq" in line, f"another notice where {awaited} was to come: {line}"
         at = line["first_seq"] if notice else line["seq"]
         while awaited in own and awaited != at:
             awaited += 1
