@@ -124,6 +124,7 @@ impl Core {
                     return self.stored_aside(seq, end);
                 }
                 self.kick().published(seq, end);
+                self.ring().fetch_ahead(seq, end);
                 Stored::Yes
             }
             Err(why) => self.refused(why),

@@ -7,7 +7,7 @@
 use crate::blocks::Laid;
 use crate::error::Refused;
 use crate::head::Head;
-use crate::ids::{DescId, Lpos};
+use crate::ids::{DescId, Lpos, Seq};
 use crate::memory::Memory;
 use crate::recycle::Push;
 use crate::ring::Ring;
@@ -15,6 +15,9 @@ use crate::slots::{Meta, Slot, Span};
 use crate::state::{Stage, State};
 use crate::sync::{acq_rel, acquire, copy_in, fence_release, pause, prefetch_for_write, release};
 use crate::ticket::{Info, Reservation, Ticket};
+
+/// Bytes of a cache line.
+const LINE_BYTES: u64 = 64;
 
 /// What a reserve has taken.
 struct Taken<'r> {
@@ -291,6 +294,19 @@ impl<M: Memory> Ring<M> {
     fn set_header(&self, header: u64, id: DescId) {
         if let Some(word) = self.memory().text_from(header).first() {
             word.set(id.0);
+        }
+    }
+
+    /// Asks for the lines that the record behind `seq`, whose text ends at `end`, will be written to. A reader on another core
+    /// may have had them, and a writer's next locked instruction waits until they are its own again: this way nobody waits.
+    /// A hint; nothing is touched.
+    #[inline(always)]
+    pub fn fetch_ahead(&self, seq: Seq, end: Lpos) {
+        prefetch_for_write(&self.slot(DescId::of(seq).next()).state);
+        for ahead in [0, LINE_BYTES] {
+            if let Some(word) = self.memory().text_from(end.plus(ahead).0 / 8).first() {
+                prefetch_for_write(word);
+            }
         }
     }
 
