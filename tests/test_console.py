@@ -288,6 +288,7 @@ def test_a_sink_that_is_stuck_holds_up_nobody() -> None:
         import printk_ring as pr
 
         read_end, write_end = os.pipe()
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)  # less than the ring holds
         os.dup2(write_end, 1)
         log = pr.Log(size="256 KiB")
         console = log.add_console(pr.sinks.stdout())

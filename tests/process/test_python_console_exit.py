@@ -143,12 +143,18 @@ def test_threads_that_log_while_the_interpreter_ends_neither_hang_nor_abort() ->
         "logger.info('event', extra={Slow(): 1})",
         "logging.getLogger().warning('%s', Slow())",
         "logger.info('event', stack_info=Slow())",
+        "logger.info('event', when=datetime.datetime(2026, 1, 1, tzinfo=Zone()))",
+        "logger.info('event', path=Place('a'))",
+        "logger.info('event', id=Number(int=1))",
+        "logger.info('event', extra=Items())",
+        "logger.info('%s', Items())",
+        "logger.info('event', exc_info=Truth())",
     ],
 )
 def test_a_daemon_thread_in_a_log_call_when_the_interpreter_ends_stands_still(call: str) -> None:
     done = run(
         f"""
-        import logging, os, sys, threading, time, types
+        import collections.abc, datetime, logging, os, pathlib, sys, threading, time, types, uuid
         import printk_ring as pr
 
         class Late:
@@ -160,13 +166,27 @@ def test_a_daemon_thread_in_a_log_call_when_the_interpreter_ends_stands_still(ca
         sys.modules["late"] = types.ModuleType("late")
         sys.modules["late"].late = Late()
 
-        class Slow(Exception):
-            def __str__(self):
-                entered.set()
-                time.sleep(0.3)
-                return "x"
+        def slowly(*_):
+            entered.set()
+            time.sleep(0.3)
 
-            __index__ = __hash__ = __str__
+        class Slow(Exception):
+            __index__ = __hash__ = __str__ = slowly
+
+        class Truth:
+            __bool__ = slowly
+
+        class Zone(datetime.tzinfo):
+            utcoffset = slowly
+
+        class Place(pathlib.PurePosixPath):
+            __str__ = slowly
+
+        class Number(uuid.UUID):
+            bytes = property(slowly)
+
+        class Items(collections.abc.Mapping):
+            __getitem__ = __iter__ = __len__ = items = slowly
 
         entered = threading.Event()
         log = pr.install(size="256 KiB", consoles=[], capture_logging=True)

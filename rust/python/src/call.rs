@@ -247,7 +247,7 @@ fn format(
     args: &[Bound<'_, PyAny>],
 ) -> PyResult<String> {
     let message = match args {
-        [only] if mapping::is_mapping(only)? && only.is_truthy()? => {
+        [only] if mapping::is_mapping(only)? && ending::truth(only)? => {
             ending::remainder(event, only)?
         }
         _ => ending::remainder(event, PyTuple::new(py, args)?.as_any())?,
@@ -281,7 +281,9 @@ fn described(
 
 /// Truth; an object that cannot tell is not true.
 fn is_true(taker: &mut Taker, object: &Bound<'_, PyAny>) -> bool {
-    taker.ok(object.py(), object.is_truthy()).unwrap_or(false)
+    taker
+        .ok(object.py(), ending::truth(object))
+        .unwrap_or(false)
 }
 
 /// The number of `stacklevel`, at least 1. None: it is no number.

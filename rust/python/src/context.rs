@@ -1,5 +1,6 @@
 //! Sections of a thread, as context managers; and what is noticed of tasks and handlers on the way.
 
+use crate::ending;
 use crate::errors;
 use crate::log::Log;
 use crate::logs;
@@ -71,7 +72,8 @@ impl Context {
             return Ok(());
         }
         let module = py.import("printk_ring.context")?;
-        let key = module.call_method1("_watch", (self.context.name(), &self.log))?;
+        let arguments = (self.context.name(), &self.log).into_pyobject(py)?;
+        let key = ending::call(&module.getattr("_watch")?, &arguments)?;
         let key: u64 = key.extract()?;
         if key != 0 {
             self.watch.store(key, Ordering::Relaxed);
@@ -84,8 +86,8 @@ impl Context {
         let key = self.watch.swap(0, Ordering::Relaxed);
         if key != 0 {
             WATCHES.fetch_sub(1, Ordering::Relaxed);
-            py.import("printk_ring.context")?
-                .call_method1("_unwatch", (key,))?;
+            let unwatch = py.import("printk_ring.context")?.getattr("_unwatch")?;
+            ending::call(&unwatch, &(key,).into_pyobject(py)?)?;
         }
         Ok(())
     }
@@ -170,7 +172,7 @@ pub fn look_for_task(py: Python<'_>) -> PyResult<()> {
     }
     let looked = py
         .import("printk_ring.context")
-        .and_then(|module| module.call_method0("_look"));
+        .and_then(|module| ending::method(&module, "_look"));
     ordinary(py, looked.map(drop))
 }
 
@@ -178,7 +180,7 @@ pub fn look_for_task(py: Python<'_>) -> PyResult<()> {
 pub fn is_in_handler(py: Python<'_>) -> bool {
     let found = py
         .import("printk_ring.context")
-        .and_then(|module| module.call_method0("_is_in_handler"));
+        .and_then(|module| ending::method(&module, "_is_in_handler"));
     found
         .and_then(|found| found.is_truthy())
         .unwrap_or_default()
@@ -209,7 +211,7 @@ pub fn _nested<'py>(
     argument: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match thread::enter() {
-        Some(_nest) => function.call1((argument,)),
+        Some(_nest) => ending::call1(function, argument),
         None => {
             log.get().handle().count_recursion();
             Ok(false.into_pyobject(py)?.to_owned().into_any())

@@ -1,5 +1,6 @@
 //! Mappings: dicts, and whatever else says that it is one.
 
+use crate::ending;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,7 +15,10 @@ pub fn is_mapping(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     if object.is_instance_of::<PyDict>() {
         return Ok(true);
     }
-    object.is_instance(MAPPING.import(object.py(), "collections.abc", "Mapping")?)
+    ending::is_instance(
+        object,
+        MAPPING.import(object.py(), "collections.abc", "Mapping")?,
+    )
 }
 
 /// A copy of a mapping: it may change while Python code runs.
@@ -32,9 +36,8 @@ pub fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
             "a mapping is wanted, not {kind}"
         )));
     }
-    mapping
-        .call_method0("items")?
-        .try_iter()?
-        .map(|entry| entry?.extract())
+    ending::list(&ending::method(mapping, "items")?)?
+        .iter()
+        .map(|entry| entry.extract())
         .collect()
 }

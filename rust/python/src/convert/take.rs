@@ -230,15 +230,14 @@ impl Taker {
         let taken = match kind {
             Kind::Enum => return self.member(object, depth, budget),
             Kind::Numpy => return self.scalar(object, depth, budget),
-            Kind::DateTime => Taken::DateTime(text(self, object.call_method0("isoformat"))?),
+            Kind::DateTime => Taken::DateTime(text(self, ending::method(object, "isoformat"))?),
             Kind::Uuid => {
-                let bytes = object
-                    .getattr("bytes")
+                let bytes = ending::attribute(object, "bytes")
                     .and_then(|bytes| bytes.extract::<[u8; 16]>());
                 Taken::Uuid(self.ok(py, bytes)?)
             }
-            Kind::Decimal => Taken::Decimal(text(self, object.str().map(Bound::into_any))?),
-            Kind::Path => Taken::Path(text(self, object.str().map(Bound::into_any))?),
+            Kind::Decimal => Taken::Decimal(text(self, ending::str(object).map(Bound::into_any))?),
+            Kind::Path => Taken::Path(text(self, ending::str(object).map(Bound::into_any))?),
         };
         budget.pay(taken.size());
         Some(Tree::Leaf(taken))
@@ -253,8 +252,8 @@ impl Taker {
     ) -> Option<Tree> {
         let py = object.py();
         let class = self.ok(py, object.get_type().qualname())?;
-        let name = self.ok(py, object.getattr("_name_"))?;
-        let value = self.ok(py, object.getattr("_value_"))?;
+        let name = self.ok(py, ending::attribute(object, "_name_"))?;
+        let value = self.ok(py, ending::attribute(object, "_value_"))?;
         let mut qualified = text::owned(&class);
         if let Ok(name) = name.cast::<PyString>() {
             qualified.push('.');
@@ -281,12 +280,10 @@ impl Taker {
         let py = object.py();
         let dtype = self.ok(
             py,
-            object
-                .getattr("dtype")
-                .and_then(|dtype| dtype.getattr("name")),
+            ending::attribute(object, "dtype").and_then(|dtype| ending::attribute(&dtype, "name")),
         )?;
         let dtype = text::owned(dtype.cast::<PyString>().ok()?);
-        let item = self.ok(py, object.call_method0("item"))?;
+        let item = self.ok(py, ending::method(object, "item"))?;
         budget.pay(3 + dtype.len());
         // A long double has no Python scalar: its item is itself.
         let is_kept = matches!(kind_of(&item), Some(Kind::Numpy | Kind::Enum));

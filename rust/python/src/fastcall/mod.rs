@@ -81,7 +81,7 @@ unsafe fn logger_of<'a>(logger: *mut ffi::PyObject) -> &'a Logger {
     logger.get()
 }
 
-/// A log call at a fixed level. `WATCHED`: see [`watch`].
+/// A log call at a fixed level. `WATCHED`: see [`watch()`].
 unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
     logger: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
