@@ -58,54 +58,56 @@ class RingHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]  # 3.12 widened it
         """Filters and stores the record, without the lock that the standard library takes here."""
-        log = self._target()
+        log = self._log if self._log is not None else default_log()
         return False if log is None else _native._nested(log, self._handle, record)
 
     def _handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
-        inside = self._inside
-        if inside.filters:  # a filter that logs
-            self.emit(record)
-            return True
-        inside.filters = True
-        try:
-            verdict: Any = self.filter(record)
-        finally:
-            inside.filters = False
+        verdict: Any = self._filtered(record) if self.filters else self.filter(record)
         if isinstance(verdict, logging.LogRecord):
             record = verdict
         if verdict:
-            inside.handles = True
-            self.emit(record)
+            if type(self).emit is RingHandler.emit:
+                self._emit(record)
+            else:
+                self._inside.handles = True  # it is to come back here, by super().emit()
+                self.emit(record)
         return verdict  # type: ignore[no-any-return]  # a bool, or from 3.12 on the record
+
+    def _filtered(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        """What the filters say; of a record that one of them logs, that it is wanted."""
+        inside = self._inside
+        if inside.filters:
+            return True
+        inside.filters = True
+        try:
+            return self.filter(record)
+        finally:
+            inside.filters = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Stores the record. Never raises."""
-        inside = self._inside
-        handled, inside.handles = inside.handles, False
-        log = self._target()
-        if log is None:
-            return
-        if inside.filters or inside.stores:
-            _store_plainly(log, record)
-        elif handled:
+        handled, self._inside.handles = self._inside.handles, False
+        log = self._log if self._log is not None else default_log()
+        if handled:
             self._emit(record)
-        else:
+        elif log is not None:
             _native._nested(log, self._emit, record)
 
     def _emit(self, record: logging.LogRecord) -> None:
-        log = self._target()
+        inside = self._inside
+        log = self._log if self._log is not None else default_log()
         if log is None:
             return
-        self._inside.stores = True
+        if inside.stores or inside.filters:
+            _store_plainly(log, record)
+            return
+        inside.stores = True
         try:
             self._store(log, record)
         except Exception:  # noqa: BLE001 - a record that resists is still a record
             _store_plainly(log, record)
         finally:
-            self._inside.stores = False
-
-    def _target(self) -> Log | None:
-        return self._log if self._log is not None else default_log()
+            inside.stores = False
 
     def _store(self, log: Log, record: logging.LogRecord) -> None:
         event = _text(record.msg)

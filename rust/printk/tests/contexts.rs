@@ -278,10 +278,37 @@ fn a_deferred_record_does_not_wake_a_parked_printer_and_settling_does() {
     core.kick().park(parked, || true); // as a printer does, but for the sleep
     word.enter_deferred();
     let _ = store(core, "deferred");
+    rig::log(core, "in any context");
     assert_eq!(core.kick().ticket(), parked);
     word.exit_deferred();
     core.settle_deferred(core.take_owed().expect("owed"));
     assert_ne!(core.kick().ticket(), parked);
+}
+
+#[test]
+fn what_a_caller_prints_the_printers_of_other_consoles_are_told_of() {
+    let core = rig::core(6);
+    let _file = add_file(core, 1);
+    let word = own_word();
+    word.enter_emergency();
+    core.enter_emergency();
+    let parked = core.kick().ticket();
+    core.kick().park(parked, || true);
+    rig::log(core, "for a console that no caller can print on");
+    assert_ne!(core.kick().ticket(), parked);
+}
+
+#[test]
+fn an_emergency_of_another_thread_does_not_have_this_one_print_what_it_deferred() {
+    let core = rig::core(6);
+    let mut file = add_file(core, 1);
+    let word = own_word();
+    word.enter_deferred();
+    rig::log(core, "deferred");
+    word.exit_deferred();
+    core.enter_emergency(); // by another thread
+    core.settle_deferred(core.take_owed().expect("owed"));
+    assert_eq!(text(&mut file), "");
 }
 
 #[test]
@@ -357,10 +384,12 @@ fn a_waiting_caller_goes_on_when_the_report_ends() {
     let core = rig::core(6);
     let serial = own_word().serial();
     assert!(core.enter_report(serial));
-    let waiter = std::thread::spawn(|| core.wait_for_report(u64::MAX / 4));
+    let (told, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(core.wait_for_report(u64::MAX / 4)));
     std::thread::sleep(Duration::from_millis(20));
     core.exit_report(serial);
-    assert!(waiter.join().expect("a thread"), "woken, not timed out");
+    let woken = ended.recv_timeout(Duration::from_secs(30));
+    assert_eq!(woken, Ok(true), "woken, and not by the clock");
 }
 
 #[test]
