@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# owner.sh: the models of the consoles' ownership word pass; and with each of these mistakes planted one of them fails.
+# owner.sh: the models of the consoles' ownership word, and of the turns in which callers print, pass; and with each of these
+# mistakes planted one of them fails.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,25 +8,25 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export RUSTFLAGS='--cfg owner_model' CARGO_TARGET_DIR=$PWD/target/owner
 # Nothing is won by linking these for speed.
 export CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
-models() { cargo test --quiet --locked --release --package pr-printk --test owner_models; }
-
-models
+cargo test --quiet --locked --release --package pr-printk --test owner_models --test turn_models
 
 PLANTED=$PWD/target/owner-planted
 source ci/plant.sh
 plant_lay_out ring record printk
 
-# broken NAME OLD NEW: with the one place that reads OLD changed to NEW a model must fail.
-broken() {
+# wrong FILE NAME OLD NEW: with the one place of FILE that reads OLD changed to NEW a model of FILE must fail.
+wrong() {
     local out=$PLANTED/out
-    plant printk/src/owner.rs "$2" "$3"
-    if planted_cargo 300 test --quiet --release --package pr-printk --test owner_models >"$out" 2>&1; then
-        echo "owner: nobody noticed: $1" >&2
+    plant "printk/src/$1.rs" "$3" "$4"
+    if planted_cargo 300 test --quiet --release --package pr-printk --test "$1_models" >"$out" 2>&1; then
+        echo "owner: nobody noticed: $2" >&2
         exit 1
     fi
-    grep -q '^test result: FAILED' "$out" || { echo "owner: $1 failed otherwise:" >&2; tail -n 20 "$out" >&2; exit 1; }
-    echo "owner: found: $1 ($(sed -n 's/^    \([a-z_]*\)$/\1/p' "$out" | sort -u | wc -l) models)"
+    grep -q '^test result: FAILED' "$out" || { echo "owner: $2 failed otherwise:" >&2; tail -n 20 "$out" >&2; exit 1; }
+    echo "owner: found: $2 ($(sed -n 's/^    \([a-z_]*\)$/\1/p' "$out" | sort -u | wc -l) models)"
 }
+broken() { wrong owner "$@"; }
+unfair() { wrong turn "$@"; }
 
 broken "a change of the word orders nothing" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Relaxed, Ordering::Relaxed'
 broken "whoever takes a free console sees nothing of its last owner" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Release, Ordering::Relaxed'
@@ -40,3 +41,15 @@ broken "who is interrupted by force does not notice" '            if !now.is_of(
             }
             let stays' '            let stays'
 broken "a console taken in an unsafe place looks sound" 'let stays = inside || now.was_taken();' 'let stays = inside;'
+
+unfair "letting go and the look for records are in no order" '            fence(Ordering::SeqCst);
+            if !work.has_more' '            if !work.has_more'
+unfair "a record and the look at the word are in no order" 'fence(Ordering::SeqCst); // ORD(take:A)' ''
+unfair "who lets go does not look again" 'if !work.has_more() {' 'if true {'
+unfair "two print at once" '(HELD, None) => now & !STATE | WANTED' '(HELD, None) => mine'
+unfair "whoever prints does not let go for who waits" 'while work.round() && !self.is_wanted() {}' 'while work.round() {}'
+unfair "whoever waits in vain does so again and again" 'wanted & !STATE | LATE' 'wanted & !STATE | HELD'
+unfair "whoever waited in vain says nothing of it" 'map(|()| Taken::Late);' 'map(|()| Taken::Others);'
+unfair "the turn of a dead thread stays its own" 'if !work.is_alive((wanted >> TID_SHIFT) as u32)' 'if false'
+unfair "the turn of a thread that died later stays its own" '(LATE, _) if work.is_alive((now >> TID_SHIFT) as u32)' '(LATE, _) if true'
+unfair "a handler waits for the thread that it interrupts" '_ if now >> TID_SHIFT == u64::from(tid) => return Taken::Others,' ''

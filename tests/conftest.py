@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 import printk_ring as pr
+from printk_ring.typing import OffloadMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,3 +32,9 @@ def default_log(ring_path: Path) -> Iterator[pr.Log]:
     """The process's default log, without consoles, for as long as the test runs."""
     with pr.install(ring_path, size="1 MiB", consoles=()) as log:
         yield log
+
+
+@pytest.fixture(params=get_args(OffloadMode))
+def mode(request: pytest.FixtureRequest) -> str:
+    """Who prints, one after the other: the test runs once for each."""
+    return str(request.param)

@@ -14,6 +14,13 @@ from tests.children import succeed, wait_until
 
 
 @pytest.fixture
+def log(log: pr.Log, mode: str) -> pr.Log:
+    """In each mode."""
+    log.offload.mode = mode  # type: ignore[assignment]  # one of them
+    return log
+
+
+@pytest.fixture
 def output(tmp_path: Path) -> Path:
     """Where the console of the test writes."""
     return tmp_path / "console.txt"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 import printk_ring as pr
+from printk_ring.typing import OffloadMode
 from tests.children import run, succeed, wait_until
 
 if TYPE_CHECKING:
@@ -140,6 +141,93 @@ def test_threads_that_print_themselves_lose_and_double_nothing(log: pr.Log, outp
         thread.join()
     assert log.flush(timeout=30.0)
     assert sorted(numbers(output)) == list(range(2000))
+
+
+def test_where_callers_print_each_record_is_printed_before_its_call_returns(log: pr.Log, tmp_path: Path) -> None:
+    consoles = [log.add_console(pr.sinks.file(tmp_path / name)) for name in "ab"]
+    logger = log.get_logger()
+    assert log.offload.mode == "console"
+    log.offload.mode = "caller"
+    assert log.offload.mode == "caller"
+    at_once = 0
+    for number in range(200):
+        before = log.stats()["left_behind"]
+        logger.info("event", number=number)
+        printed = all(console.lag == 0 for console in consoles)
+        assert printed or log.stats()["left_behind"] > before
+        at_once += printed
+    assert at_once > 150
+    log.offload.mode = "console"
+    logger.info("event", number=200)
+    wait_until(lambda: all(numbers(tmp_path / name) == list(range(201)) for name in "ab"), "the threads print again")
+
+
+def test_where_callers_print_handlers_and_python_consoles_are_left_to_the_threads(log: pr.Log, output: Path) -> None:
+    import signal  # noqa: PLC0415 - one test's
+
+    printed: list[int] = []
+    log.add_console(pr.sinks.file(output), name="file")
+    log.add_console(pr.sinks.callable(lambda record: printed.append(record.fields["number"])), name="python")
+    printers: set[int] = set()
+    log.add_console(pr.sinks.callable(lambda _: printers.add(threading.get_native_id())), name="who")
+    log.offload.mode = "caller"
+    logger = log.get_logger()
+    logger.info("event", number=0)
+    before = log.stats()["left_behind"]
+    previous = signal.signal(signal.SIGUSR1, lambda *_: logger.info("event", number=1))
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert log.stats()["left_behind"] == before + 1
+    wait_until(lambda: numbers(output) == [0, 1], "the handler's record is printed all the same")
+    assert log.flush(timeout=30.0)
+    assert printed == [0, 1]
+    assert printers == {number for name, number in log.offload.threads() if name == "pr/who"}
+
+
+def test_a_mode_that_there_is_not_is_refused_with_those_that_there_are(log: pr.Log) -> None:
+    for wrong in ("", "threads", "CONSOLE"):
+        with pytest.raises(pr.ConfigError, match=r'mode is ".*": give "console".* or "caller"'):
+            log.offload.mode = wrong  # type: ignore[assignment]  # that is the test
+    for nothing in (None, 1, b"caller"):
+        with pytest.raises(TypeError):
+            log.offload.mode = nothing  # type: ignore[assignment]  # that is the test
+    assert log.offload.mode == "console"
+
+
+def test_modes_that_change_while_eight_threads_log_lose_and_double_nothing(log: pr.Log, tmp_path: Path) -> None:
+    memory = pr.sinks.memory(limit=1_000_000)
+    log.add_console(memory, overflow="block", block_timeout=30.0)
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        log.add_console(pr.sinks.file(path), overflow="block", block_timeout=30.0)
+    logger = log.get_logger()
+    counts = [0] * 8
+    enough = threading.Event()
+
+    def work(index: int) -> None:
+        while not enough.is_set() and counts[index] < 20_000:
+            logger.info("event", number=8 * counts[index] + index)
+            counts[index] += 1
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    modes = get_args(OffloadMode)
+    for mode in modes * 10:
+        log.offload.mode = mode
+        time.sleep(0.002)
+    assert log.offload.mode == modes[-1]
+    enough.set()
+    for thread in threads:
+        thread.join()
+    assert min(counts) > 0
+    wait_until(lambda: all(console.lag == 0 for console in log.consoles()), "all is printed, and nobody has to flush")
+    assert log.flush(timeout=30.0)
+    for seen in (*map(numbers, paths), [record.fields["number"] for record in memory.records]):
+        for index, count in enumerate(counts):
+            assert [number for number in seen if number % 8 == index] == list(range(index, 8 * count, 8))
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe"])

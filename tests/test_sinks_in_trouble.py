@@ -80,6 +80,13 @@ PIPED = """
     """
 
 
+@pytest.fixture
+def log(log: pr.Log, mode: str) -> pr.Log:
+    """In each mode."""
+    log.offload.mode = mode  # type: ignore[assignment]  # one of them
+    return log
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_a_reader_that_stops_costs_its_own_console_records_and_the_notice_says_which(tmp_path: Path, form: str) -> None:
     pipe = subprocess.PIPE

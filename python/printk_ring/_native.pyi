@@ -25,6 +25,7 @@ from printk_ring.typing import (
     ExcInfoLike,
     FormatName,
     LevelLike,
+    OffloadMode,
     OverflowPolicy,
     RecordException,
     Reliability,
@@ -753,6 +754,20 @@ class Log:
 class Offload:
     """Who prints the records of a log. Made by `Log.offload`."""
 
+    @property
+    def mode(self) -> OffloadMode:
+        """Who prints. Settable at any time: what waits is printed all the same, once and in order.
+
+        "console": each console's own thread. "caller": whoever logs prints on all consoles that can be written to in any
+        context, by turns: a call prints what there is until another one waits, and waits itself for one record of another
+        call at most. A call takes 2 ms at most; what it could not print is counted and left to the console's thread. From
+        within other log calls, from handlers and in deferred sections nothing is printed.
+
+        Raises:
+            ConfigError: there is no such mode.
+        """
+    @mode.setter
+    def mode(self, value: OffloadMode, /) -> None: ...
     @property
     def enforce_emergency(self) -> bool:
         """True: every record is on all consoles that can be written to in any context before its call returns. Settable.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
 import printk_ring as pr
-from printk_ring.typing import ConsoleStats, LevelLike, RecordException, Stats
+from printk_ring.typing import ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,9 @@ def consoles(log: pr.Log) -> None:
     log.resume()
     assert_type(log.offload, pr.Offload)
     assert_type(pr.offload, pr.Offload)
+    assert_type(log.offload.mode, OffloadMode)
+    log.offload.mode = "caller"
+    log.offload.mode = "threads"  # type: ignore[assignment]  # no such mode
     assert_type(log.offload.enforce_emergency, bool)
     log.offload.enforce_emergency = True
     log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # a bool

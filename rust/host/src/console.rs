@@ -275,7 +275,11 @@ impl Console {
 
     /// Opens the sink anew before the next batch.
     pub fn reopen(&self) {
-        self.place().orders.reopen();
+        let place = self.place();
+        place.orders.reopen();
+        if place.is_own() {
+            place.life.port(place.index).set_stale();
+        }
     }
 
     /// Whether it has printed everything before `target`, or will not: suspended, or gone.
@@ -465,9 +469,10 @@ fn begin(
     let (life_too, name_too) = (life.clone(), name.to_owned());
     let started = match courier {
         None => {
-            let sink = (sink, options.reliability);
-            let station = Station::new(life_too, index, style.id, name_too, orders, sink);
-            Printer(Arc::new(station)).start()
+            let station = Station::new(life_too, index, style.id, name_too, orders, sink, options);
+            let station = Arc::new(station);
+            life.list_station(&station);
+            Printer(station).start()
         }
         Some(to) => Courier {
             life: life_too,

@@ -66,6 +66,7 @@ pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};
 pub use log::{Emit, Hold, Log, LogOptions};
 pub use mapping::{Existing, Identity, RingMap};
+pub use offload::Mode;
 pub use plan::{Plan, SectionKind};
 pub use reader::{Next, Origin, RecordReader};
 pub use sinks::SinkSpec;

@@ -4,14 +4,16 @@ use crate::error::Error;
 use crate::fork::Listed;
 use crate::mapping::{RingMap, SectionKind};
 use crate::port::{PORT_BYTES, PortMemory};
+use crate::station::Station;
 use pr_printk::control::Control;
+use pr_printk::flush::is_usable;
 use pr_printk::port::Port;
 use pr_printk::registry::{ConsoleSlot, SLOTS};
 use pr_printk::{Core, stamp, thread};
 use pr_ring::Ring;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Old records are dropped in batches of at most this many, which takes a quarter off what a record costs.
 pub const RETIRE_AHEAD: u32 = 16;
@@ -31,6 +33,8 @@ pub struct Life {
     /// The memory behind the core's ports: one a slot of the table that was ever used.
     #[expect(clippy::vec_box, reason = "the core points into the boxes")]
     ports: Listed<Vec<Box<PortMemory>>>,
+    /// Where the consoles are printed on that are text, by slot.
+    stations: [Listed<Weak<Station>>; SLOTS],
     /// What a panic works in; there from the start.
     panic: Box<PortMemory>,
 }
@@ -76,6 +80,7 @@ impl Life {
             map,
             clock_sampled: AtomicU64::new(0),
             ports: Listed::new(Vec::new()),
+            stations: [const { Listed::new(Weak::new()) }; SLOTS],
             panic: PortMemory::new(),
         });
         let memory = NonNull::from(life.panic.memory());
@@ -114,6 +119,35 @@ impl Life {
         unsafe { self.core.give_port(index, port) };
         // SAFETY: as above.
         unsafe { port.as_ref() }
+    }
+
+    /// Notes where the console in slot `index` is printed on. By whoever has claimed the slot.
+    pub(crate) fn list_station(&self, station: &Arc<Station>) {
+        if let Some(place) = self.stations.get(station.index) {
+            let before = std::mem::replace(&mut *place.lock(), Arc::downgrade(station));
+            drop(before); // not under the lock
+        }
+    }
+
+    /// Where the console in slot `index` is printed on, if it is text and still there.
+    pub(crate) fn station(&self, index: usize) -> Option<Arc<Station>> {
+        let place = self.stations.get(index)?.lock();
+        place.upgrade()
+    }
+
+    /// Before the calling thread prints: files that have other names by now are left to their printers, which open them anew.
+    pub(crate) fn look_at_files(&self) {
+        let slots = self.core.consoles().iter();
+        for (index, slot) in slots.enumerate().filter(|(_, slot)| is_usable(slot)) {
+            let may_move = self.core.port(index).is_some_and(Port::is_atomic);
+            if may_move
+                && slot.seq.load(Ordering::Relaxed) < self.core.ring().next_reserve_seq().0
+                && let Some(station) = self.station(index)
+                && station.has_moved()
+            {
+                station.port().set_stale();
+            }
+        }
     }
 
     /// Bytes of the memory that consoles work in.

@@ -1,12 +1,56 @@
 //! Who prints, and when: whether anybody does at all, and whether callers do it themselves.
 
 use crate::console::LOOK;
+use crate::error::Error;
 use crate::log::Log;
 use pr_printk::core::direct;
 use pr_printk::owner::Priority;
 use pr_printk::{Core, flush};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+/// Who prints the records of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each console's own thread.
+    Console,
+    /// Whoever logs, one record more than its own at most; where it cannot, the console's thread.
+    Caller,
+}
+
+impl Mode {
+    /// All of them; the first is what a log begins with.
+    pub const ALL: [Mode; 2] = [Mode::Console, Mode::Caller];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Console => "console",
+            Mode::Caller => "caller",
+        }
+    }
+
+    /// The mode with this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(name: &str) -> Result<Mode, Error> {
+        let found = Mode::ALL.into_iter().find(|mode| mode.name() == name);
+        found.ok_or_else(|| {
+            let names = Mode::ALL.map(|mode| format!("{:?}", mode.name()));
+            let (last, others) = names.split_last().unwrap_or_else(|| unreachable!());
+            let others = others.join(", ");
+            Error::Config(format!("mode is {name:?}: give {others} or {last}"))
+        })
+    }
+
+    fn bits(self) -> u32 {
+        match self {
+            Mode::Console => 0,
+            Mode::Caller => direct::CALLER,
+        }
+    }
+}
 
 /// What was asked for. Kept beside the core, for a forked child begins another one.
 #[derive(Debug, Default)]
@@ -25,11 +69,11 @@ impl Offload {
         self.wanted.load(Ordering::SeqCst) & bit != 0
     }
 
-    fn want(&self, bit: u32, on: bool) {
-        match on {
-            true => self.wanted.fetch_or(bit, Ordering::SeqCst),
-            false => self.wanted.fetch_and(!bit, Ordering::SeqCst),
-        };
+    fn want(&self, among: u32, bits: u32) {
+        let change = |now| Some(now & !among | bits);
+        let _ = self
+            .wanted
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
     }
 }
 
@@ -98,8 +142,28 @@ impl Log {
             .collect()
     }
 
+    /// Who prints.
+    pub fn mode(&self) -> Mode {
+        let mode = Mode::ALL.into_iter().rev();
+        let found = mode
+            .into_iter()
+            .find(|mode| self.offload.wants(mode.bits()));
+        found.unwrap_or(Mode::Console)
+    }
+
+    /// Sets it. What was stored before is printed all the same.
+    pub fn set_mode(&self, mode: Mode) {
+        self.offload.want(direct::MODES, mode.bits());
+        if let Some(core) = self.own_core() {
+            core.change_direct(direct::MODES, mode.bits());
+            if core.prints_by_callers() {
+                core.leave_to_printers(); // what was stored before
+            }
+        }
+    }
+
     fn set_direct(&self, bit: u32, on: bool) {
-        self.offload.want(bit, on);
+        self.offload.want(bit, if on { bit } else { 0 });
         if let Some(core) = self.own_core() {
             core.set_direct(bit, on);
         }

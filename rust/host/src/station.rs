@@ -1,9 +1,10 @@
 //! Where a console is printed on: its sink, and what its writes have come to. Whoever prints takes the desk, one thread at a
 //! time; and the console itself, which a caller may own meanwhile.
 
+use crate::console::ConsoleOptions;
 use crate::life::Life;
 use crate::orders::Orders;
-use crate::sinks::{Refreshed, Sink};
+use crate::sinks::{Refreshed, Sink, SinkSpec};
 use pr_printk::core::direct;
 use pr_printk::emit::Want;
 use pr_printk::fd::{ATOMIC_BYTES, Written};
@@ -15,6 +16,9 @@ use pr_printk::store::Stamp;
 use pr_printk::{stamp, thread};
 use pr_record::{Level, Payload};
 use pr_ring::Seq;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +43,8 @@ pub(crate) struct Station {
     pub(crate) orders: Arc<Orders>,
     /// The class that it was given, whatever the sink is.
     reliability: Option<u32>,
+    /// The name by which others know what it writes to.
+    path: Option<PathBuf>,
     desk: Mutex<Desk>,
 }
 
@@ -79,8 +85,13 @@ impl Station {
         id: u32,
         name: String,
         orders: Arc<Orders>,
-        (sink, reliability): (Box<dyn Sink>, Option<u32>),
+        sink: Box<dyn Sink>,
+        options: &ConsoleOptions,
     ) -> Station {
+        let path = match &options.sink {
+            SinkSpec::File(path) => Some(path.clone()),
+            _ => None,
+        };
         let desk = Desk {
             sink: Some(sink),
             failing: false,
@@ -94,7 +105,8 @@ impl Station {
             id,
             name,
             orders,
-            reliability,
+            reliability: options.reliability,
+            path,
             desk: Mutex::new(desk),
         }
     }
@@ -114,6 +126,15 @@ impl Station {
     /// The record to print next.
     pub(crate) fn seq(&self) -> Seq {
         Seq(self.slot().seq.load(Ordering::Relaxed))
+    }
+
+    /// Whether the name means something else by now than what is written to. One look-up.
+    pub(crate) fn has_moved(&self) -> bool {
+        let Some(path) = &self.path else {
+            return false;
+        };
+        let identity = |about: Metadata| (about.dev(), about.ino());
+        std::fs::metadata(path).ok().map(identity) != Some(self.port().identity())
     }
 
     /// The desk, when it is free.
@@ -158,6 +179,7 @@ impl Station {
 
     /// Opens the sink anew where that must be. A new target gets whole records.
     fn refresh(&self, desk: &mut Desk, hold: &mut Hold<'_>) -> Result<(), i32> {
+        self.port().clear_stale();
         let force = self.orders.take_reopen() || desk.failing;
         let (slot, failed) = (hold.slot(), desk.failing);
         let Some(sink) = &mut desk.sink else {

@@ -2,7 +2,7 @@
 
 mod scratch;
 
-use pr_host::{Log, Overflow};
+use pr_host::{Log, Mode, Overflow};
 use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -30,9 +30,17 @@ fn come_and_go(scratch: &Scratch, log: &Log, times: u32) {
 }
 
 #[test]
-fn a_thousand_consoles_come_and_go_while_four_threads_log_and_leave_nothing() {
+fn in_every_mode_a_thousand_consoles_come_and_go_while_four_threads_log_and_leave_nothing() {
+    for mode in Mode::ALL {
+        eprintln!("{mode:?}");
+        a_thousand_come_and_go(mode);
+    }
+}
+
+fn a_thousand_come_and_go(mode: Mode) {
     let scratch = Scratch::new();
     let log = scratch.log();
+    log.set_mode(mode);
     let stays = log
         .add_console(scratch.console("stays", Overflow::Block))
         .expect("a console");

@@ -2,11 +2,13 @@
 
 mod scratch;
 
-use pr_host::Overflow;
+use pr_host::{Context, Log, Mode, Overflow, Section};
 use pr_printk::thread;
 use scratch::{PATIENCE, Scratch, fill, flush, full_fifo, numbers, say, to_file};
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Long enough for a printer to look many times.
@@ -288,4 +290,289 @@ fn the_printer_threads_are_named_after_their_consoles() {
     }
     assert!(log.remove_console(&log.consoles()[0], PATIENCE));
     assert_eq!(log.printer_threads(), threads[1..]);
+}
+
+/// Write calls of this thread so far.
+fn writes() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/io").expect("counted by the kernel");
+    let line = text.lines().find_map(|line| line.strip_prefix("syscw: "));
+    line.and_then(|count| count.parse().ok()).expect("a number")
+}
+
+/// A log with consoles to the files `a` and `b`, in a mode, everything printed.
+fn log_with_two_consoles(scratch: &Scratch, mode: Mode) -> Arc<Log> {
+    let log = scratch.log();
+    for name in ["a", "b"] {
+        log.add_console(scratch.console(name, Overflow::Block))
+            .expect("a console");
+    }
+    log.set_mode(mode);
+    say(&log, -1);
+    flush(&log);
+    log
+}
+
+#[test]
+fn where_callers_print_each_record_is_written_by_the_thread_that_logged_it() {
+    let scratch = Scratch::new();
+    let log = log_with_two_consoles(&scratch, Mode::Caller);
+    std::thread::sleep(MANY_LOOKS); // the printers rest
+    let (mut by_caller, mut at_once) = (0, 0);
+    for i in 0..200 {
+        let before = writes();
+        at_once += u32::from(is_printed_at_once(&scratch, &log, i));
+        by_caller += u32::from(writes() == before + 2);
+    }
+    assert!(at_once > 150 && by_caller > 150, "{at_once} {by_caller}");
+    for name in ["a", "b"] {
+        assert_eq!(numbers(&scratch.read(name)), (-1..200).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn where_callers_print_a_call_from_within_another_or_from_printing_or_in_a_section_prints_nothing()
+{
+    let scratch = Scratch::new();
+    let log = log_with_two_consoles(&scratch, Mode::Caller);
+    let (mut number, left) = (-1, log.stats().left_behind);
+    let mut say_one_more = || {
+        number += 1;
+        let before = writes();
+        say(&log, number);
+        assert_eq!(writes(), before, "{number}");
+        number
+    };
+    for _ in 0..20 {
+        thread::print_for(u32::MAX); // as if this thread was printing already
+        say_one_more();
+        thread::print_for(0);
+        let nest = thread::enter().expect("not deep"); // as a handler that interrupts a log call
+        let last = say_one_more();
+        scratch::wait_until("the printers have printed it", || {
+            numbers(&scratch.read("b")).last() == Some(&last)
+        });
+        drop(nest);
+    }
+    let deferred = Section::new(log.clone(), Context::Deferred);
+    assert_eq!(deferred.enter(), Ok(true));
+    let last = say_one_more();
+    let before = writes();
+    deferred.exit().expect("entered here").print();
+    assert_eq!(
+        writes(),
+        before + 2,
+        "the end of the section is a place to print"
+    );
+    assert_eq!(numbers(&scratch.read("a")), (-1..=last).collect::<Vec<_>>());
+    assert_eq!(log.stats().left_behind, left, "nobody was to print these");
+}
+
+#[test]
+fn eight_callers_that_print_by_turns_lose_and_double_nothing() {
+    let scratch = Scratch::new();
+    let log = log_with_two_consoles(&scratch, Mode::Caller);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let log = &log;
+            scope.spawn(move || (0..500).for_each(|i| say(log, thread * 500 + i)));
+        }
+    });
+    flush(&log);
+    each_once_and_in_order(&scratch, 8, 500);
+}
+
+/// What `threads` threads have logged, `each` numbers, is on both consoles once, and each thread's in its order.
+fn each_once_and_in_order(scratch: &Scratch, threads: i64, each: i64) {
+    for name in ["a", "b"] {
+        let seen = numbers(&scratch.read(name));
+        for thread in 0..threads {
+            let own = thread * each..(thread + 1) * each;
+            let printed = seen.iter().filter(|number| own.contains(number));
+            assert!(printed.copied().eq(own.clone()), "{name}, thread {thread}");
+        }
+        assert_eq!(seen.len() as i64, threads * each + 1, "{name}");
+    }
+}
+
+#[test]
+fn a_caller_leaves_a_full_pipe_to_its_printer_and_no_other_caller_waits_for_it() {
+    let scratch = Scratch::new();
+    let (fifo, mut reader, filled) = full_fifo(&scratch);
+    let log = log_with_two_consoles(&scratch, Mode::Caller);
+    let pipe = log
+        .add_console(to_file(fifo, Overflow::DropOldest))
+        .expect("a console");
+    for i in 0..500 {
+        say(&log, i);
+    }
+    let stats = log.stats();
+    assert!(stats.left_behind >= 450, "{}", stats.left_behind);
+    assert!(pipe.lag() >= 450);
+    let mut text = drain(&mut reader, filled);
+    scratch::wait_until("the printer prints it", || {
+        text.extend(available(&mut reader));
+        numbers(&String::from_utf8_lossy(&text)).len() == 500
+    });
+    assert_eq!(
+        numbers(&String::from_utf8_lossy(&text)),
+        (0..500).collect::<Vec<_>>()
+    );
+    flush(&log);
+    for name in ["a", "b"] {
+        assert_eq!(numbers(&scratch.read(name)), (-1..500).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn where_callers_print_a_file_that_was_renamed_or_is_to_be_opened_anew_is_opened_before_the_next_record()
+ {
+    let scratch = Scratch::new();
+    let log = log_with_two_consoles(&scratch, Mode::Caller);
+    for i in 0..20 {
+        let old = scratch.path("a.old");
+        std::fs::rename(scratch.path("a"), &old).expect("renamed");
+        say(&log, i);
+        scratch::wait_until("it is in the new file", || {
+            scratch.path("a").exists() && numbers(&scratch.read("a")) == [i]
+        });
+    }
+    let console = &log.consoles()[0];
+    let before = std::fs::metadata(scratch.path("a")).expect("a file");
+    console.reopen();
+    say(&log, 20);
+    flush(&log);
+    assert_eq!(numbers(&scratch.read("a")), [19, 20]);
+    assert_eq!(
+        before.ino(),
+        std::fs::metadata(scratch.path("a")).expect("a file").ino()
+    );
+    assert_eq!(numbers(&scratch.read("b")), (-1..=20).collect::<Vec<_>>());
+    // And callers go on.
+    let at_once = (21..50).filter(|i| {
+        say(&log, *i);
+        numbers(&scratch.read("a")).last() == Some(i)
+    });
+    assert!(at_once.count() > 20);
+}
+
+#[test]
+fn in_every_mode_a_suspended_log_or_console_prints_nothing_and_goes_on_where_it_was() {
+    for mode in Mode::ALL {
+        let scratch = Scratch::new();
+        let log = log_with_two_consoles(&scratch, mode);
+        assert!(log.suspend(PATIENCE));
+        say(&log, 0);
+        std::thread::sleep(MANY_LOOKS);
+        assert_eq!(numbers(&scratch.read("a")), [-1], "{mode:?}");
+        log.resume();
+        scratch::wait_until("it is printed, without another call", || {
+            numbers(&scratch.read("a")) == [-1, 0] && numbers(&scratch.read("b")) == [-1, 0]
+        });
+        log.consoles()[0].suspend();
+        say(&log, 1);
+        scratch::wait_until("the other goes on", || {
+            numbers(&scratch.read("b")) == [-1, 0, 1]
+        });
+        std::thread::sleep(MANY_LOOKS);
+        assert_eq!(numbers(&scratch.read("a")), [-1, 0], "{mode:?}");
+        log.consoles()[0].resume();
+        scratch::wait_until("so does this one", || {
+            numbers(&scratch.read("a")) == [-1, 0, 1]
+        });
+    }
+}
+
+#[test]
+fn in_every_mode_a_child_goes_on_in_it() {
+    for mode in Mode::ALL {
+        let scratch = Scratch::new();
+        let log = log_with_two_consoles(&scratch, mode);
+        // SAFETY: the child runs what a child of a threaded process may run here, and leaves by `_exit`.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            (0..100).for_each(|i| say(&log, i));
+            let printed = log.mode() == mode && log.flush_until(log.flush_target(), PATIENCE);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(!printed)) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` is ours.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        assert_eq!(status, 0);
+        (100..200).for_each(|i| say(&log, i));
+        flush(&log);
+        assert_eq!(
+            numbers(&scratch.read("a")),
+            (-1..200).collect::<Vec<_>>(),
+            "{mode:?}"
+        );
+    }
+}
+
+#[test]
+fn in_every_mode_an_emergency_is_printed_at_once_and_the_others_records_too_in_the_end() {
+    for mode in Mode::ALL {
+        let scratch = Scratch::new();
+        let log = log_with_two_consoles(&scratch, mode);
+        let emergency = Section::new(log.clone(), Context::Emergency);
+        assert_eq!(emergency.enter(), Ok(true));
+        let at_once = (0..50).filter(|i| is_printed_at_once(&scratch, &log, *i));
+        assert!(at_once.count() > 35, "{mode:?}");
+        std::thread::scope(|scope| {
+            scope.spawn(|| say(&log, 50));
+        });
+        emergency.exit().expect("entered here").print();
+        scratch::wait_until("printed without a flush", || {
+            log.consoles().iter().all(|console| console.lag() == 0)
+        });
+        assert_eq!(numbers(&scratch.read("b")), (-1..=50).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn modes_that_change_while_eight_threads_log_lose_and_double_nothing() {
+    let scratch = Scratch::new();
+    let log = log_with_two_consoles(&scratch, Mode::Console);
+    let left = AtomicU32::new(8);
+    let mut changes = 0;
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (log, left) = (&log, &left);
+            scope.spawn(move || {
+                (0..2000).for_each(|i| say(log, thread * 2000 + i));
+                left.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        for mode in Mode::ALL.into_iter().rev().cycle() {
+            log.set_mode(mode);
+            assert_eq!(log.mode(), mode);
+            changes += 1;
+            std::thread::sleep(Duration::from_micros(300));
+            if left.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+        }
+    });
+    assert!(changes > 20, "{changes}");
+    // And nobody has to ask for what is left.
+    scratch::wait_until("all is printed", || {
+        log.consoles().iter().all(|console| console.lag() == 0)
+    });
+    flush(&log);
+    each_once_and_in_order(&scratch, 8, 2000);
+    assert_eq!(log.consoles()[0].dropped() + log.consoles()[1].dropped(), 0);
+}
+
+#[test]
+fn a_mode_that_there_is_not_is_refused_with_those_that_there_are() {
+    for mode in Mode::ALL {
+        assert_eq!(Mode::named(mode.name()), Ok(mode));
+    }
+    for wrong in ["", "Console", "threads"] {
+        let Err(pr_host::Error::Config(said)) = Mode::named(wrong) else {
+            panic!("{wrong:?} is a mode");
+        };
+        let names = Mode::ALL.map(|mode| format!("{:?}", mode.name()));
+        assert!(names.iter().all(|name| said.contains(name)), "{said}");
+    }
 }

@@ -230,6 +230,13 @@ impl Core {
         }
     }
 
+    /// Leaves a record that its caller has to print to the printers, and counts it: this is no place to print.
+    pub fn leave(&self) {
+        count(&self.control().left_behind);
+        let (next, end) = self.ring().newest_edge();
+        self.tell_printers(Seq(next.0.saturating_sub(1)), end);
+    }
+
     /// Does what is owed at the end of a deferred section: prints, where that is the caller's to do, or tells the printers.
     pub fn settle_deferred(&self, owed: Owed) {
         if owed.print {

@@ -1,5 +1,6 @@
 //! A ring with its control page, its consoles and its kick: what a log call and a printer need, in one place.
 
+use crate::barrier;
 use crate::context::Contexts;
 use crate::control::Control;
 use crate::kick::Kick;
@@ -7,6 +8,7 @@ use crate::port::{Memory, Port};
 use crate::reap::Watch;
 use crate::registry::{ConsoleSlot, SLOTS, flag};
 use crate::thread;
+use crate::turn::Turn;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
 use pr_ring::{Lpos, Region, Ring, Seq};
@@ -27,6 +29,8 @@ pub mod direct {
     pub const CALLER: u32 = 1 << 2;
     /// Nobody prints: the log is suspended.
     pub const SUSPENDED: u32 = 1 << 3;
+    /// The bits of which a mode is made.
+    pub const MODES: u32 = CALLER;
     /// Callers print wherever that can be done in any context; printers do what is left to them.
     pub const BY_CALLERS: u32 = ENFORCED | EXITING | CALLER;
 }
@@ -50,6 +54,8 @@ pub struct Core {
     direct: AtomicU32,
     /// The sections that are open, of all threads.
     contexts: Contexts,
+    /// Whose turn it is to print, where callers do.
+    turn: Turn,
     /// The ports of the consoles that this process has had; once there they stay.
     ports: [AtomicPtr<Port>; SLOTS],
     /// What a panic works in.
@@ -93,6 +99,7 @@ impl Core {
             direct: AtomicU32::new(0),
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
             contexts: Contexts::default(),
+            turn: Turn::default(),
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
             retire_ahead,
             clock_offset: AtomicI64::new(0),
@@ -156,12 +163,23 @@ impl Core {
 
     /// Sets or clears bits of [`direct`], and wakes the printers, who go by them.
     pub fn set_direct(&self, bits: u32, on: bool) {
-        if on {
-            self.direct.fetch_or(bits, Ordering::SeqCst);
-        } else {
-            self.direct.fetch_and(!bits, Ordering::SeqCst);
-        }
+        self.change_direct(bits, if on { bits } else { 0 });
+    }
+
+    /// Of the bits in `among` sets exactly `bits`, in one step, and wakes the printers.
+    pub fn change_direct(&self, among: u32, bits: u32) {
+        let change = |now| Some(now & !among | bits);
+        let _ = self
+            .direct
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+        // A record whose caller has still gone by the old bits is seen by whoever looks after this.
+        let _ = barrier::heavy();
         self.kick.wake_all();
+    }
+
+    /// Whose turn it is to print, where callers do.
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// The sections that are open.
@@ -288,6 +306,9 @@ impl Core {
     /// The longest that a holding console makes a writer wait is the host's to know; this waits that long, or until no
     /// console is in need. False: it was not enough.
     pub fn wait_for_room(&self, timeout_ns: u64) -> bool {
+        if self.prints_by_callers() {
+            self.leave_to_printers();
+        }
         self.kick.wake_all();
         self.kick
             .wait_progress(timeout_ns, || !self.must_wait_for_room())

@@ -18,7 +18,7 @@ use pr_ring::{Lpos, Seq};
 /// How long one log call may print, on all consoles together.
 pub const BOUND_NSEC: u64 = 2_000_000;
 /// Rounds of waiting for an owner before the processor is given away.
-const SPINS: u32 = 100;
+pub(crate) const SPINS: u32 = 100;
 
 impl Core {
     /// After a record was stored while this thread is in a section, or callers print.
@@ -59,14 +59,23 @@ impl Core {
     /// Whether what this thread logs is to be on the consoles before its call, the `depth`-th that it is in, returns. A
     /// call from within another one, or from printing, only stores.
     pub(crate) fn prints_itself(&self, depth: u32) -> bool {
-        let wanted = self.direct() & (direct::ENFORCED | direct::EXITING) != 0
-            || thread::sections().emergency() && self.in_emergency();
+        let wanted = self.prints_by_callers() || self.prints_urgently();
         wanted && thread::depth() <= depth && thread::prints_for().is_none()
+    }
+
+    /// Whether what this thread logs is to be on all consoles before its call returns, whoever prints otherwise.
+    pub fn prints_urgently(&self) -> bool {
+        self.direct() & (direct::ENFORCED | direct::EXITING) != 0
+            || thread::sections().emergency() && self.in_emergency()
     }
 
     /// Prints what there is, as a log call that has to does it.
     pub(crate) fn print_now(&self) {
-        self.flush_now(Priority::Emergency, BOUND_NSEC);
+        if self.prints_urgently() {
+            self.flush_now(Priority::Emergency, BOUND_NSEC);
+        } else {
+            self.print_by_turns();
+        }
     }
 
     /// Whether callers print on consoles that can be written to in any context, and printers only what is left to them.

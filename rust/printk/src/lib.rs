@@ -18,6 +18,8 @@
 //! | [`emit`] | records into a console's buffer, with the notices for what was lost or is printed once more |
 //! | [`print`] | printing on a console that one owns |
 //! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
+//! | [`caller`] | printing by whoever logs, one record at a time |
+//! | [`turn`] | whose turn it is to print, where callers do |
 //! | [`fd`] | `write(2)`: until done, or what is taken now |
 //!
 //! # What this crate does not know
@@ -32,12 +34,13 @@
     clippy::panic
 )]
 
-/// The atomics of [`owner`]: its models bring the checker's.
+/// The atomics of [`owner`] and [`turn`]: their models bring the checker's.
 mod atomics {
-    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
 pub mod barrier;
+pub mod caller;
 pub mod context;
 pub mod control;
 pub mod core;
@@ -53,6 +56,7 @@ pub mod registry;
 pub mod stamp;
 pub mod store;
 pub mod thread;
+pub mod turn;
 
 pub use crate::core::Core;
 pub use store::Stored;

@@ -92,6 +92,11 @@ impl Batch {
     };
 }
 
+/// Something was left to the printer.
+const LEFT: u32 = 1;
+/// The printer is to look at the sink before callers print again.
+const STALE: u32 = 2;
+
 /// One console's port.
 #[derive(Debug)]
 pub struct Port {
@@ -105,7 +110,7 @@ pub struct Port {
     format: AtomicU32,
     id: AtomicU32,
     class: AtomicU32,
-    /// Callers print, and something was left to the printer.
+    /// Where callers print: [`LEFT`] and [`STALE`].
     left: AtomicU32,
     memory: Memory,
     batch: UnsafeCell<Batch>,
@@ -167,6 +172,15 @@ impl Port {
         (fd >= 0 && crate::fd::target(fd) == Some(meant)).then_some(fd)
     }
 
+    /// Device and inode behind the descriptor, as they were when it was given.
+    pub fn identity(&self) -> (u64, u64) {
+        let (device, inode) = (&self.device, &self.inode);
+        (
+            device.load(Ordering::Relaxed),
+            inode.load(Ordering::Relaxed),
+        )
+    }
+
     /// Whether there is a descriptor that may be written to in any context.
     pub fn is_atomic(&self) -> bool {
         self.fd.load(Ordering::Relaxed) >= 0 && self.class() < class::LOCKING
@@ -180,7 +194,17 @@ impl Port {
     /// Leaves what there is to the console's printer, which does not look otherwise while callers print. The printer must
     /// be woken after this. False: that was done already, and it has not come to it yet.
     pub fn leave(&self) -> bool {
-        self.left.swap(1, Ordering::SeqCst) == 0
+        self.left.fetch_or(LEFT, Ordering::SeqCst) & LEFT == 0
+    }
+
+    /// Callers that print by turns leave it to the printer until that has looked at the sink: it may have another target.
+    pub fn set_stale(&self) {
+        self.left.fetch_or(STALE, Ordering::SeqCst);
+    }
+
+    /// By the printer, before it looks at the sink.
+    pub fn clear_stale(&self) {
+        self.left.fetch_and(!STALE, Ordering::SeqCst);
     }
 
     /// Whether something is left to the printer, and it has not come to it yet.
@@ -190,7 +214,7 @@ impl Port {
 
     /// By the printer, before it looks: whether something was left to it.
     pub fn take_left(&self) -> bool {
-        self.left.swap(0, Ordering::SeqCst) != 0
+        self.left.fetch_and(!LEFT, Ordering::SeqCst) & LEFT != 0
     }
 
     /// How it writes.

@@ -136,11 +136,16 @@ impl Waits {
     }
 }
 
-/// Does what is owed after a record: prints without the interpreter; looks whether another task runs in a section.
+/// Does what is owed after a record: prints without the interpreter; looks whether another task runs in a section. Signal
+/// handlers and finalizers print only what is urgent.
 #[cold]
 pub fn settle(py: Python<'_>, log: &Log, owed: Owed) -> PyResult<()> {
     if owed.print {
-        py.detach(|| log.settle(owed));
+        if log.prints_urgently() || !context::is_in_handler(py) {
+            py.detach(|| log.settle(owed));
+        } else {
+            log.leave();
+        }
     }
     if owed.section {
         context::look_for_task(py)?;

@@ -1,6 +1,8 @@
 //! `Offload`: who prints.
 
+use crate::errors;
 use crate::logs::LogHandle;
+use pr_host::Mode;
 use pyo3::prelude::*;
 
 /// Who prints the records of a log. Made by `Log.offload`.
@@ -18,6 +20,19 @@ impl Offload {
 
 #[pymethods]
 impl Offload {
+    /// Who prints: "console", each console's own thread; "caller", whoever logs. Settable.
+    #[getter]
+    fn mode(&self) -> &'static str {
+        self.log.mode().name()
+    }
+
+    #[setter]
+    fn set_mode(&self, py: Python<'_>, mode: &str) -> PyResult<()> {
+        let mode = Mode::named(mode).map_err(|why| errors::from_host(py, why))?;
+        py.detach(|| self.log.set_mode(mode));
+        Ok(())
+    }
+
     /// True: every record is on all consoles that can be written to in any context before its call returns. Settable.
     #[getter]
     fn enforce_emergency(&self) -> bool {
@@ -35,6 +50,7 @@ impl Offload {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Offload of {:?}>", self.log.name())
+        let (mode, name) = (self.log.mode().name(), self.log.name());
+        format!("<Offload of {name:?}: mode {mode:?}>")
     }
 }

@@ -2,9 +2,11 @@
 
 use super::Log;
 use crate::console::{Overflow, nanos};
+use pr_printk::Core;
 use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
 use pr_printk::control::count;
 use pr_printk::store::{Stamp, Stored};
+use pr_printk::thread;
 use pr_record::Payload;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -83,9 +85,26 @@ impl Log {
 
     /// Does what is owed after a record: prints, where that is the caller's to do, within a bound.
     pub fn settle(&self, owed: Owed) {
-        if let Some(core) = self.own_core() {
-            core.settle(owed);
+        let life = self.life();
+        if life.core().generation() != thread::generation() {
+            return;
         }
+        if owed.print {
+            life.look_at_files();
+        }
+        life.core().settle(owed);
+    }
+
+    /// Instead: leaves the record to the printers, and counts it. For a caller that is in no place to print.
+    pub fn leave(&self) {
+        if let Some(core) = self.own_core() {
+            core.leave();
+        }
+    }
+
+    /// Whether a record is on the consoles before its call returns because it is urgent, wherever it is logged.
+    pub fn prints_urgently(&self) -> bool {
+        self.own_core().is_some_and(Core::prints_urgently)
     }
 
     /// Counts a log call that came from too deep within others, and stored nothing.
