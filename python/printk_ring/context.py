@@ -5,6 +5,8 @@ The native module calls these; there is nothing in here for users.
 
 # ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record, _getframe the documented way to frames
 
+import gc
+import os
 import sys
 import weakref
 from _thread import get_ident
@@ -103,7 +105,7 @@ def _place() -> str:
 
 
 def _is_in_handler() -> bool:
-    """Whether this thread runs a signal handler or a finalizer: code that came in the middle of any other.
+    """Whether this thread runs a signal handler, a fork hook or a finalizer: code that came in the middle of any other.
 
     Only asked before a wait, so that it may look at every frame.
     """
@@ -117,13 +119,15 @@ def _is_in_handler() -> bool:
 
 
 def _handler_codes() -> set[CodeType]:
-    """The code of all signal handlers that are written in Python."""
+    """The code of all signal handlers and fork hooks that are written in Python."""
     signal: Any = sys.modules.get("_signal")
+    numbers = () if signal is None else signal.valid_signals()
+    handlers: list[Any] = [signal.getsignal(number) for number in numbers]
+    for hooks in _fork_hooks():
+        handlers.extend(hooks)
     codes: set[CodeType] = set()
-    for number in () if signal is None else signal.valid_signals():
-        handler: Any = signal.getsignal(number)
-        if not callable(handler):
-            continue
+    for registered in filter(callable, handlers):
+        handler: Any = registered
         while hasattr(handler, "func"):  # functools.partial
             handler = handler.func
         for candidate in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its code is wanted
@@ -131,3 +135,23 @@ def _handler_codes() -> set[CodeType]:
             if isinstance(code, CodeType):
                 codes.add(code)
     return codes
+
+
+def _fork_hooks() -> list[list[Any]]:
+    """The interpreter's own lists of what `os.register_at_fork` was given, whoever gave it, and whoever will.
+
+    They have no name: a hook of ours that stands in all of them leads there.
+    """
+    global _hook_lists  # noqa: PLW0603 - found once for the life of the process
+    if _hook_lists is None:
+        _hook_lists = []  # first: a finalizer that runs meanwhile does without
+        os.register_at_fork(before=_marker, after_in_parent=_marker, after_in_child=_marker)
+        _hook_lists = [holder for holder in gc.get_referrers(_marker) if type(holder) is list]
+    return _hook_lists
+
+
+def _marker() -> None:
+    """Stands among the fork hooks, and does nothing."""
+
+
+_hook_lists: list[list[Any]] | None = None
