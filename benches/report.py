@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 BAR = 24
 # Entries whose facts stand below the table.
-FACTS = ("million.", "ring.write.2", "ring.paced.p99", "ring.paced.log.p99", "ring.refused.")
+FACTS = (
+    "million.",
+    "stuck.p99",
+    "wake",
+    "lag.max",
+    "ring.write.2",
+    "ring.paced.p99",
+    "ring.paced.log.p99",
+    "ring.refused.",
+)
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 RED, GREEN, FAINT, PLAIN = "\033[31m", "\033[32m", "\033[2m", "\033[0m"
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
 
-from benches import calls, consoles, million, report, rings, sizes  # noqa: E402 - after the path is set
+from benches import calls, consoles, delivery, million, report, rings, sizes, stuck  # noqa: E402 - after the path is set
 from benches.entries import Results  # noqa: E402
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -39,6 +39,9 @@ class Effort(NamedTuple):
     sized_rounds: int
     drained: int
     drain_rounds: int
+    wakes: int
+    idle_seconds: float
+    ways: int
     million: int
 
 
@@ -56,6 +59,9 @@ FULL = Effort(
     sized_rounds=15,
     drained=100_000,
     drain_rounds=7,
+    wakes=20,
+    idle_seconds=60.0,
+    ways=500,
     million=1_000_000,
 )
 QUICK = FULL._replace(
@@ -72,6 +78,9 @@ QUICK = FULL._replace(
     sized_rounds=3,
     drained=50_000,
     drain_rounds=3,
+    wakes=3,
+    idle_seconds=1.0,
+    ways=100,
 )
 # Not for figures: that every part works, in a few seconds.
 SMOKE = QUICK._replace(
@@ -86,6 +95,9 @@ SMOKE = QUICK._replace(
     sized_rounds=1,
     drained=1_000,
     drain_rounds=1,
+    wakes=1,
+    idle_seconds=0.1,
+    ways=10,
     million=5_000,
 )
 GAP_NS = 50_000
@@ -112,10 +124,15 @@ def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
     sizes.measure(results, folder, effort.sized, effort.sized_rounds)
     progress("callers, paced")
     calls.callers(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
+    progress("callers whose stdout is stuck")
+    wrong = stuck.stdout(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
+    progress("ways to a console")
+    wrong += delivery.after_idle(results, folder, effort.wakes, effort.idle_seconds)
+    delivery.beside_slow(results, folder, effort.ways)
     progress("consoles")
     consoles.rates(results, folder, effort.drained, effort.drain_rounds)
     progress(f"{effort.million:,} records to a JSON file")
-    wrong = million.both(results, folder, effort.million)
+    wrong += million.both(results, folder, effort.million)
     results.settle()
     progress("done")
     return results, [*wrong, *uncounted(results)]

@@ -9,27 +9,34 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """At most the largest of these: so many times each of the yardsticks, or the plain number under the name ""."""
+    """At most the largest of these: so many times each of the yardsticks, or the plain number under the name "".
+
+    `every`: at most the smallest. `least`: not at most that, but at least.
+    """
 
     bounds: dict[str, float]
+    every: bool = False
+    least: bool = False
 
     def words(self, entry: Entry) -> str:
         """As the table says it."""
         parts = []
         for name, times in self.bounds.items():
             if name == "":
-                parts.append(f"{times:g} {entry.unit}")
+                parts.append(f"{times:,.0f} {entry.unit}" if times >= 1e4 else f"{times:g} {entry.unit}")
             elif name == entry.yardstick:
                 parts.append(f"{times:g}" if len(self.bounds) == 1 else f"{times:g} `{name}`")
             else:
                 parts.append(f"{times:g} `{name}`")
-        return parts[0] if len(parts) == 1 else f"the larger of {' and '.join(parts)}"
+        words = parts[0] if len(parts) == 1 else f"the {'smaller' if self.every else 'larger'} of {' and '.join(parts)}"
+        return f"at least {words}" if self.least else words
 
     def used(self, entry: Entry, results: Results) -> float:
         """The share of the bound that the entry's value takes; met up to 1."""
         entries = results.entries
-        bound = max(times * (entries[name].value if name else 1.0) for name, times in self.bounds.items())
-        return entry.value / bound
+        bounds = [times * (entries[name].value if name else 1.0) for name, times in self.bounds.items()]
+        bound = min(bounds) if self.every else max(bounds)
+        return bound / entry.value if self.least else entry.value / bound
 
 
 def times(factor: float, yardstick: str) -> Target:
@@ -59,4 +66,11 @@ TARGETS: dict[str, Target] = {
     "open.1g": times(1.25, "open.1m"),
     "call.fields4": times(12.0, "noop.fields4"),
     "call.disabled": times(1.5, "noop.fields4"),
+    "caller.p50.1": times(1.1, "caller.p50.0"),
+    "caller.p50.4": times(1.1, "caller.p50.0"),
+    "stuck.p99": Target({"": 50_000.0, "stuck.p99.read": 1.5}, every=True),
+    "wake.max": Target({"": 5e6}),
+    "lag.max": Target({"": 1e7}),
+    "console.text.rate": Target({"": 3e6}, least=True),
+    "console.json.rate": Target({"": 1.5e6}, least=True),
 }

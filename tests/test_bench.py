@@ -29,6 +29,11 @@ MEASURED = {
     "call.disabled",
     "console.text.rate",
     "console.json.rate",
+    "stuck.p99",
+    "wake.max",
+    "lag.max",
+    "peer.queuelistener.text.rate",
+    "peer.queuelistener.json.rate",
     *(f"caller.{percentile}.{consoles}" for percentile in ("p50", "p99", "p999") for consoles in (0, 1, 4)),
 }
 
@@ -79,3 +84,15 @@ def test_no_record_of_a_long_run_is_lost_unsaid(latest: dict[str, dict[str, Any]
         entry = latest[name]
         assert entry["lines"] + entry["lost"] == entry["records"]
         assert lost_allowed or entry["lost"] == 0
+
+
+def test_no_record_of_a_stuck_stdout_is_lost_unsaid(latest: dict[str, dict[str, Any]]) -> None:
+    assert latest["stuck.p99"]["told"] == latest["stuck.p99"]["dropped"]
+
+
+def test_an_idle_printer_was_not_woken(latest: dict[str, dict[str, Any]]) -> None:
+    assert latest["wake"]["idle_switches"] == 0
+
+
+def test_the_slow_console_was_slow(latest: dict[str, dict[str, Any]]) -> None:
+    assert latest["lag.max"]["slow_console_behind"] > 0
