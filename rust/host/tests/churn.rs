@@ -3,6 +3,7 @@
 mod scratch;
 
 use pr_host::{Log, Mode, Overflow};
+use pr_record::Format;
 use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -20,13 +21,47 @@ fn resident() -> u64 {
     4096 * pages.expect("a number")
 }
 
-fn come_and_go(scratch: &Scratch, log: &Log, times: u32) {
+/// The number behind a key of a JSON line.
+fn number(line: &str, key: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(key)?;
+    let end = rest.find(|byte: char| !byte.is_ascii_digit())?;
+    rest.get(..end)?.parse().ok()
+}
+
+/// The records that a line stands for: its own, or those that it says were lost.
+fn span(line: &str) -> (u64, u64) {
+    let own = number(line, "\"seq\":").map(|seq| (seq, seq));
+    let lost = || {
+        Some((
+            number(line, "\"first_seq\":")?,
+            number(line, "\"last_seq\":")?,
+        ))
+    };
+    own.or_else(lost).expect("a record or a notice")
+}
+
+/// What each console prints has neither a gap nor anything that the one before it had. How much they printed.
+fn come_and_go(scratch: &Scratch, log: &Log, times: u32) -> usize {
+    let (mut next, mut count) = (0, 0);
     for _ in 0..times {
-        let console = log
-            .add_console(scratch.console("comes", Overflow::DropOldest))
-            .expect("a console");
+        let mut options = scratch.console("comes", Overflow::DropOldest);
+        options.format = Format::Json;
+        let console = log.add_console(options).expect("a console");
         assert!(log.remove_console(&console, PATIENCE));
+        let text = scratch.read("comes");
+        std::fs::remove_file(scratch.path("comes")).expect("it was there");
+        for (index, (first, last)) in text.lines().map(span).enumerate() {
+            let fits = if index == 0 {
+                first >= next
+            } else {
+                first == next
+            };
+            assert!(fits, "{first} where {next} was to come");
+            next = last + 1;
+            count += 1;
+        }
     }
+    count
 }
 
 #[test]
@@ -60,7 +95,7 @@ fn a_thousand_come_and_go(mode: Mode) {
             entries("/proc/self/fd"),
             resident(),
         );
-        come_and_go(&scratch, &log, 900);
+        assert!(come_and_go(&scratch, &log, 900) > 900);
         done.store(true, Ordering::SeqCst);
     });
     flush(&log);
