@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benches/*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
+# Tests are sentences: five words and more.
+NAMED_TEST = re.compile(r"`([a-z]+(?:_[a-z]+){4,})`")
+DEFINED = re.compile(r"^ *(?:async )?(?:def|fn) (\w+)", re.MULTILINE)
 NAMED_FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:md|sh|rs|py|pyi|toml)|\.ci/run")
 
 
@@ -116,6 +119,21 @@ def test_a_file_named_in_the_text_is_there(document: Path) -> None:
         and not any((place / match[0]).exists() for place in (ROOT, package, document.parent))
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_a_test_named_in_the_text_is_there(document: Path) -> None:
+    tests = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("rust/*/tests/**/*.rs")]
+    defined = {name for path in tests for name in DEFINED.findall(path.read_text(encoding="utf-8"))}
+    named = NAMED_TEST.findall(document.read_text(encoding="utf-8"))
+    assert set(named) <= defined, set(named) - defined
+
+
+def test_the_promises_of_consoles_name_their_tests() -> None:
+    text = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
+    promises = re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)
+    assert promises == ["12", *map(str, range(17, 23)), "24", "25"]
+    assert all(NAMED_TEST.search(line) for line in text.splitlines() if re.match(r"\| \d+ \|", line))
 
 
 def test_the_change_log_is_in_the_form_that_it_says() -> None:

@@ -99,6 +99,21 @@ def test_the_place_moves_only_when_the_callable_has_returned(log: pr.Log) -> Non
     wait_until(lambda: console.owner is None, "it is given back")
 
 
+def test_a_record_is_in_the_file_before_any_console_has_it(log: pr.Log, ring_path: Path) -> None:
+    """As another process would read it: by the file alone."""
+    seen: list[tuple[int, list[int]]] = []
+
+    def look(record: pr.Record) -> None:
+        seen.append((record.seq, [stored.seq for stored in pr.open(ring_path).reader(start=record.seq)]))
+
+    console = log.add_console(pr.sinks.callable(look))
+    for number in range(50):
+        log.get_logger().info("event", number=number)
+    assert console.flush(PATIENCE)
+    assert [seq for seq, _ in seen] == list(range(50))
+    assert all(stored[0] == seq for seq, stored in seen)
+
+
 def test_levels_and_places_are_as_with_other_consoles(log: pr.Log) -> None:
     shown: list[str] = []
     log.get_logger().info("before")
