@@ -28,6 +28,7 @@ step stress.sh 20
 step san.sh 10
 step fuzz.sh 25000
 step owner.sh
+step modes.sh
 step loom.sh
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "failed: ${failed[*]}" >&2

@@ -35,6 +35,7 @@ def default_log(ring_path: Path) -> Iterator[pr.Log]:
 
 
 @pytest.fixture(params=get_args(OffloadMode))
-def mode(request: pytest.FixtureRequest) -> str:
+def mode(request: pytest.FixtureRequest) -> OffloadMode:
     """Who prints, one after the other: the test runs once for each."""
-    return str(request.param)
+    chosen: OffloadMode = request.param
+    return chosen

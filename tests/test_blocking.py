@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from printk_ring.typing import OffloadMode
+
 PATIENCE = 30.0
 
 
 class Full:
     """A log whose only console blocks, is stuck in a pipe that nobody reads, and has let the ring become full."""
 
-    def __init__(self, folder: Path, block_timeout: float) -> None:
+    def __init__(self, folder: Path, block_timeout: float, mode: OffloadMode = "console") -> None:
         path = folder / "pipe"
         os.mkfifo(path)
         self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -36,6 +38,7 @@ class Full:
         self.console = self.log.add_console(
             pr.sinks.file(path), format="json", overflow="block", block_timeout=block_timeout
         )
+        self.log.offload.mode = mode
         self.number = 0
         with self.log.deferred():  # which fills it without waiting
             while self.console.lag < self.log.stats()["descriptors"] - 1:
@@ -69,9 +72,9 @@ class Full:
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Iterator[Full]:
+def full(tmp_path: Path, mode: OffloadMode) -> Iterator[Full]:
     """One that makes its callers wait a hundredth of a second each."""
-    full = Full(tmp_path, 0.01)
+    full = Full(tmp_path, 0.01, mode)
     yield full
     full.end()
 
@@ -108,7 +111,7 @@ def test_a_console_that_is_suspended_removed_or_given_up_makes_nobody_wait(full:
     assert full.timeouts() == 1
 
 
-def test_every_thread_goes_on_while_some_wait_and_none_of_their_records_is_lost() -> None:
+def test_every_thread_goes_on_while_some_wait_and_none_of_their_records_is_lost(mode: str) -> None:
     """The reader of the pipe is a thread of the same interpreter: if a waiting call kept it, nobody would ever read."""
     succeed(
         """
@@ -119,6 +122,7 @@ def test_every_thread_goes_on_while_some_wait_and_none_of_their_records_is_lost(
         os.dup2(writer, 1)
         log = pr.Log(size="256 KiB")
         console = log.add_console(pr.sinks.stdout(), format="json", overflow="block", block_timeout=float("inf"))
+        log.offload.mode = sys.argv[1]
         read = bytearray()
 
         def drain():
@@ -144,7 +148,8 @@ def test_every_thread_goes_on_while_some_wait_and_none_of_their_records_is_lost(
         for worker in range(4):
             assert [number for by, number in found if by == worker] == list(range(5_000))
         os._exit(0)
-        """
+        """,
+        mode,
     )
 
 

@@ -6,17 +6,21 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import printk_ring as pr
 from tests.children import succeed, wait_until
 
+if TYPE_CHECKING:
+    from printk_ring.typing import OffloadMode
+
 
 @pytest.fixture
-def log(log: pr.Log, mode: str) -> pr.Log:
+def log(log: pr.Log, mode: OffloadMode) -> pr.Log:
     """In each mode."""
-    log.offload.mode = mode  # type: ignore[assignment]  # one of them
+    log.offload.mode = mode
     return log
 
 

@@ -21,7 +21,7 @@ IDLE = """
             name = (task / "comm").read_text().strip()
             if name.startswith("pr/"):
                 status = (task / "status").read_text()
-                found[name] = int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
+                found[f"{name}:{task.name}"] = int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
         return found
 
     def once(condition):
@@ -29,6 +29,7 @@ IDLE = """
             time.sleep(0.002)
 
     log = pr.Log(size="256 KiB")
+    log.offload.mode = sys.argv[3]
     consoles = [
         log.add_console(pr.sinks.file(folder / "text"), name="text"),
         log.add_console(pr.sinks.file(folder / "json"), name="json", format="json"),
@@ -52,7 +53,11 @@ IDLE = """
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.by_hand)])
-def test_printers_of_an_idle_process_are_never_woken_and_print_the_next_record(tmp_path: object, seconds: int) -> None:
-    seen = json.loads(succeed(IDLE, tmp_path, seconds, timeout=100.0))
-    assert seen["before"].keys() == {"pr/text", "pr/json", "pr/quiet", "pr/paused"}
+def test_printers_of_an_idle_process_are_never_woken_and_print_the_next_record(
+    tmp_path: object, seconds: int, mode: str
+) -> None:
+    seen = json.loads(succeed(IDLE, tmp_path, seconds, mode, timeout=100.0))
+    names = sorted(name.partition(":")[0] for name in seen["before"])
+    assert [name for name in names if name[:6] != "pr/cpu"] == ["pr/json", "pr/paused", "pr/quiet", "pr/text"]
+    assert (len(names) > 4) == (mode == "smp")
     assert seen["after"] == seen["before"]

@@ -20,16 +20,19 @@ from tests.printed import lines_of, lost, numbers
 if TYPE_CHECKING:
     import subprocess
 
+    from printk_ring.typing import OffloadMode
+
 ROTATIONS = 20
 
 
 @pytest.mark.parametrize("creates", [False, True], ids=["rename", "rename and create"])
-def test_a_file_that_is_renamed_under_load_loses_no_line(tmp_path: Path, *, creates: bool) -> None:
+def test_a_file_that_is_renamed_under_load_loses_no_line(tmp_path: Path, mode: OffloadMode, *, creates: bool) -> None:
     path = tmp_path / "app.json"
     parts: list[Path] = []
     done = threading.Event()
     with pr.Log(size="256 KiB") as log:
         console = log.add_console(pr.sinks.file(path), format="json", overflow="block", block_timeout=60.0)
+        log.offload.mode = mode
         logger, count = log.get_logger(), 0
 
         def rotate() -> None:
@@ -63,6 +66,7 @@ WRITER = """
 
     log = pr.Log(size="256 KiB")
     console = log.add_console(pr.sinks.file(sys.argv[1]), format="json", overflow="block", block_timeout=60.0)
+    log.offload.mode = sys.argv[2]
     logger = log.get_logger()
     print("ready", flush=True)
     number = 0
@@ -93,13 +97,13 @@ def ask_to_end(child: subprocess.Popen[str]) -> int:
     return int(said)
 
 
-def test_a_file_that_is_copied_and_truncated_under_load_loses_no_line(tmp_path: Path) -> None:
+def test_a_file_that_is_copied_and_truncated_under_load_loses_no_line(tmp_path: Path, mode: str) -> None:
     """What is written between a copy and its truncation is lost by the tool, whoever wrote it; this one stops the writer
     meanwhile, in the middle of whatever it does.
     """
     path = tmp_path / "app.json"
     parts: list[Path] = []
-    child = start(WRITER, path)
+    child = start(WRITER, path, mode)
     try:
         for number in range(ROTATIONS):
             wait_until(lambda: path.exists() and path.stat().st_size > 0, "the file has lines again")
@@ -118,9 +122,9 @@ def test_a_file_that_is_copied_and_truncated_under_load_loses_no_line(tmp_path: 
     assert numbers(printed) == list(range(count))
 
 
-def test_a_process_that_is_stopped_and_continued_under_load_loses_no_line(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_and_continued_under_load_loses_no_line(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "app.json"
-    child = start(WRITER, path)
+    child = start(WRITER, path, mode)
     try:
         for _ in range(50):
             size = path.stat().st_size

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from typing import TYPE_CHECKING, get_args
+import warnings
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import printk_ring as pr
 from printk_ring.typing import OffloadMode
 from tests.children import run, succeed, wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def numbers(path: Path) -> list[int]:
     return [int(line.rpartition("number=")[2]) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_suspended_log_prints_nothing_and_goes_on_where_it_was(log: pr.Log, output: Path) -> None:
+def test_a_suspended_log_prints_nothing_and_goes_on_where_it_was(log: pr.Log, output: Path, mode: OffloadMode) -> None:
+    log.offload.mode = mode
     log.add_console(pr.sinks.file(output))
     logger = log.get_logger()
     logger.info("event", number=0)
@@ -65,24 +66,27 @@ def test_suspend_says_when_a_sink_is_stuck() -> None:
     """)
 
 
-def test_a_suspended_log_that_is_closed_prints_what_it_has(ring_path: Path, output: Path) -> None:
+def test_a_suspended_log_that_is_closed_prints_what_it_has(ring_path: Path, output: Path, mode: OffloadMode) -> None:
     with pr.Log(ring_path, size="256 KiB", consoles=[pr.sinks.file(output)]) as log:
+        log.offload.mode = mode
         log.suspend()
         log.get_logger().info("event", number=1)
     assert numbers(output) == [1]
 
 
-def test_the_exit_prints_what_a_suspended_log_has(output: Path) -> None:
+def test_the_exit_prints_what_a_suspended_log_has(output: Path, mode: str) -> None:
     succeed(
         """
         import sys
         import printk_ring as pr
 
         log = pr.Log(size="256 KiB", consoles=[pr.sinks.file(sys.argv[1])])
+        log.offload.mode = sys.argv[2]
         log.suspend()
         log.get_logger().info("event", number=1)
         """,
         output,
+        mode,
     )
     assert numbers(output) == [1]
 
@@ -104,7 +108,10 @@ def test_without_a_default_log_they_say_so() -> None:
             missing()
 
 
-def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(log: pr.Log, tmp_path: Path) -> None:
+def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(
+    log: pr.Log, tmp_path: Path, mode: OffloadMode
+) -> None:
+    log.offload.mode = mode
     consoles = [log.add_console(pr.sinks.file(tmp_path / name)) for name in "ab"]
     logger = log.get_logger()
     assert log.offload.enforce_emergency is False
@@ -125,7 +132,8 @@ def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(log:
         assert numbers(tmp_path / name) == list(range(201))
 
 
-def test_threads_that_print_themselves_lose_and_double_nothing(log: pr.Log, output: Path) -> None:
+def test_threads_that_print_themselves_lose_and_double_nothing(log: pr.Log, output: Path, mode: OffloadMode) -> None:
+    log.offload.mode = mode
     log.add_console(pr.sinks.file(output), overflow="block", block_timeout=30.0)
     log.offload.enforce_emergency = True
     logger = log.get_logger()
@@ -196,6 +204,82 @@ def test_a_mode_that_there_is_not_is_refused_with_those_that_there_are(log: pr.L
     assert log.offload.mode == "console"
 
 
+def test_smp_prints_by_one_thread_on_each_processor(log: pr.Log, output: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    assert log.offload.cpus == allowed
+    log.add_console(pr.sinks.file(output), name="out")
+    python = log.add_console(pr.sinks.callable(str), name="python")
+    log.offload.mode = "smp"
+    assert log.offload.mode == "smp"
+    *threads, (name, _) = log.offload.threads()
+    assert name == "pr/python"
+    assert sorted(name for name, _ in threads) == sorted(f"pr/cpu{cpu}" for cpu in allowed)
+    for name, number in threads:
+        wait_until(lambda name=name, number=number: _processors(number) == [name], "there it is")  # type: ignore[misc]  # bound
+    log.get_logger().info("event", number=1)
+    wait_until(lambda: numbers(output) == [1] and python.lag == 0, "it is printed")
+    log.offload.mode = "console"
+    assert [name for name, _ in log.offload.threads()] == ["pr/out", "pr/python"]
+    wait_until(lambda: not any(_exists(number) for _, number in threads), "they have ended")
+
+
+def test_the_processors_of_smp_can_be_chosen_while_it_prints(log: pr.Log, output: Path) -> None:
+    log.add_console(pr.sinks.file(output))
+    logger = log.get_logger()
+    allowed = sorted(os.sched_getaffinity(0))
+    log.offload.cpus = allowed[-1:]
+    assert log.offload.cpus == {allowed[-1]}
+    log.offload.mode = "smp"
+    for number, cpus in enumerate([*([cpu] for cpu in allowed), allowed, None] * 3):
+        log.offload.cpus = cpus
+        assert log.offload.cpus == set(cpus or allowed)
+        names = sorted(name for name, _ in log.offload.threads())
+        assert names == sorted(f"pr/cpu{cpu}" for cpu in cpus or allowed)
+        logger.info("event", number=number)
+        printed = list(range(number + 1))
+        wait_until(lambda printed=printed: numbers(output) == printed, "they print")  # type: ignore[misc]  # bound here
+
+
+def test_processors_that_there_are_not_are_refused_with_those_that_there_are(log: pr.Log) -> None:
+    allowed = os.sched_getaffinity(0)
+    named = ", ".join(map(str, sorted(allowed)))
+    for mode in get_args(OffloadMode):
+        log.offload.mode = mode
+        before = log.offload.threads()
+        for wrong in ([], [max(allowed) + 1], [*allowed, 100_000], [-1], [2**70]):
+            with pytest.raises(pr.ConfigError, match=f"give one or more of {named}; None"):
+                log.offload.cpus = wrong
+        for no_numbers in (["0"], [0.0], [True], [None], "0", 0):
+            with pytest.raises(TypeError):
+                log.offload.cpus = no_numbers  # type: ignore[assignment]  # that is the test
+        assert log.offload.cpus == allowed
+        assert log.offload.threads() == before
+
+
+def test_a_child_of_a_log_in_smp_has_threads_of_its_own(log: pr.Log, output: Path) -> None:
+    log.add_console(pr.sinks.file(output))
+    log.offload.mode = "smp"
+    log.get_logger().info("event", number=0)
+    assert log.flush(timeout=30.0)
+    parents = log.offload.threads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads: that is the test
+        pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            log.get_logger().info("event", number=1)
+            own = log.offload.threads()
+            are_own = all(_exists(number) for _, number in own) and not {*own} & {*parents}
+            code = 0 if log.flush(timeout=30.0) and are_own and len(own) == len(parents) else 2
+        finally:
+            os._exit(code)
+    assert os.waitpid(pid, 0) == (pid, 0)
+    log.get_logger().info("event", number=2)
+    assert log.flush(timeout=30.0)
+    assert numbers(output) == [0, 1, 2]
+
+
 def test_modes_that_change_while_eight_threads_log_lose_and_double_nothing(log: pr.Log, tmp_path: Path) -> None:
     memory = pr.sinks.memory(limit=1_000_000)
     log.add_console(memory, overflow="block", block_timeout=30.0)
@@ -231,7 +315,9 @@ def test_modes_that_change_while_eight_threads_log_lose_and_double_nothing(log: 
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe"])
-def test_what_is_logged_late_in_the_exit_is_printed_although_the_process_ends_at_once(kind: str, output: Path) -> None:
+def test_what_is_logged_late_in_the_exit_is_printed_although_the_process_ends_at_once(
+    kind: str, output: Path, mode: str
+) -> None:
     done = run(
         """
         import atexit, os, sys
@@ -245,10 +331,12 @@ def test_what_is_logged_late_in_the_exit_is_printed_although_the_process_ends_at
 
         sink = pr.sinks.file(sys.argv[1]) if sys.argv[2] == "file" else pr.sinks.stdout()
         log = pr.Log(size="256 KiB", consoles=[sink])
+        log.offload.mode = sys.argv[3]
         log.get_logger().info("event", number=1)
         """,
         output,
         kind,
+        mode,
     )
     assert done.returncode == 0, done.stderr
     if kind == "pipe":
@@ -266,9 +354,15 @@ def test_the_printer_threads_have_names_and_numbers(log: pr.Log, output: Path) -
     assert log.offload.threads() == []
 
 
-def _name_of(thread: int) -> str:
-    from pathlib import Path  # noqa: PLC0415 - a type elsewhere
+def _processors(thread: int) -> list[str]:
+    return [f"pr/cpu{cpu}" for cpu in os.sched_getaffinity(thread)]
 
+
+def _exists(thread: int) -> bool:
+    return Path(f"/proc/self/task/{thread}").exists()
+
+
+def _name_of(thread: int) -> str:
     return Path(f"/proc/self/task/{thread}/comm").read_text().strip()
 
 

@@ -29,6 +29,7 @@ FAMILY = """
     log = pr.Log(size="256 KiB")
     sink = pr.sinks.stdout() if path == "-" else pr.sinks.file(path)
     console = log.add_console(sink, format="json", overflow="block", block_timeout=60.0)
+    log.offload.mode = sys.argv[5]
     logger = log.get_logger()
 
     def work():
@@ -61,9 +62,9 @@ def by_process(lines: Iterable[dict[str, Any]]) -> list[list[int]]:
     return sorted(found.values())
 
 
-def run_family(path: str, long: int) -> str:
+def run_family(path: str, long: int, mode: str) -> str:
     """What the family wrote to stdout."""
-    command = [sys.executable, "-c", textwrap.dedent(FAMILY), path, str(long), str(COUNT), str(CHILDREN)]
+    command = [sys.executable, "-c", textwrap.dedent(FAMILY), path, str(long), str(COUNT), str(CHILDREN), mode]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -73,10 +74,10 @@ EXPECTED = [[-1, *range(COUNT)], *([list(range(COUNT))] * CHILDREN)]
 
 
 @pytest.mark.parametrize("long", [1, 20_000], ids=["short lines", "long lines too"])
-def test_parent_and_children_share_a_file(tmp_path: Path, long: int) -> None:
-    run_family(str(tmp_path / "shared.json"), long)
+def test_parent_and_children_share_a_file(tmp_path: Path, long: int, mode: str) -> None:
+    run_family(str(tmp_path / "shared.json"), long, mode)
     assert by_process(lines_of(tmp_path / "shared.json")) == EXPECTED
 
 
-def test_parent_and_children_share_a_pipe_with_lines_that_a_pipe_keeps_whole() -> None:
-    assert by_process(parsed(run_family("-", 3_000))) == EXPECTED
+def test_parent_and_children_share_a_pipe_with_lines_that_a_pipe_keeps_whole(mode: str) -> None:
+    assert by_process(parsed(run_family("-", 3_000, mode))) == EXPECTED

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from printk_ring.typing import OffloadMode
+
 # More than twice what a ring of 256 KiB holds.
 MANY = 5_000
 
@@ -81,9 +83,9 @@ PIPED = """
 
 
 @pytest.fixture
-def log(log: pr.Log, mode: str) -> pr.Log:
+def log(log: pr.Log, mode: OffloadMode) -> pr.Log:
     """In each mode."""
-    log.offload.mode = mode  # type: ignore[assignment]  # one of them
+    log.offload.mode = mode
     return log
 
 

@@ -758,16 +758,31 @@ class Offload:
     def mode(self) -> OffloadMode:
         """Who prints. Settable at any time: what waits is printed all the same, once and in order.
 
-        "console": each console's own thread. "caller": whoever logs prints on all consoles that can be written to in any
-        context, by turns: a call prints what there is until another one waits, and waits itself for one record of another
-        call at most. A call takes 2 ms at most; what it could not print is counted and left to the console's thread. From
-        within other log calls, from handlers and in deferred sections nothing is printed.
+        "console": each console's own thread. "smp": threads that serve any console, one on each of `cpus`; the next record
+        wakes one that is not on the processor of its caller. "caller": whoever logs prints, on all consoles that can be
+        written to in any context, by turns: a call prints what there is until another one waits, and waits itself for one
+        record of another call at most. That takes 2 ms at most; what it could not print is counted and left to the console's
+        thread. From within other log calls, from handlers and in deferred sections nothing is printed.
 
         Raises:
             ConfigError: there is no such mode.
+            OSError: no thread could be started for it; the mode is what it was.
         """
     @mode.setter
     def mode(self, value: OffloadMode, /) -> None: ...
+    @property
+    def cpus(self) -> frozenset[int]:
+        """The processors that the mode "smp" prints on. Settable at any time, in any mode, to whatever yields their numbers;
+        None, which a log starts with: all that the calling thread may use (`os.sched_getaffinity`) when the mode begins.
+
+        There is one thread on each, and more where there are more consoles, since a sink that hangs holds its thread.
+
+        Raises:
+            ConfigError: there are none, or one that the calling thread may not use. The text names those it may.
+            OSError: no thread could be started. The processors are what they were.
+        """
+    @cpus.setter
+    def cpus(self, value: Iterable[int] | None, /) -> None: ...
     @property
     def enforce_emergency(self) -> bool:
         """True: every record is on all consoles that can be written to in any context before its call returns. Settable.
@@ -777,7 +792,10 @@ class Offload:
     @enforce_emergency.setter
     def enforce_emergency(self, value: bool, /) -> None: ...
     def threads(self) -> list[tuple[str, int]]:
-        """The printer threads: their names and the kernel's numbers of them."""
+        """The printer threads: their names and the kernel's numbers of them.
+
+        In the mode "smp" these are the threads of `cpus` and those of Python consoles: the consoles' own ones rest.
+        """
 
 @final
 class Context:

@@ -46,8 +46,9 @@ ConsoleFormat: TypeAlias = "FormatName | logging.Formatter | Callable[[Record], 
 OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
 """What happens when the writers are faster than a console."""
 
-OffloadMode: TypeAlias = Literal["console", "caller"]
-"""Who prints the records of a log: each console's own thread; whoever logs, one record more than its own at most."""
+OffloadMode: TypeAlias = Literal["console", "smp", "caller"]
+"""Who prints the records of a log: each console's own thread; threads that serve any console, one for each processor;
+whoever logs, one record more than its own at most."""
 
 Reliability: TypeAlias = Literal[0, 1, 2, 3]
 """How far a sink can be relied on when everything else is broken: memory, a file, a pipe or a terminal, what takes locks."""

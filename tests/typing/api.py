@@ -80,6 +80,10 @@ def consoles(log: pr.Log) -> None:
     assert_type(log.offload.mode, OffloadMode)
     log.offload.mode = "caller"
     log.offload.mode = "threads"  # type: ignore[assignment]  # no such mode
+    assert_type(log.offload.cpus, frozenset[int])
+    log.offload.cpus = {0}
+    log.offload.cpus = None
+    log.offload.cpus = 0  # type: ignore[assignment]  # no set of them
     assert_type(log.offload.enforce_emergency, bool)
     log.offload.enforce_emergency = True
     log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # a bool

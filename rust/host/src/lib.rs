@@ -37,6 +37,7 @@ pub mod bench;
 pub mod console;
 pub mod context;
 pub mod courier;
+mod crew;
 pub mod error;
 pub mod foreign;
 mod fork;

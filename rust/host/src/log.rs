@@ -313,6 +313,7 @@ impl Log {
         self.level.store(CLOSED, Ordering::SeqCst);
         let end = Instant::now() + timeout;
         let consoles = std::mem::take(&mut *self.consoles.lock());
+        self.offload.end();
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }

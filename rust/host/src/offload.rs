@@ -1,12 +1,16 @@
 //! Who prints, and when: whether anybody does at all, and whether callers do it themselves.
 
 use crate::console::LOOK;
+use crate::crew::{self, Crew};
 use crate::error::Error;
+use crate::fork::Listed;
+use crate::life::Life;
 use crate::log::Log;
 use pr_printk::core::direct;
 use pr_printk::owner::Priority;
-use pr_printk::{Core, flush};
-use std::sync::atomic::{AtomicU32, Ordering};
+use pr_printk::{flush, thread};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Who prints the records of a log.
@@ -14,18 +18,21 @@ use std::time::{Duration, Instant};
 pub enum Mode {
     /// Each console's own thread.
     Console,
+    /// Printers that serve any console, one for each processor that they may use.
+    Smp,
     /// Whoever logs, one record more than its own at most; where it cannot, the console's thread.
     Caller,
 }
 
 impl Mode {
     /// All of them; the first is what a log begins with.
-    pub const ALL: [Mode; 2] = [Mode::Console, Mode::Caller];
+    pub const ALL: [Mode; 3] = [Mode::Console, Mode::Smp, Mode::Caller];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
             Mode::Console => "console",
+            Mode::Smp => "smp",
             Mode::Caller => "caller",
         }
     }
@@ -47,6 +54,7 @@ impl Mode {
     fn bits(self) -> u32 {
         match self {
             Mode::Console => 0,
+            Mode::Smp => direct::ANY_CONSOLE,
             Mode::Caller => direct::CALLER,
         }
     }
@@ -57,12 +65,99 @@ impl Mode {
 pub(crate) struct Offload {
     /// Bits of [`direct`].
     wanted: AtomicU32,
+    /// The processors that printers may use; None: all that there are.
+    cpus: Listed<Option<Vec<u32>>>,
+    /// The printers that serve any console.
+    crew: Listed<Option<Arc<Crew>>>,
+    /// The generation in which somebody changes the crew; 0: nobody does.
+    changing: AtomicU64,
+}
+
+/// One thread at a time changes the crew.
+struct Changing<'o>(&'o AtomicU64);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
 }
 
 impl Offload {
-    /// Makes a core print as was asked for.
-    pub(crate) fn apply_to(&self, core: &Core) {
-        core.set_direct(self.wanted.load(Ordering::SeqCst), true);
+    /// Makes a child's life print as was asked for, and has it known by `publish`. Should there be no threads to be had each
+    /// console's own prints.
+    ///
+    /// # Errors
+    /// That is so.
+    pub(crate) fn begin(&self, life: &Arc<Life>, publish: impl FnOnce()) -> Result<(), Error> {
+        let changing = self.change();
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        let crew = match self.wants(direct::ANY_CONSOLE) {
+            true => self.new_crew(life).map(Some),
+            false => Ok(None),
+        };
+        let missing = if crew.is_ok() { 0 } else { direct::ANY_CONSOLE };
+        life.core().set_direct(wanted & !missing, true);
+        let (crew, outcome) = match crew {
+            Ok(crew) => (crew, Ok(())),
+            Err(why) => (None, Err(why)),
+        };
+        let parents = self.replace_crew(crew);
+        publish();
+        drop(changing);
+        drop(parents); // its threads are the parent's
+        outcome
+    }
+
+    /// Waits until nobody else changes the crew. A thread that did when this process was forked is none of it.
+    fn change(&self) -> Changing<'_> {
+        let own = thread::begin_generation();
+        loop {
+            let found = self.changing.load(Ordering::SeqCst);
+            if found != own
+                && self
+                    .changing
+                    .compare_exchange(found, own, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok()
+            {
+                return Changing(&self.changing);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn new_crew(&self, life: &Arc<Life>) -> Result<Arc<Crew>, Error> {
+        let set = self.cpus.lock().clone();
+        let cpus = set.map_or_else(allowed_cpus, Ok)?;
+        Crew::start(life, cpus).map_err(no_thread)
+    }
+
+    fn replace_crew(&self, crew: Option<Arc<Crew>>) -> Option<Arc<Crew>> {
+        std::mem::replace(&mut *self.crew.lock(), crew)
+    }
+
+    /// The printers that serve any console, if there are and they are this process's.
+    fn own_crew(&self) -> Option<Arc<Crew>> {
+        let crew = self.crew.lock().clone();
+        crew.filter(|crew| crew.is_own())
+    }
+
+    /// Before a console is added: it must find a printer even if all others are held.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(crate) fn make_room(&self) -> Result<(), Error> {
+        let crew = self.own_crew();
+        crew.map_or(Ok(()), |crew| crew.suffice_for(1).map_err(no_thread))
+    }
+
+    /// The log is closed: nothing more is printed.
+    pub(crate) fn end(&self) {
+        let changing = self.change();
+        let crew = self.replace_crew(None);
+        drop(changing);
+        if let Some(crew) = crew.filter(|crew| crew.is_own()) {
+            crew.dismiss();
+        }
     }
 
     fn wants(&self, bit: u32) -> bool {
@@ -133,13 +228,14 @@ impl Log {
         }
     }
 
-    /// The threads that print, by name and number.
+    /// The threads that print, by name and number. Where they serve any console, those of the consoles rest and are left out.
     pub fn printer_threads(&self) -> Vec<(String, u32)> {
-        let consoles = self.consoles();
-        consoles
-            .iter()
-            .filter_map(|console| console.thread())
-            .collect()
+        let (crew, consoles) = (self.offload.own_crew(), self.consoles());
+        let rest = crew.is_some();
+        let own = consoles.iter().filter(|it| !rest || it.is_courier());
+        let own = own.filter_map(|console| console.thread());
+        let crew = crew.map(|crew| crew.threads()).unwrap_or_default();
+        crew.into_iter().chain(own).collect()
     }
 
     /// Who prints.
@@ -152,14 +248,70 @@ impl Log {
     }
 
     /// Sets it. What was stored before is printed all the same.
-    pub fn set_mode(&self, mode: Mode) {
-        self.offload.want(direct::MODES, mode.bits());
-        if let Some(core) = self.own_core() {
+    ///
+    /// # Errors
+    /// There are no threads to be had for it. The mode is what it was.
+    pub fn set_mode(&self, mode: Mode) -> Result<(), Error> {
+        let offload = &self.offload;
+        let changing = offload.change();
+        if mode == self.mode() {
+            return Ok(());
+        }
+        let life = self.own_shared_life().filter(|_| !self.is_closed());
+        let crew = match &life {
+            Some(life) if mode == Mode::Smp => Some(offload.new_crew(life)?),
+            _ => None,
+        };
+        let before = offload.replace_crew(crew);
+        offload.want(direct::MODES, mode.bits());
+        if let Some(life) = &life {
+            let core = life.core();
             core.change_direct(direct::MODES, mode.bits());
             if core.prints_by_callers() {
                 core.leave_to_printers(); // what was stored before
             }
         }
+        drop(changing);
+        dismiss(before);
+        Ok(())
+    }
+
+    /// The processors that printers use which serve any console.
+    ///
+    /// # Errors
+    /// The system does not say which there are.
+    pub fn printer_cpus(&self) -> Result<Vec<u32>, Error> {
+        if let Some(crew) = self.offload.own_crew() {
+            return Ok(crew.cpus().to_vec());
+        }
+        let set = self.offload.cpus.lock().clone();
+        set.map_or_else(allowed_cpus, Ok)
+    }
+
+    /// Sets them; None: all that the caller may use.
+    ///
+    /// # Errors
+    /// There are none, or one that the caller may not use; or there are no threads to be had. They are what they were.
+    pub fn set_printer_cpus(&self, cpus: Option<Vec<u32>>) -> Result<(), Error> {
+        let cpus = cpus.map(checked).transpose()?;
+        let offload = &self.offload;
+        let changing = offload.change();
+        let before = std::mem::replace(&mut *offload.cpus.lock(), cpus);
+        let life = self.own_shared_life().filter(|_| !self.is_closed());
+        let old = match &life {
+            Some(life) if self.mode() == Mode::Smp => match offload.new_crew(life) {
+                Ok(crew) => offload.replace_crew(Some(crew)),
+                Err(why) => {
+                    let failed = std::mem::replace(&mut *offload.cpus.lock(), before);
+                    drop(failed);
+                    return Err(why);
+                }
+            },
+            _ => None,
+        };
+        drop(changing);
+        dismiss(old);
+        Ok(())
     }
 
     fn set_direct(&self, bit: u32, on: bool) {
@@ -168,4 +320,36 @@ impl Log {
             core.set_direct(bit, on);
         }
     }
+}
+
+fn dismiss(crew: Option<Arc<Crew>>) {
+    if let Some(crew) = crew.filter(|crew| crew.is_own()) {
+        crew.dismiss();
+    }
+}
+
+fn no_thread(why: std::io::Error) -> Error {
+    Error::os("no printer thread", &why)
+}
+
+fn allowed_cpus() -> Result<Vec<u32>, Error> {
+    crew::allowed_cpus().map_err(|why| Error::os("the processors that may be used", &why))
+}
+
+/// Processors that the caller may use, each once and in order.
+fn checked(mut cpus: Vec<u32>) -> Result<Vec<u32>, Error> {
+    let allowed = allowed_cpus()?;
+    cpus.sort_unstable();
+    cpus.dedup();
+    let wrong = cpus.iter().find(|cpu| !allowed.contains(cpu));
+    let what = match wrong {
+        Some(cpu) => format!("cpus has {cpu}, which this thread may not use"),
+        None if cpus.is_empty() => "cpus is empty".into(),
+        None => return Ok(cpus),
+    };
+    let allowed: Vec<String> = allowed.iter().map(u32::to_string).collect();
+    let allowed = allowed.join(", ");
+    Err(Error::Config(format!(
+        "{what}: give one or more of {allowed}; None: all of them"
+    )))
 }

@@ -21,6 +21,9 @@ const PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
 pub(crate) const WAKE_AT_PART: u64 = 4;
 
+/// Of a printer thread: it renders into memory of the console.
+pub(crate) const STACK_BYTES: usize = 256 * 1024;
+
 /// The thread of one console.
 pub(crate) struct Printer(pub(crate) Arc<Station>);
 
@@ -36,7 +39,7 @@ impl Printer {
         let blocked = BlockedSignals::new();
         let thread = std::thread::Builder::new()
             .name(name)
-            .stack_size(256 * 1024)
+            .stack_size(STACK_BYTES)
             .spawn(move || self.run());
         drop(blocked);
         thread.map(drop)
@@ -70,11 +73,21 @@ impl Printer {
                 continue;
             }
             let mut desk = station.desk();
+            if stop.is_none() && stamp::monotonic_nsec() < desk.not_before_nsec {
+                // It was another's attempt that failed.
+                let not_before = desk.not_before_nsec;
+                drop(desk);
+                self.pause_until(not_before);
+                continue;
+            }
             let round = station.round(&mut desk, stop);
             let not_before = desk.not_before_nsec;
             drop(desk);
             if round != Round::Nothing {
                 station.port().leave(); // to itself: there may be more
+            }
+            if matches!(round, Round::Some | Round::Nothing) {
+                station.is_well();
             }
             match round {
                 Round::Some => worked = stamp::monotonic_nsec(),
@@ -100,6 +113,10 @@ impl Printer {
         }
         if let Some(left_ns) = core.printers_stay_out_nsec() {
             core.kick().nap(ticket, left_ns);
+            return true;
+        }
+        if core.prints_by_crew() && !station.is_in_trouble() {
+            core.kick().rest(ticket);
             return true;
         }
         let by_callers = core.prints_by_callers() && station.port().is_atomic();

@@ -19,8 +19,8 @@ use pr_ring::Seq;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// After a failed write, first and longest pause before the next attempt.
@@ -46,6 +46,8 @@ pub(crate) struct Station {
     /// The name by which others know what it writes to.
     path: Option<PathBuf>,
     desk: Mutex<Desk>,
+    /// Something went wrong: the console's own thread sees to it, whoever prints otherwise.
+    in_trouble: AtomicBool,
 }
 
 /// What only one thread at a time may use.
@@ -108,6 +110,7 @@ impl Station {
             reliability: options.reliability,
             path,
             desk: Mutex::new(desk),
+            in_trouble: AtomicBool::new(false),
         }
     }
 
@@ -140,6 +143,34 @@ impl Station {
     /// The desk, when it is free.
     pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The desk, if it is free.
+    pub(crate) fn try_desk(&self) -> Option<MutexGuard<'_, Desk>> {
+        match self.desk.try_lock() {
+            Ok(desk) => Some(desk),
+            Err(TryLockError::Poisoned(desk)) => Some(desk.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Leaves the console to its own thread until that has printed on it.
+    pub(crate) fn leave_to_own_thread(&self) {
+        self.in_trouble.store(true, Ordering::SeqCst);
+        self.life.core().kick().wake_all();
+    }
+
+    /// Whether it is left to its own thread.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.in_trouble.load(Ordering::SeqCst)
+    }
+
+    /// By that thread, when all is well.
+    pub(crate) fn is_well(&self) {
+        if self.is_in_trouble() {
+            self.in_trouble.store(false, Ordering::SeqCst);
+            self.life.core().kick().wake_all();
+        }
     }
 
     /// Owns the console for one batch. One that is to go prints what it has before `stop`, even if it is suspended.

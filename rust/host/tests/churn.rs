@@ -75,7 +75,7 @@ fn in_every_mode_a_thousand_consoles_come_and_go_while_four_threads_log_and_leav
 fn a_thousand_come_and_go(mode: Mode) {
     let scratch = Scratch::new();
     let log = scratch.log();
-    log.set_mode(mode);
+    log.set_mode(mode).expect("the mode");
     let stays = log
         .add_console(scratch.console("stays", Overflow::Block))
         .expect("a console");

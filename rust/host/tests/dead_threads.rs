@@ -7,7 +7,7 @@ use pr_host::{Emit, Log, Next, Origin, Overflow, RecordReader};
 use pr_printk::thread;
 use pr_record::Payload;
 use pr_ring::{Info, Reaped, Ticket};
-use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
+use scratch::{PATIENCE, Scratch, call, flush, numbers, say, wait_until};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -114,11 +114,9 @@ fn callers_that_are_refused_settle_what_a_dead_thread_left() {
         event: &long,
         ..Payload::default()
     };
-    while log.emit(6, &payload, None) == Emit::Stored {}
+    while call(&log, 6, &payload) {}
     assert!(log.stats().failed > 0, "the ring has come round to it");
-    wait_until("records are stored again", || {
-        log.emit(6, &payload, None) == Emit::Stored
-    });
+    wait_until("records are stored again", || call(&log, 6, &payload));
     assert_eq!(log.stats().reaped, 1);
 }
 

@@ -306,7 +306,7 @@ fn log_with_two_consoles(scratch: &Scratch, mode: Mode) -> Arc<Log> {
         log.add_console(scratch.console(name, Overflow::Block))
             .expect("a console");
     }
-    log.set_mode(mode);
+    log.set_mode(mode).expect("the mode");
     say(&log, -1);
     flush(&log);
     log
@@ -544,7 +544,7 @@ fn modes_that_change_while_eight_threads_log_lose_and_double_nothing() {
             });
         }
         for mode in Mode::ALL.into_iter().rev().cycle() {
-            log.set_mode(mode);
+            log.set_mode(mode).expect("the mode");
             assert_eq!(log.mode(), mode);
             changes += 1;
             std::thread::sleep(Duration::from_micros(300));

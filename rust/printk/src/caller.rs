@@ -5,7 +5,7 @@
 use crate::control::count;
 use crate::core::Core;
 use crate::emit::Want;
-use crate::fd::{ATOMIC_BYTES, write_ready};
+use crate::fd::{ATOMIC_BYTES, write_ready, write_whole_ready};
 use crate::flush::{BOUND_NSEC, SPINS, is_usable};
 use crate::owner::Priority;
 use crate::port::{Port, class};
@@ -115,9 +115,15 @@ impl Caller<'_> {
             hurry: &|| true,
         };
         let deadline_ns = self.deadline_ns;
-        let printed = hold.print(&one, ATOMIC_BYTES, &mut |bytes| {
-            write_ready(fd, bytes, deadline_ns)
-        });
+        let printed = match hold.port().class() {
+            // Another process may append to it: a record is whole there.
+            class::MEMORY | class::FILE => hold.print(&one, usize::MAX, &mut |bytes| {
+                write_whole_ready(fd, bytes, deadline_ns)
+            }),
+            _ => hold.print(&one, ATOMIC_BYTES, &mut |bytes| {
+                write_ready(fd, bytes, deadline_ns)
+            }),
+        };
         match printed {
             Printed::Some => Step::Printed,
             Printed::Nothing | Printed::Lost | Printed::Failed(libc::ETIMEDOUT) => Step::Left,

@@ -29,8 +29,10 @@ pub mod direct {
     pub const CALLER: u32 = 1 << 2;
     /// Nobody prints: the log is suspended.
     pub const SUSPENDED: u32 = 1 << 3;
+    /// Printers serve any console. Nothing to callers.
+    pub const ANY_CONSOLE: u32 = 1 << 4;
     /// The bits of which a mode is made.
-    pub const MODES: u32 = CALLER;
+    pub const MODES: u32 = CALLER | ANY_CONSOLE;
     /// Callers print wherever that can be done in any context; printers do what is left to them.
     pub const BY_CALLERS: u32 = ENFORCED | EXITING | CALLER;
 }
@@ -161,6 +163,17 @@ impl Core {
         self.direct.load(Ordering::Relaxed)
     }
 
+    /// Whether a record is more than stored, as far as callers are concerned.
+    #[inline(always)]
+    pub(crate) fn concerns_callers(&self) -> bool {
+        self.direct() & !direct::ANY_CONSOLE != 0
+    }
+
+    /// Whether printers that serve any console are to print now, and not the consoles' own.
+    pub fn prints_by_crew(&self) -> bool {
+        self.direct() & (direct::BY_CALLERS | direct::ANY_CONSOLE) == direct::ANY_CONSOLE
+    }
+
     /// Sets or clears bits of [`direct`], and wakes the printers, who go by them.
     pub fn set_direct(&self, bits: u32, on: bool) {
         self.change_direct(bits, if on { bits } else { 0 });
@@ -174,6 +187,7 @@ impl Core {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
         // A record whose caller has still gone by the old bits is seen by whoever looks after this.
         let _ = barrier::heavy();
+        self.kick.set_crew(self.direct() & direct::ANY_CONSOLE != 0);
         self.kick.wake_all();
     }
 

@@ -54,6 +54,11 @@ pub const ATOMIC_BYTES: usize = 4096;
 /// the monotonic clock. Any context.
 pub fn write_ready(fd: libc::c_int, bytes: &[u8], deadline_ns: u64) -> Written {
     let piece = bytes.get(..ATOMIC_BYTES).unwrap_or(bytes);
+    write_whole_ready(fd, piece, deadline_ns)
+}
+
+/// The same with all of `bytes`: to a file, where others must not get in between.
+pub fn write_whole_ready(fd: libc::c_int, piece: &[u8], deadline_ns: u64) -> Written {
     loop {
         if !is_writable(fd, deadline_ns) {
             let errno = Some(libc::ETIMEDOUT);

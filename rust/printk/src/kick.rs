@@ -9,6 +9,12 @@ use crate::barrier;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use pr_ring::{Lpos, Seq};
 
+/// Who waits for records, for the futex: the printers of one console each.
+const OWN_CONSOLE: u32 = 1 << 31;
+/// Those that serve any console, one bit for each processor, as far as they go.
+const ANY_CONSOLE: u32 = !OWN_CONSOLE;
+const CPU_BITS: u32 = 31;
+
 /// A value that no record reaches.
 const NEVER: u64 = u64::MAX;
 
@@ -30,6 +36,8 @@ pub struct Kick {
     orders: AtomicU32,
     /// The futex of those who wait for progress: changed when a printer has moved.
     progress: AtomicU32,
+    /// 1: there are printers that serve any console, of which one has to know of a record.
+    crew: AtomicU32,
 }
 
 /// What a printer has seen before it looked for something to do.
@@ -37,6 +45,8 @@ pub struct Kick {
 pub struct Ticket {
     calls: u32,
     orders: u32,
+    /// Who it is.
+    who: u32,
 }
 
 impl Default for Kick {
@@ -56,6 +66,7 @@ impl Kick {
             calls: AtomicU32::new(0),
             orders: AtomicU32::new(0),
             progress: AtomicU32::new(0),
+            crew: AtomicU32::new(0),
         }
     }
 
@@ -77,26 +88,65 @@ impl Kick {
     pub fn wake_all(&self) {
         // ORD(wake:A), as below.
         self.orders.fetch_add(1, Ordering::SeqCst);
-        futex_wake(&self.orders);
-        self.wake_for_records();
+        futex_wake(&self.orders, i32::MAX, u32::MAX);
+        self.call();
+        futex_wake(&self.calls, i32::MAX, u32::MAX);
     }
 
-    /// Wakes the printers that wait for records: the first after a pause, or the mark was crossed.
+    /// Whether one of the printers that serve any console has to know of a record.
+    pub fn set_crew(&self, on: bool) {
+        self.crew.store(u32::from(on), Ordering::SeqCst);
+    }
+
+    /// Wakes the printers that wait for records: the first after a pause, or the mark was crossed. Of those that serve any
+    /// console, one.
     #[cold]
     fn wake_for_records(&self) {
+        self.call();
+        futex_wake(&self.calls, i32::MAX, OWN_CONSOLE);
+        if self.crew.load(Ordering::SeqCst) != 0 {
+            self.wake_elsewhere();
+        }
+    }
+
+    /// Nobody sleeps any more, as far as writers are concerned.
+    fn call(&self) {
         self.parked.store(0, Ordering::Relaxed);
         self.wake_seq.store(NEVER, Ordering::Relaxed);
         self.wake_pos.store(NEVER, Ordering::Relaxed);
         // ORD(wake:A): a printer that reads the old value here waits on it, and the kernel compares again.
         self.calls.fetch_add(1, Ordering::SeqCst);
-        futex_wake(&self.calls);
+    }
+
+    /// Wakes one more of the printers that serve any console.
+    pub fn wake_another(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst); // one that is about to wait does not
+        self.wake_elsewhere();
+    }
+
+    /// Wakes one that is not on this processor, whose thread may go on for long; else one that is.
+    fn wake_elsewhere(&self) {
+        let here = cpu_bit(current_cpu());
+        if futex_wake(&self.calls, 1, ANY_CONSOLE & !here) == 0 {
+            futex_wake(&self.calls, 1, here);
+        }
     }
 
     /// What a printer must take before it looks for something to do, and give to whatever it waits with.
     pub fn ticket(&self) -> Ticket {
+        self.ticket_of(OWN_CONSOLE)
+    }
+
+    /// The same for one that serves any console, and runs on this processor.
+    pub fn ticket_on(&self, cpu: u32) -> Ticket {
+        self.ticket_of(cpu_bit(cpu))
+    }
+
+    fn ticket_of(&self, who: u32) -> Ticket {
         Ticket {
             calls: self.calls.load(Ordering::SeqCst),
             orders: self.orders.load(Ordering::SeqCst),
+            who,
         }
     }
 
@@ -110,7 +160,7 @@ impl Kick {
     pub fn sleep(&self, ticket: Ticket, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
         self.wake_seq.fetch_min(wake_seq.0, Ordering::Relaxed);
         self.wake_pos.fetch_min(wake_pos.0, Ordering::Relaxed);
-        futex_wait(&self.calls, ticket.calls, Some(timeout_ns));
+        futex_wait(&self.calls, ticket.calls, Some(timeout_ns), ticket.who);
     }
 
     /// A printer that has woken is no sleeper any more: its marks must not cost a writer a system call.
@@ -127,17 +177,22 @@ impl Kick {
         if !barrier::heavy() || work() {
             return; // `parked` may stay set: one record wakes nobody, once
         }
-        futex_wait(&self.calls, ticket.calls, None);
+        futex_wait(&self.calls, ticket.calls, None, ticket.who);
+    }
+
+    /// A printer that serves any console waits until it is called: others look meanwhile.
+    pub fn stand_by(&self, ticket: Ticket) {
+        futex_wait(&self.calls, ticket.calls, None, ticket.who);
     }
 
     /// A printer rests until everybody is woken: records do not.
     pub fn rest(&self, ticket: Ticket) {
-        futex_wait(&self.orders, ticket.orders, None);
+        futex_wait(&self.orders, ticket.orders, None, ticket.who);
     }
 
     /// A printer pauses for `timeout_ns`, or until everybody is woken: records do not.
     pub fn nap(&self, ticket: Ticket, timeout_ns: u64) {
-        futex_wait(&self.orders, ticket.orders, Some(timeout_ns));
+        futex_wait(&self.orders, ticket.orders, Some(timeout_ns), ticket.who);
     }
 
     /// A printer has moved on, or has changed its mind about what holds writers.
@@ -145,7 +200,7 @@ impl Kick {
         // ORD(progressed:A): the sequence number that was stored before is seen by a waiter that looks after this.
         self.progress.fetch_add(1, Ordering::SeqCst);
         if self.held.load(Ordering::SeqCst) != 0 {
-            futex_wake(&self.progress);
+            futex_wake(&self.progress, i32::MAX, u32::MAX);
         }
     }
 
@@ -162,31 +217,73 @@ impl Kick {
             if left == 0 {
                 break false;
             }
-            futex_wait(&self.progress, seen, Some(left));
+            futex_wait(&self.progress, seen, Some(left), u32::MAX);
         };
         self.held.fetch_sub(1, Ordering::SeqCst);
         result
     }
 }
 
-fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) {
+/// The bit of the printers on this processor.
+fn cpu_bit(cpu: u32) -> u32 {
+    1 << (cpu % CPU_BITS)
+}
+
+/// The processor that the calling thread is on at this moment.
+fn current_cpu() -> u32 {
+    let mut cpu: libc::c_uint = 0;
+    let nothing = core::ptr::null_mut::<libc::c_void>();
+    // SAFETY: writes one number, ours; where it cannot, that stays 0.
+    unsafe { libc::syscall(libc::SYS_getcpu, &raw mut cpu, nothing, nothing) };
+    cpu
+}
+
+/// Waits as long as the word has this value, at most `timeout_ns`, to be woken by its bits in `who`.
+fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>, who: u32) {
+    // This operation wants to know when, not for how long.
+    let end = timeout_ns.map_or(0, |left| {
+        crate::stamp::monotonic_nsec().saturating_add(left)
+    });
     let time = libc::timespec {
-        tv_sec: (timeout_ns.unwrap_or(0) / 1_000_000_000) as libc::time_t,
-        tv_nsec: (timeout_ns.unwrap_or(0) % 1_000_000_000) as libc::c_long,
+        tv_sec: (end / 1_000_000_000) as libc::time_t,
+        tv_nsec: (end % 1_000_000_000) as libc::c_long,
     };
     let timeout = if timeout_ns.is_some() {
         &raw const time
     } else {
         core::ptr::null()
     };
-    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    let operation = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
+    let nothing = core::ptr::null::<u32>();
     // SAFETY: the word and the time outlive the call; every outcome (woken, changed, timed out, interrupted) is the same
     // to the caller, who looks again.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, timeout) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            operation,
+            value,
+            timeout,
+            nothing,
+            who,
+        )
+    };
 }
 
-fn futex_wake(word: &AtomicU32) {
-    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+/// Wakes at most `count` of those who wait with one of the bits in `who`. How many they were.
+fn futex_wake(word: &AtomicU32, count: i32, who: u32) -> i64 {
+    let operation = libc::FUTEX_WAKE_BITSET | libc::FUTEX_PRIVATE_FLAG;
+    let nothing = core::ptr::null::<u32>();
     // SAFETY: the call only uses the word's address.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, libc::c_int::MAX) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            operation,
+            count,
+            nothing,
+            nothing,
+            who,
+        )
+    }
 }

@@ -120,7 +120,7 @@ impl Core {
                 self.ring().fill(&mut ticket, bytes);
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
-                if thread::sections().any() || self.direct() != 0 {
+                if thread::sections().any() || self.concerns_callers() {
                     return self.stored_aside(seq, end);
                 }
                 self.kick().published(seq, end);

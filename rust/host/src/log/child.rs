@@ -60,10 +60,16 @@ impl Log {
                 return false;
             }
         };
-        self.offload.apply_to(life.core());
-        self.lives.lock().push(life.clone());
-        self.life
-            .store(Arc::as_ptr(&life).cast_mut(), Ordering::Release); // ORD(revive:A)
+        let publish = || {
+            self.lives.lock().push(life.clone());
+            let at = Arc::as_ptr(&life).cast_mut();
+            self.life.store(at, Ordering::Release); // ORD(revive:A)
+        };
+        if let Err(why) = self.offload.begin(&life, publish) {
+            say_on_stderr(&format!(
+                "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
+            ));
+        }
         crate::context::carry(self, &life);
         let gone = self.prune(self.options.path.as_deref());
         gone.iter().for_each(|gone| self.tell_removed(gone));

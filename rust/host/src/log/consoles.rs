@@ -43,6 +43,7 @@ impl Log {
         if options.bootstrap {
             check_first(&name, &self.consoles())?;
         }
+        self.offload.make_room()?;
         let life = self.shared_life();
         let console = Console::start(&life, name, options, |options| self.first_edge(options))?;
         match self.list_console(&console) {

@@ -1,7 +1,7 @@
 //! A folder of its own for a test, and a log in it.
 #![allow(dead_code)]
 
-use pr_host::{Console, ConsoleOptions, Emit, Hold, Log, LogOptions, Overflow, SinkSpec};
+use pr_host::{Console, ConsoleOptions, Emit, Hold, Log, LogOptions, Mode, Overflow, SinkSpec};
 use pr_printk::thread;
 use pr_record::{Field, Format, Payload, Value};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; nothing waits this long when it works.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who prints in tests that do not say so: `ci/modes.sh` runs them in each mode.
+pub fn mode() -> Mode {
+    let name = std::env::var("PR_TEST_MODE").unwrap_or_else(|_| "console".into());
+    Mode::named(&name).expect("a mode")
+}
 
 /// A folder that goes with the value.
 pub struct Scratch(PathBuf);
@@ -55,7 +61,9 @@ impl Scratch {
     }
 
     pub fn log(&self) -> Arc<Log> {
-        Log::open(self.options()).expect("a log")
+        let log = Log::open(self.options()).expect("a log");
+        log.set_mode(mode()).expect("the mode");
+        log
     }
 
     pub fn console(&self, name: &str, overflow: Overflow) -> ConsoleOptions {
