@@ -172,7 +172,8 @@ class Reservation:
     """Space in the ring that belongs to this object until it commits or finalizes.
 
     Dropped unfinished it is committed as it stands. Every method and the setter of `text_len` raise ReservationError
-    after that; the other properties keep their last value.
+    after that; the other properties keep their last value. In a forked child the reservations of a ring in a file are its
+    parent's: there, too, they raise ReservationError, and dropping one does nothing.
     """
 
     @property
@@ -195,7 +196,7 @@ class Reservation:
 
         Raises:
             ValueError: `offset` is negative or the bytes do not fit into `capacity`; nothing is written then.
-            ReservationError: already committed or finalized.
+            ReservationError: already committed or finalized, or reserved by the process that forked this one.
         """
     def commit(self) -> None:
         """Ends the reservation; the record can be reopened with `Ring.reserve_in_last` while it is the newest."""

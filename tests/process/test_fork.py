@@ -162,3 +162,57 @@ def test_fork_while_threads_log_hangs_nobody(tmp_path: Path) -> None:
         tmp_path / "app.ring",
         tmp_path / "console.txt",
     )
+
+
+def test_a_childs_copy_of_an_open_reservation_leaves_the_parents_record_alone(tmp_path: Path) -> None:
+    succeed(
+        """
+        import os, sys
+        import printk_ring as pr
+
+        ring = pr.Ring(desc_bits=3, avg_data_bits=5, path=sys.argv[1])
+        mine = ring.reserve(16)
+        mine.write(b"half")
+        if (child := os.fork()) == 0:
+            for use in (lambda: mine.write(b"x"), mine.commit, mine.finalize, lambda: setattr(mine, "text_len", 1)):
+                try:
+                    use()
+                except pr.ReservationError as error:
+                    assert str(os.getppid()) in str(error), error
+                else:
+                    raise AssertionError("another process's reservation was used")
+            del use, mine
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        next = ring.reserve(4)
+        assert ring.read_valid(0) is None  # the parent's record is open
+        mine.write(b"B" * 16)
+        mine.finalize()
+        next.finalize()
+        assert ring.read_valid(0).text == b"B" * 16
+        for _ in range(40):
+            ring.reserve(8).finalize()
+        assert ring.fail == 0
+        """,
+        tmp_path / "bare.ring",
+    )
+
+
+def test_a_child_goes_on_with_a_reservation_of_a_ring_of_its_own() -> None:
+    succeed("""
+        import os
+        import printk_ring as pr
+
+        ring = pr.Ring(desc_bits=3, avg_data_bits=5)
+        mine = ring.reserve(16)
+        if (child := os.fork()) == 0:
+            mine.write(b"child")
+            mine.finalize()
+            assert ring.read_valid(0).text == b"child"
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert ring.read_valid(0) is None
+        mine.write(b"parent")
+        mine.finalize()
+        assert ring.read_valid(0).text == b"parent"
+    """)

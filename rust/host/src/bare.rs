@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 #[derive(Debug)]
 pub struct BareRing {
     ring: Ring<Region>,
-    _memory: Memory,
+    memory: Memory,
 }
 
 /// What a ring lies in.
@@ -108,15 +108,17 @@ impl BareRing {
             )
         };
         let ring = Ring::new(region, geometry, retire_ahead).ok_or_else(no_instruction)?;
-        Ok(BareRing {
-            ring,
-            _memory: memory,
-        })
+        Ok(BareRing { ring, memory })
     }
 
     /// The ring.
     pub fn ring(&self) -> &Ring<Region> {
         &self.ring
+    }
+
+    /// Whether forked processes have this ring together, and not a copy each.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.memory, Memory::File { .. })
     }
 }
 

@@ -5,8 +5,8 @@
 //! reduced modulo its array; what a record says about itself is checked by the ring's reader, which looks again after
 //! each copy (see [`pr_ring::reader`]).
 //!
-//! The kernel does not promise to copy eight aligned bytes in one piece. A state word in two pieces differs from the one that
-//! is read after the copy, and its record counts as gone: a live file may so hide a record, and never shows a wrong one.
+//! The kernel does not promise to copy eight aligned bytes in one piece. So a state that says that a record is complete is
+//! read until it was read twice: a word in two pieces, part old and part new, is not read again.
 
 use crate::error::Error;
 use crate::mapping::clock::{ClockEntry, ENTRIES, Sample, index_of, kept, nearest};
@@ -310,7 +310,7 @@ impl Source for ForeignFile {
     fn head(&self) -> Result<Head, Error> {
         let at = self.ring_at(ring_offset::HEAD);
         let mut high = self.word(at + 8)?;
-        for _ in 0..HEAD_TRIES {
+        for _ in 0..TRIES {
             let low = self.word(at)?;
             let again = self.word(at + 8)?;
             if again == high {
@@ -334,9 +334,19 @@ impl Source for ForeignFile {
             // Numbers beyond the highest id all mean it: a slot that claims it would be read for ever. No ring gets there.
             return Ok(State::new(DescId::DUMMY, Stage::Finalized));
         }
-        let state = self.word(self.slot_at(id))?;
+        let at = self.slot_at(id);
+        let mut state = State(self.word(at)?);
+        for _ in 0..TRIES {
+            if matches!(state.stage(), Stage::Reserved | Stage::ReservedNoBlock) {
+                break; // not believed anyway
+            }
+            let before = core::mem::replace(&mut state, State(self.word(at)?));
+            if state == before {
+                break;
+            }
+        }
         fence(Ordering::Acquire);
-        Ok(State(state))
+        Ok(state)
     }
 
     fn contents(&self, id: DescId) -> Result<SlotCopy, Error> {
@@ -362,6 +372,10 @@ impl Source for ForeignFile {
         Ok(u64::from_ne_bytes(word))
     }
 
+    fn most_looks(&self) -> u64 {
+        8 * self.plan.geometry.descriptors()
+    }
+
     fn barrier(&self) {
         // The kernel's copies are loads of this thread: ordered before what it loads later, by whatever way.
         fence(Ordering::Acquire);
@@ -382,8 +396,8 @@ fn is_descriptor(path: &Path) -> bool {
         && names.next().is_none()
 }
 
-/// How often a moving head is looked at again.
-const HEAD_TRIES: u32 = 64;
+/// How often a moving word is looked at again.
+const TRIES: u32 = 64;
 
 fn clocks_at(offset: usize) -> u64 {
     (OWNER_OFFSET + offset_of!(OwnerBlock, clocks) + offset) as u64

@@ -233,9 +233,11 @@ impl Log {
                 .level
                 .store(u64::from(level), Ordering::Relaxed);
         }
-        if !self.is_closed() {
-            self.level.store(i64::from(level), Ordering::Relaxed);
-        }
+        // Not over a `CLOSED` that comes at the same time: a closed log stores nothing.
+        let open = |now| (now != CLOSED).then_some(i64::from(level));
+        let _ = self
+            .level
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, open);
     }
 
     /// What consoles without their own level print.

@@ -174,6 +174,14 @@ pub fn context(py: Python<'_>, name: &str, why: pr_host::Misuse) -> PyErr {
     )
 }
 
+/// A `ReservationError`: of a process that forked this one.
+pub fn others_reservation(py: Python<'_>, pid: u32) -> PyErr {
+    let text = format!(
+        "the reservation belongs to process {pid}, which this one was forked from: reserve anew here"
+    );
+    raise(py, |classes| &classes.reservation, (text,))
+}
+
 /// A `ReservationError`.
 pub fn reservation(py: Python<'_>) -> PyErr {
     raise(

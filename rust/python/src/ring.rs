@@ -110,7 +110,8 @@ pub struct RawRecord {
 /// Space in the ring that belongs to this object until it commits or finalizes.
 ///
 /// Dropped unfinished it is committed as it stands. Every method and the setter of `text_len` raise ReservationError
-/// after that; the other properties keep their last value.
+/// after that; the other properties keep their last value. In a forked child the reservations of a ring in a file are its
+/// parent's: there, too, they raise ReservationError, and dropping one does nothing.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Reservation {
     ring: Arc<BareRing>,
@@ -130,6 +131,8 @@ pub struct Reservation {
 struct Open {
     ticket: Option<Ticket>,
     text_len: u32,
+    /// The process that reserved.
+    pid: u32,
 }
 
 impl Reservation {
@@ -142,6 +145,7 @@ impl Reservation {
             open: Mutex::new(Open {
                 text_len: ticket.text_len(),
                 ticket: Some(ticket),
+                pid: std::process::id(),
             }),
         }
     }
@@ -150,11 +154,22 @@ impl Reservation {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The open record, unless it is another process's.
+    fn ticket<'o>(&self, py: Python<'_>, open: &'o mut Open) -> PyResult<&'o mut Ticket> {
+        if open.ticket.is_some() && self.is_others(open) {
+            return Err(errors::others_reservation(py, open.pid));
+        }
+        open.ticket.as_mut().ok_or_else(|| errors::reservation(py))
+    }
+
+    fn is_others(&self, open: &Open) -> bool {
+        self.ring.is_shared() && open.pid != std::process::id()
+    }
+
     fn take(&self, py: Python<'_>) -> PyResult<Ticket> {
-        self.open()
-            .ticket
-            .take()
-            .ok_or_else(|| errors::reservation(py))
+        let mut open = self.open();
+        self.ticket(py, &mut open)?;
+        open.ticket.take().ok_or_else(|| errors::reservation(py))
     }
 }
 
@@ -169,9 +184,7 @@ impl Reservation {
     #[setter]
     fn set_text_len(&self, py: Python<'_>, value: i128) -> PyResult<()> {
         let mut open = self.open();
-        let Some(ticket) = open.ticket.as_mut() else {
-            return Err(errors::reservation(py));
-        };
+        let ticket = self.ticket(py, &mut open)?;
         match u32::try_from(value) {
             Ok(len) if u64::from(len) <= self.capacity => {
                 ticket.set_text_len(len);
@@ -191,9 +204,7 @@ impl Reservation {
         let data = contiguous(data)?;
         let bytes = data.as_bytes();
         let mut open = self.open();
-        let Some(ticket) = open.ticket.as_mut() else {
-            return Err(errors::reservation(py));
-        };
+        let ticket = self.ticket(py, &mut open)?;
         let room = u64::try_from(offset)
             .ok()
             .and_then(|offset| self.capacity.checked_sub(offset));
@@ -223,7 +234,10 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(ticket) = self.open().ticket.take() {
+        let mut open = self.open();
+        if let Some(ticket) = open.ticket.take()
+            && !self.is_others(&open)
+        {
             self.ring.ring().commit(ticket);
         }
     }

@@ -13,7 +13,9 @@ impl<M: Memory> Ring<M> {
     /// Closes the record; its caller may reopen it while it stays the newest.
     pub fn commit(&self, ticket: Ticket) {
         let slot = self.slot(ticket.id);
-        self.close(slot, &ticket);
+        if !self.close(slot, &ticket) {
+            return;
+        }
         // ORD(commit:A): pairs with ORD(obstacle:A) and ORD(state:A): after the contents and the text (M8).
         slot.state.store(
             State::new(ticket.id, Stage::Committed).0,
@@ -40,37 +42,40 @@ impl<M: Memory> Ring<M> {
     #[inline]
     pub fn finalize(&self, ticket: Ticket) {
         let slot = self.slot(ticket.id);
-        self.close(slot, &ticket);
-        slot.finalize_state(ticket.id);
+        if self.close(slot, &ticket) {
+            slot.finalize_state(ticket.id);
+        }
     }
 
     /// Finalizes the newest record if it is committed: nobody may extend it any more, and readers see it although nothing
     /// follows.
     pub fn finalize_last(&self) {
-        self.finalize_newest(self.memory().head().get());
+        let _ = self.finalize_newest(self.memory().head().get());
     }
 
-    /// The same for the record that this head speaks of.
-    pub(crate) fn finalize_newest(&self, head: Head) {
+    /// The same for the record that this head speaks of; whether it did.
+    pub(crate) fn finalize_newest(&self, head: Head) -> bool {
         // ORD(finalize_newest:A): pairs with ORD(commit:B), as ORD(take:C) does. Lost means that somebody else closed it.
-        if head.reopenable
+        head.reopenable
             && self.memory().head().replace(
                 head,
                 head.with_reopenable(false),
                 acquire("finalize_newest:A"),
             )
-        {
-            self.finalize_committed(head.id);
-        }
+            && self.finalize_committed(head.id)
     }
 
-    /// Stores what is only known at the end.
+    /// Stores what is only known at the end. False, and counted: the record is not reserved any more. Then the ticket was used
+    /// in two processes, or the ring is damaged, and the slot is not this writer's to change.
     #[inline]
-    fn close(&self, slot: &Slot, ticket: &Ticket) {
-        if slot.state.get() >> 2 != ticket.id.0 {
+    fn close(&self, slot: &Slot, ticket: &Ticket) -> bool {
+        let reserved = State::new(ticket.id, Stage::Reserved).0;
+        if slot.state.get() & !(Stage::ReservedNoBlock as u64) != reserved {
             self.counters().health.count(1);
+            return false;
         }
         slot.meta.set(ticket.meta.pack());
+        true
     }
 
     /// Finalizes a record if it is committed, whoever wrote it; whether it did. A committed record is complete, so this

@@ -61,6 +61,12 @@ pub trait Source {
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Self::Error>;
     /// All earlier loads are done before any later one.
     fn barrier(&self);
+    /// How many records one search may look at. In the process's own memory without bound: each look finds that others have
+    /// gone on. Whoever writes into a file while it is read need not be a ring.
+    #[inline(always)]
+    fn most_looks(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// What to do at a record that is not finished.
@@ -167,7 +173,7 @@ fn search<S: Source + ?Sized>(
     mode: Unfinished,
 ) -> Result<Read, S::Error> {
     let mut id = DescId::of(seq);
-    let mut passed = 0;
+    let (mut passed, mut looks) = (0, 0);
     let mut unfinished = 0;
     let mut oldest = source.tails()?.tail;
     loop {
@@ -198,10 +204,13 @@ fn search<S: Source + ?Sized>(
         }
         id = id.next();
         let now = source.tails()?.tail;
-        // An intact ring holds at most its descriptors between the tails; a damaged one must not hold a reader.
+        // An intact ring holds at most its descriptors behind the tail; a damaged one must not hold a reader.
+        looks += 1;
         passed = if now > oldest { 0 } else { passed + 1 };
         oldest = now.max(oldest);
-        if passed > source.geometry().descriptors() {
+        let descriptors = source.geometry().descriptors();
+        let is_beyond = id.0.saturating_sub(oldest.0) > descriptors;
+        if is_beyond || passed > descriptors || looks > source.most_looks() {
             return Ok(Read::NotYet {
                 at: id.seq(),
                 unfinished,

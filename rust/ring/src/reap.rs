@@ -140,7 +140,9 @@ impl<M: Memory> Ring<M> {
             if owner == 0 || !is_dead(owner) {
                 return Found::Living; // as it should be: its owner may extend it
             }
-            self.finalize_newest(head);
+            if self.finalize_newest(head) {
+                return Found::Complete;
+            }
             return Found::Changed;
         }
         if self.finalize_committed(id) {

@@ -209,7 +209,13 @@ impl<M: Memory> Ring<M> {
     fn free_descriptor(&self, word: u64, head: (u64, u64)) -> bool {
         let head = Head::from_words(head);
         let tail = (DescId(word >> 1), word & 1 != 0);
-        let moved = self.push_desc(tail, head, self.retire_ahead()) == Push::Done;
+        let moved = if tail.0 > head.id {
+            // The head is an old one, and says nothing about room: whoever moved the tail had seen a newer one, and so
+            // does this writer now. If not, the ring is damaged, and must not hold it.
+            self.memory().head().newest() >= tail.0
+        } else {
+            self.push_desc(tail, head, self.retire_ahead()) == Push::Done
+        };
         if !moved {
             self.counters().fail.count(1);
         }

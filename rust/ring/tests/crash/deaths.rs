@@ -8,8 +8,8 @@ use super::scenes::{
     put, text,
 };
 use super::{dies_at, stopped_at};
-use crate::memory::Memory;
-use crate::{Caller, Reaped, Refused, Unfinished};
+use crate::memory::{Boxed, Memory};
+use crate::{Caller, Geometry, Reaped, Refused, Ring, Ticket, Unfinished};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -391,6 +391,46 @@ fn a_stopped_writer_harms_nobody_when_the_ring_has_gone_on_without_it() {
     });
 }
 
+/// An old head beside a newer tail says nothing about room. A writer is stopped at any access; meanwhile records are logged, and
+/// another writer dies at any store. As long as that one has not taken a number there is room, so nobody is refused.
+#[test]
+fn a_writer_with_an_old_head_is_not_refused() {
+    for descriptor_bits in [1, 2] {
+        let (mut at, mut happened) = (0, true);
+        while happened {
+            happened = false;
+            for died in 0..12 {
+                let geometry = Geometry::new(descriptor_bits, 8).unwrap();
+                let ring = Rc::new(Ring::new(Boxed::new(geometry), geometry, 0).unwrap());
+                put(&ring, LATER, 1, 0).unwrap();
+                let took = Rc::new(Cell::new(false));
+                let meanwhile = {
+                    let (ring, took) = (ring.clone(), took.clone());
+                    move || {
+                        for more in 0..geometry.descriptors() - 1 {
+                            let _ = put(&ring, LATER, 500 + more, 0);
+                        }
+                        let before = ring.next_reserve_seq();
+                        let _ = dies_at(died, || put(&ring, SECOND, 700, 0));
+                        took.set(ring.next_reserve_seq() != before);
+                    }
+                };
+                let act = || put(&ring, VICTIM, 100, 0);
+                let Some(result) = stopped_at(at, meanwhile, act) else {
+                    continue;
+                };
+                happened = true;
+                assert!(
+                    took.get() || result == Ok(()),
+                    "step {at}, death {died}: {result:?} in a ring with room"
+                );
+            }
+            at += 1;
+        }
+        assert!(at > 5, "only {at} steps");
+    }
+}
+
 /// The same the other way round: a reaper is stopped at any access while a living writer logs, and a lap more.
 #[test]
 fn a_stopped_reaper_finds_its_way_when_the_ring_has_gone_on() {
@@ -449,6 +489,48 @@ fn a_record_is_extended_only_by_the_context_that_began_it() {
     let ticket = stage.ring.reopen_ticket(same, 0, 50).unwrap();
     stage.ring.finalize(ticket);
     assert_goes_on(&stage.ring, 0);
+}
+
+/// Its printers are told: a record that nobody could read became readable.
+#[test]
+fn a_dead_writers_committed_record_is_finalized_and_counted() {
+    let (stage, _) = SCENES[0].begin();
+    leave_open(&stage.ring, VICTIM, OWN, 8).unwrap();
+    assert_eq!(stage.ring.reap(REAPER, is_dead).finalized, 1);
+    assert_settled(&stage.ring, 0);
+}
+
+/// A ticket that two processes have after a fork: the second one to end changes nothing.
+#[test]
+fn a_record_that_is_finished_is_not_finished_again() {
+    for end in [Ring::<Boxed>::commit, Ring::finalize] {
+        for later in [0, 8] {
+            let (stage, _) = SCENES[0].begin();
+            let ring = stage.ring;
+            leave_open(&ring, VICTIM, OWN, 8).unwrap();
+            let mut parents = ring
+                .reopen_ticket(
+                    Caller {
+                        caller_id: VICTIM,
+                        owner: VICTIM,
+                    },
+                    8,
+                    50,
+                )
+                .unwrap();
+            let mut childs = Ticket { ..parents };
+            ring.fill(&mut parents, &text(OWN, 16));
+            ring.finalize(parents);
+            for more in 0..later {
+                put(&ring, LATER, 500 + more, 8).unwrap();
+            }
+            let before = all(&ring, Unfinished::Skip);
+            childs.set_text_len(3);
+            end(&ring, childs);
+            assert_eq!(all(&ring, Unfinished::Skip), before);
+            assert_eq!(ring.health(), 1, "counted");
+        }
+    }
 }
 
 /// What a dead writer had taken of the text is room like any other: no other record is dropped for it.

@@ -43,6 +43,25 @@ fn image(desc: u8, avg: u8, records: &[(usize, u8)]) -> Vec<u8> {
     bytes
 }
 
+/// Records that are one lap and one number apart: each slot holds one, and the search for the next goes through all slots.
+#[test]
+fn records_that_are_laps_apart_do_not_hold_a_reader() {
+    let (desc, avg) = (5, 0); // 64 descriptors
+    let (descriptors, base) = (64_u64, 6400_u64);
+    let mut bytes = image(desc, avg, &vec![(0, 4); 64]);
+    let mut set = |offset: u64, word: u64| {
+        let at = 2 + usize::try_from(offset).expect("an offset");
+        bytes[at..at + 8].copy_from_slice(&word.to_ne_bytes());
+    };
+    for lap in 0..descriptors {
+        let id = base + lap * (descriptors + 1);
+        set(ring_offset::SLOTS + lap * 64, id << 2 | 3);
+    }
+    set(ring_offset::TAILS, base << 1);
+    set(ring_offset::HEAD + 8, u64::MAX >> 3);
+    assert!(exercise(&bytes) > 0, "the oldest is there");
+}
+
 fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
     prop::collection::vec((any::<Index>(), any::<u8>()), 0..24)
 }
