@@ -93,9 +93,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def markdown(results: Results) -> str:
-    """Machine and table, as they stand in the README."""
-    lines = [f"Machine: {'; '.join(machine().values())}.", ""]
+def markdown(results: Results, how: str) -> str:
+    """Machine and table, as they stand in the README; `how` long the run was."""
+    lines = [f"Machine: {'; '.join(machine().values())}. {how}", ""]
     lines += ["| | median | best | yardstick | ratio | target | |", "|---|---:|---:|---|---:|---:|---|"]
     for name, entry in results.entries.items():
         target = TARGETS.get(name)
@@ -115,9 +115,9 @@ def markdown(results: Results) -> str:
     return "\n".join(lines)
 
 
-def write_readme(results: Results, readme: Path) -> None:
+def write_readme(results: Results, readme: Path, how: str) -> None:
     """Replaces what stands between the two markers."""
     text = readme.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{BEGIN}\n{markdown(results, how)}\n{END}{after}", encoding="utf-8")

@@ -169,7 +169,8 @@ def main() -> int:
     results.write(chosen.out)
     report.show(results)
     if chosen.write_readme:
-        report.write_readme(results, ROOT / "benches" / "README.md")
+        how = "A full run." if chosen.effort is FULL else "A short run (`QUICK=1`)."
+        report.write_readme(results, ROOT / "benches" / "README.md", how)
     for text in wrong:
         print(f"WRONG: {text}", file=sys.stderr)
     return 1 if wrong else 0
