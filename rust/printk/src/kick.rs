@@ -5,8 +5,8 @@
 //! one line that nobody writes. Only two records make a system call: the first after a printer has parked, and the one
 //! that crosses the mark which a sleeping printer has set.
 
-use crate::barrier;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::atomics::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::{barrier, futex};
 use pr_ring::{Lpos, Seq};
 
 /// Who waits for records, for the futex: the printers of one console each.
@@ -57,7 +57,7 @@ impl Default for Kick {
 
 impl Kick {
     /// Nobody sleeps.
-    pub const fn new() -> Kick {
+    pub fn new() -> Kick {
         Kick {
             parked: AtomicU32::new(0),
             held: AtomicU32::new(0),
@@ -88,9 +88,9 @@ impl Kick {
     pub fn wake_all(&self) {
         // ORD(wake:A), as below.
         self.orders.fetch_add(1, Ordering::SeqCst);
-        futex_wake(&self.orders, i32::MAX, u32::MAX);
+        futex::wake(&self.orders, i32::MAX, u32::MAX);
         self.call();
-        futex_wake(&self.calls, i32::MAX, u32::MAX);
+        futex::wake(&self.calls, i32::MAX, u32::MAX);
     }
 
     /// Whether one of the printers that serve any console has to know of a record.
@@ -103,7 +103,7 @@ impl Kick {
     #[cold]
     fn wake_for_records(&self) {
         self.call();
-        futex_wake(&self.calls, i32::MAX, OWN_CONSOLE);
+        futex::wake(&self.calls, i32::MAX, OWN_CONSOLE);
         if self.crew.load(Ordering::SeqCst) != 0 {
             self.wake_elsewhere();
         }
@@ -126,9 +126,9 @@ impl Kick {
 
     /// Wakes one that is not on this processor, whose thread may go on for long; else one that is.
     fn wake_elsewhere(&self) {
-        let here = cpu_bit(current_cpu());
-        if futex_wake(&self.calls, 1, ANY_CONSOLE & !here) == 0 {
-            futex_wake(&self.calls, 1, here);
+        let here = cpu_bit(futex::current_cpu());
+        if futex::wake(&self.calls, 1, ANY_CONSOLE & !here) == 0 {
+            futex::wake(&self.calls, 1, here);
         }
     }
 
@@ -160,7 +160,7 @@ impl Kick {
     pub fn sleep(&self, ticket: Ticket, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
         self.wake_seq.fetch_min(wake_seq.0, Ordering::Relaxed);
         self.wake_pos.fetch_min(wake_pos.0, Ordering::Relaxed);
-        futex_wait(&self.calls, ticket.calls, Some(timeout_ns), ticket.who);
+        futex::wait(&self.calls, ticket.calls, Some(timeout_ns), ticket.who);
     }
 
     /// A printer that has woken is no sleeper any more: its marks must not cost a writer a system call.
@@ -177,37 +177,41 @@ impl Kick {
         if !barrier::heavy() || work() {
             return; // `parked` may stay set: one record wakes nobody, once
         }
-        futex_wait(&self.calls, ticket.calls, None, ticket.who);
+        futex::wait(&self.calls, ticket.calls, None, ticket.who);
     }
 
     /// A printer that serves any console waits until it is called: others look meanwhile.
     pub fn stand_by(&self, ticket: Ticket) {
-        futex_wait(&self.calls, ticket.calls, None, ticket.who);
+        futex::wait(&self.calls, ticket.calls, None, ticket.who);
     }
 
     /// A printer rests until everybody is woken: records do not.
     pub fn rest(&self, ticket: Ticket) {
-        futex_wait(&self.orders, ticket.orders, None, ticket.who);
+        futex::wait(&self.orders, ticket.orders, None, ticket.who);
     }
 
     /// A printer pauses for `timeout_ns`, or until everybody is woken: records do not.
     pub fn nap(&self, ticket: Ticket, timeout_ns: u64) {
-        futex_wait(&self.orders, ticket.orders, Some(timeout_ns), ticket.who);
+        futex::wait(&self.orders, ticket.orders, Some(timeout_ns), ticket.who);
     }
 
     /// A printer has moved on, or has changed its mind about what holds writers.
     pub fn progressed(&self) {
         // ORD(progressed:A): the sequence number that was stored before is seen by a waiter that looks after this.
         self.progress.fetch_add(1, Ordering::SeqCst);
-        if self.held.load(Ordering::SeqCst) != 0 {
-            futex_wake(&self.progress, i32::MAX, u32::MAX);
+        // ORD(progressed:B): progress, then the look at who waits; pairs with ORD(wait_progress:A).
+        fence(Ordering::SeqCst);
+        if self.held.load(Ordering::Relaxed) != 0 {
+            futex::wake(&self.progress, i32::MAX, u32::MAX);
         }
     }
 
     /// Waits until `done`, at most `timeout_ns`. True if done.
     pub fn wait_progress(&self, timeout_ns: u64, mut done: impl FnMut() -> bool) -> bool {
         let end = crate::stamp::monotonic_nsec().saturating_add(timeout_ns);
-        self.held.fetch_add(1, Ordering::SeqCst);
+        self.held.fetch_add(1, Ordering::Relaxed);
+        // ORD(wait_progress:A): waiting, then the look at the progress; pairs with ORD(progressed:B).
+        fence(Ordering::SeqCst);
         let result = loop {
             let seen = self.progress.load(Ordering::SeqCst);
             if done() {
@@ -217,9 +221,9 @@ impl Kick {
             if left == 0 {
                 break false;
             }
-            futex_wait(&self.progress, seen, Some(left), u32::MAX);
+            futex::wait(&self.progress, seen, Some(left), u32::MAX);
         };
-        self.held.fetch_sub(1, Ordering::SeqCst);
+        self.held.fetch_sub(1, Ordering::Relaxed);
         result
     }
 }
@@ -227,63 +231,4 @@ impl Kick {
 /// The bit of the printers on this processor.
 fn cpu_bit(cpu: u32) -> u32 {
     1 << (cpu % CPU_BITS)
-}
-
-/// The processor that the calling thread is on at this moment.
-fn current_cpu() -> u32 {
-    let mut cpu: libc::c_uint = 0;
-    let nothing = core::ptr::null_mut::<libc::c_void>();
-    // SAFETY: writes one number, ours; where it cannot, that stays 0.
-    unsafe { libc::syscall(libc::SYS_getcpu, &raw mut cpu, nothing, nothing) };
-    cpu
-}
-
-/// Waits as long as the word has this value, at most `timeout_ns`, to be woken by its bits in `who`.
-fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>, who: u32) {
-    // This operation wants to know when, not for how long.
-    let end = timeout_ns.map_or(0, |left| {
-        crate::stamp::monotonic_nsec().saturating_add(left)
-    });
-    let time = libc::timespec {
-        tv_sec: (end / 1_000_000_000) as libc::time_t,
-        tv_nsec: (end % 1_000_000_000) as libc::c_long,
-    };
-    let timeout = if timeout_ns.is_some() {
-        &raw const time
-    } else {
-        core::ptr::null()
-    };
-    let operation = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
-    let nothing = core::ptr::null::<u32>();
-    // SAFETY: the word and the time outlive the call; every outcome (woken, changed, timed out, interrupted) is the same
-    // to the caller, who looks again.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            operation,
-            value,
-            timeout,
-            nothing,
-            who,
-        )
-    };
-}
-
-/// Wakes at most `count` of those who wait with one of the bits in `who`. How many they were.
-fn futex_wake(word: &AtomicU32, count: i32, who: u32) -> i64 {
-    let operation = libc::FUTEX_WAKE_BITSET | libc::FUTEX_PRIVATE_FLAG;
-    let nothing = core::ptr::null::<u32>();
-    // SAFETY: the call only uses the word's address.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            operation,
-            count,
-            nothing,
-            nothing,
-            who,
-        )
-    }
 }

@@ -8,6 +8,7 @@
 //! | [`thread`] | what a thread knows about itself: its id, how deep it is in log calls, on whose behalf it prints |
 //! | [`context`] | sections: deferred, emergency, report |
 //! | [`kick`] | waking printers: who sleeps, who must wake whom |
+//! | [`futex`] | waiting in the kernel for a word to change |
 //! | [`control`] | the control page of a ring file: levels, the clear mark, counters |
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
 //! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
@@ -34,9 +35,9 @@
     clippy::panic
 )]
 
-/// The atomics of [`owner`] and [`turn`]: their models bring the checker's.
+/// The atomics of [`owner`], [`turn`] and [`kick`]: their models bring the checker's.
 mod atomics {
-    pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 }
 
 pub mod barrier;
@@ -47,6 +48,7 @@ pub mod core;
 pub mod emit;
 pub mod fd;
 pub mod flush;
+pub mod futex;
 pub mod kick;
 pub mod owner;
 pub mod port;
