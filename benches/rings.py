@@ -22,6 +22,7 @@ AVG_DATA_BITS = 7
 RETIRE_AHEAD = 16
 # Single calls of a writer are this far apart on average.
 GAP_NS = 10_000
+PERCENTILES = ("p50", "p99", "p999")
 # Stepped through one by one: a multiple of what is retired at once.
 STEPPED = 2 * RETIRE_AHEAD
 # Cores whose cache lines take longer to change hands are far apart: hosts move virtual ones between the two states.
@@ -77,18 +78,21 @@ class Paced:
     def run(self) -> None:
         """One round."""
         before = one_way(self.calls)
-        found = full_ring(self.retire_ahead).paced(self.calls, gap_ns=GAP_NS)
+        alone = full_ring(self.retire_ahead).paced(self.calls, gap_ns=GAP_NS, writers=1)
+        found = full_ring(self.retire_ahead).paced(self.calls, gap_ns=GAP_NS, writers=2)
+        found |= {f"alone_{percentile}": alone[percentile] for percentile in PERCENTILES}
         found["one_way"] = max(before, one_way(self.calls))
         self.rounds.append(found)
 
     def add_to(self, results: Results) -> None:
-        """The entries; beside each the empty timing and what a cache line took."""
+        """The entries; beside each the empty timing, a writer alone, and what a cache line took."""
         near = [found for found in self.rounds if found["one_way"] <= NEAR_NS]
         counted = near or self.rounds
         beside: Facts = {"rounds": len(self.rounds), "near_rounds": len(near)}
-        for fact in ("one_way", "clock", "clock_p99", "clock_p999"):
+        alone = (f"alone_{percentile}" for percentile in PERCENTILES)
+        for fact in ("one_way", "clock", "clock_p99", "clock_p999", *alone):
             beside[fact] = median(found[fact] for found in counted)
-        for percentile in ("p50", "p99", "p999"):
+        for percentile in PERCENTILES:
             samples = [found[percentile] for found in counted]
             results.add(f"{self.name}.{percentile}", samples, NS, "cas", **beside)
 
@@ -164,6 +168,7 @@ def probes(folder: Path, operations: int) -> list[Probe]:
     """Yardsticks of the machine, and the ring beside them."""
     return [
         Probe("cas", "noop.arg1", lambda: _native._bench("cas", operations)),
+        Probe("cas16", "cas", lambda: _native._bench("cas16", operations)),
         Probe("pingpong", "cas", lambda: one_way(operations // 10)),
         write_probe(folder, operations // 10),
         one_writer("ring.write.1", operations, 0),

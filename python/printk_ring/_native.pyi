@@ -1109,7 +1109,7 @@ def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""
 
 def _bench(name: str, n: int, /) -> float:
-    """Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "pingpong".
+    """Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "cas16", "pingpong".
 
     Raises:
         ConfigError: an unknown name.
@@ -1133,8 +1133,8 @@ class _BenchRing:
     def read(self, n: int, /) -> float:
         """Nanoseconds of reading one record of many in order."""
 
-    def paced(self, n: int, /, *, gap_ns: int) -> dict[str, float]:
-        """Single calls of two writers, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
+    def paced(self, n: int, /, *, gap_ns: int, writers: int) -> dict[str, float]:
+        """Single calls of `writers` at once, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
         cost taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
         """
 

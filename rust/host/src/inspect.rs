@@ -12,6 +12,8 @@ use pr_record::render::FORMATS;
 use pr_ring::layout::ring_offset;
 use pr_ring::memory::{Counters, Tails};
 use pr_ring::reader::read_valid;
+use pr_ring::slots::Span;
+use pr_ring::state::{Stage, State};
 use pr_ring::{Read, Seq, Source, Unfinished};
 use std::mem::offset_of;
 
@@ -93,7 +95,7 @@ impl ForeignFile {
         let control = self.section_bytes(SectionKind::Control)?;
         let count = |at: usize| word(&control, at);
         let head = self.head()?;
-        let data_tail = self.ring_word(ring_offset::TAILS + offset_of!(Tails, data_tail) as u64)?;
+        let text_tail = self.text_tail()?;
         let reaped = self.ring_word(ring_offset::COUNTERS + offset_of!(Counters, reaped) as u64)?;
         let lost = count(offset_of!(Control, failed_seqs)).saturating_add(reaped);
         let emitted = head.id.0.saturating_sub(lost);
@@ -105,11 +107,24 @@ impl ForeignFile {
             failed: count(offset_of!(Control, failed)),
             reaped,
             truncated: count(offset_of!(Control, truncated)),
-            bytes: head.pos.0.saturating_sub(data_tail),
+            bytes: head.pos.0.saturating_sub(text_tail),
             size_bytes: self.plan().file_bytes,
             descriptors: self.plan().geometry.descriptors(),
             data_bytes: self.plan().geometry.data_bytes(),
             consoles: self.consoles()?,
+        })
+    }
+
+    /// Where the text in use begins: at `data_tail`, or with the oldest record if that has text and begins later.
+    fn text_tail(&self) -> Result<u64, Error> {
+        let told = self.ring_word(ring_offset::TAILS + offset_of!(Tails, data_tail) as u64)?;
+        let oldest = self.tails()?.tail;
+        let span = self.contents(oldest)?.span;
+        self.barrier();
+        let whole = self.state(oldest)? == State::new(oldest, Stage::Finalized);
+        Ok(match span {
+            Span::Block { begin, .. } if whole => told.max(begin.0),
+            _ => told,
         })
     }
 

@@ -236,6 +236,21 @@ fn opening_a_large_ring_reads_as_little_as_opening_a_small_one() {
 }
 
 #[test]
+fn the_bytes_in_use_are_those_that_the_owner_counts() {
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    // Room for more text than these descriptors ever hold: records go for want of descriptors.
+    let ring = small(&path, 4, 7);
+    let file = ForeignFile::open(&path).expect("a ring");
+    for number in 0..100 {
+        ring.write(&vec![b'x'; number % 40]);
+        let used = ring.used_bytes();
+        assert_eq!(file.stats().expect("whole").bytes, used);
+        assert!(used <= 15 * 48, "{used} bytes in use by 15 records");
+    }
+}
+
+#[test]
 fn a_section_is_read_as_it_stands() {
     let folder = Folder::new();
     let path = folder.join("app.ring");

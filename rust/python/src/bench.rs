@@ -6,12 +6,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
 
-/// Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "pingpong".
+/// Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "cas16", "pingpong".
 #[pyfunction]
 #[pyo3(signature = (name, n, /))]
 pub fn _bench(py: Python<'_>, name: &str, n: u64) -> PyResult<f64> {
     let yardstick = match name {
         "cas" => yardsticks::cas,
+        "cas16" => yardsticks::cas16,
         "pingpong" => yardsticks::pingpong,
         _ => return Err(errors::config(py, format!("{name:?} is no yardstick"))),
     };
@@ -57,11 +58,17 @@ impl BenchRing {
         py.detach(|| self.0.read(n))
     }
 
-    /// Single calls of two writers, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
+    /// Single calls of `writers` at once, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's own
     /// cost taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
-    #[pyo3(signature = (n, /, *, gap_ns))]
-    fn paced<'py>(&self, py: Python<'py>, n: u64, gap_ns: u64) -> PyResult<Bound<'py, PyDict>> {
-        let found = py.detach(|| self.0.paced(n, gap_ns));
+    #[pyo3(signature = (n, /, *, gap_ns, writers))]
+    fn paced<'py>(
+        &self,
+        py: Python<'py>,
+        n: u64,
+        gap_ns: u64,
+        writers: u32,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.0.paced(n, gap_ns, writers));
         let dict = PyDict::new(py);
         for (name, value) in [
             ("p50", found.p50),

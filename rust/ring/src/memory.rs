@@ -16,7 +16,7 @@ pub struct Tails {
     pub tail_id: Word,
     /// Text of records below this id is dropped.
     pub retired_id: Word,
-    /// The first byte of text that is not free.
+    /// Text before this position may be overwritten. Nothing in use lies before it; the oldest record may begin later.
     pub data_tail: Word,
 }
 

@@ -1,15 +1,18 @@
 //! Pushing the tails: which records may be dropped, and in which order that is told.
 //!
-//! Three words describe everything that is gone. `tail_id`: descriptors below it are free. `retired_id`: the text of
-//! records below it is dropped. `data_tail`: text below it may be overwritten. Dropping costs no store per record: a record
-//! with text is gone when its id is below `retired_id`, one without when `tail_id` is past it (or names it with R).
+//! Three words describe everything that is gone. `tail_id`: records below it are gone, their descriptors free. `retired_id`: the
+//! text of records below it is dropped. `data_tail`: text below it may be overwritten. Dropping costs no store per record: a
+//! record is gone when its id is below `tail_id`, one with text when it is below `retired_id`, one without also when `tail_id`
+//! names it with R.
 //!
 //! The order is the whole argument. `retired_id` grows before `data_tail`, and whoever overwrites text has loaded
 //! `data_tail`; so a reader that has seen a single overwritten word sees, after its acquire fence, a `retired_id` that
-//! condemns its copy. `tail_id` grows after both; whoever takes over a slot has loaded `tail_id`.
+//! condemns its copy. Whoever takes over a slot has loaded `tail_id`.
 //!
-//! A writer between the two stores may be stopped. The next one takes the position from the slots (never from the two words
-//! together) and goes on in its place.
+//! A writer between two of these stores may be stopped. The next one takes the position from the slots (never from the words
+//! together) and goes on in its place. That also saves most of the stores: a record that goes for want of a descriptor takes its
+//! text with it, but where the text in use then begins is not told until somebody needs the room. Until then it stands in the
+//! slot of the record at the tail, which is finalized and cannot go first. Only when that record has no text is it told at once.
 
 use crate::head::Head;
 use crate::ids::{DescId, Lpos};
@@ -221,51 +224,57 @@ impl<M: Memory> Ring<M> {
 
     /// Moves the descriptor tail up from `tail` by one, or by up to `ahead` where these records are finalized too.
     /// `Done` also when somebody else has moved it.
-    pub(crate) fn push_desc(
-        &self,
-        (tail, retired): (DescId, bool),
-        head: Head,
-        ahead: u32,
-    ) -> Push {
-        let word = tail.0 << 1 | u64::from(retired);
-        let mut end = match self.obstacle(tail) {
-            Obstacle::Recycled => return Push::Done,
-            Obstacle::Open | Obstacle::Committed => return self.stuck_unless_moved(word),
-            Obstacle::NoBlock if !retired && !self.is_final(tail) => {
-                return self.stuck_unless_moved(word);
-            }
-            Obstacle::NoBlock => None,
-            Obstacle::Block { next, .. } => Some(next),
-        };
+    pub(crate) fn push_desc(&self, tail: (DescId, bool), head: Head, ahead: u32) -> Push {
+        let (tail, retired) = tail;
         // The tail must stay readable: it only moves onto a finalized record.
         let mut to = tail.next();
-        let readable = self.is_final(to);
-        while readable
-            && to.0 - tail.0 < u64::from(ahead)
-            && to < head.id
-            && self.is_final(to.next())
-        {
-            match self.obstacle(to) {
-                Obstacle::Block { next, .. } => end = Some(next),
-                Obstacle::NoBlock => {}
-                _ => break,
-            }
+        if !self.is_final(to) {
+            return self.stuck_behind(tail, retired);
+        }
+        let last = head.id.min(DescId(tail.0 + u64::from(ahead)));
+        while to < last && self.is_final(to.next()) {
             to = to.next();
         }
-        if let Some(end) = end {
+        // The text of what is passed is gone with it. Where it ends is not told here, to save two stores in three: a walk
+        // reads that from the record at the tail, if it has text. (Should its slot have been taken over, this is garbage,
+        // and the exchange below fails.)
+        if !self.slot(to).has_text() {
+            self.tell_end_before(to);
+        }
+        // ORD(push_desc:A): pairs with ORD(take:B): the record is finalized before its slot is taken over (M12); and with
+        // ORD(tail:A) and ORD(tails:A): the new tail is finalized (M4). A failure: somebody else moved it.
+        let _ = self.tails().tail_id.replace(
+            tail.0 << 1 | u64::from(retired),
+            to.0 << 1,
+            release("push_desc:A"),
+        );
+        Push::Done
+    }
+
+    /// The record behind the tail is not finalized, so the tail stays. The text of its record is dropped all the same.
+    #[cold]
+    fn stuck_behind(&self, tail: DescId, retired: bool) -> Push {
+        if self.tails().tail_id.get() >> 1 != tail.0 {
+            return Push::Done; // somebody has moved it meanwhile
+        }
+        match self.obstacle(tail) {
+            Obstacle::Recycled => return Push::Done,
+            Obstacle::Block { next, .. } => self.drop_seen(tail.next(), next),
+            // Marks a record without text as gone: the reserve that wanted its descriptor fails, but has dropped it.
+            Obstacle::NoBlock if !retired && self.is_final(tail) => {
+                self.tails().tail_id.mark(tail.0 << 1, tail.0 << 1 | 1);
+            }
+            Obstacle::NoBlock | Obstacle::Open | Obstacle::Committed => {}
+        }
+        Push::Stuck
+    }
+
+    /// Tells where the text of the records before `to` ends, which becomes the tail and has none.
+    #[cold]
+    fn tell_end_before(&self, to: DescId) {
+        if let Some(end) = self.end_before(to) {
             self.drop_seen(to, end);
         }
-        if !readable {
-            self.retire_tail(tail, retired);
-            return self.stuck_unless_moved(word | 1);
-        }
-        // ORD(push_desc:A): pairs with ORD(take:B): the record is finalized and its text dropped before its slot is taken over
-        // (M12); and with ORD(tail:A) and ORD(tails:A): the new tail is finalized (M4). A failure: somebody else moved it.
-        let _ = self
-            .tails()
-            .tail_id
-            .replace(word, to.0 << 1, release("push_desc:A"));
-        Push::Done
     }
 
     /// Drops the records below `to` and their text, which ends at `end`: all of it was seen to be finalized, from the tail on.
@@ -278,14 +287,6 @@ impl<M: Memory> Ring<M> {
         }
     }
 
-    /// Marks a record without text at the tail as gone: the reserve that wanted its descriptor fails, but has dropped it.
-    #[cold]
-    fn retire_tail(&self, tail: DescId, retired: bool) {
-        if !retired && matches!(self.obstacle(tail), Obstacle::NoBlock) {
-            self.tails().tail_id.mark(tail.0 << 1, tail.0 << 1 | 1);
-        }
-    }
-
     /// Whether record `id` is finalized.
     fn is_final(&self, id: DescId) -> bool {
         // ORD(is_final:A): pairs with ORD(finalize_state:A): whoever moves the tail here hands on that it is finalized (M4);
@@ -293,14 +294,12 @@ impl<M: Memory> Ring<M> {
         self.slot(id).state(acquire("is_final:A")) == State::new(id, Stage::Finalized)
     }
 
-    /// Refused only if the tail is still where it was.
-    #[cold]
-    fn stuck_unless_moved(&self, word: u64) -> Push {
-        let now = self.tails().tail_id.get();
-        if now >> 1 == word >> 1 {
-            Push::Stuck
-        } else {
-            Push::Done
+    /// The first byte of text in use, at most: `data_tail`, or where the text of the record at the tail begins.
+    pub(crate) fn text_tail(&self) -> Lpos {
+        let told = Lpos(self.tails().data_tail.get());
+        match self.obstacle(self.tail().0) {
+            Obstacle::Block { begin, .. } => told.max(begin),
+            _ => told,
         }
     }
 }

@@ -111,14 +111,14 @@ impl<M: Memory> Ring<M> {
 
     /// The oldest record's number, and a position not behind its text.
     pub fn oldest_edge(&self) -> (Seq, Lpos) {
-        let pos = Lpos(self.tails().data_tail.get());
+        let pos = self.text_tail();
         (self.first_seq(), pos)
     }
 
     /// Bytes of text in use, wasted ends included.
     pub fn used_bytes(&self) -> u64 {
-        let tail = self.tails().data_tail.get();
-        self.end_pos().0.saturating_sub(tail)
+        let tail = self.text_tail();
+        self.end_pos().0.saturating_sub(tail.0)
     }
 
     pub(crate) fn hint(&self) -> &Word {

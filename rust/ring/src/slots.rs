@@ -180,6 +180,12 @@ impl Slot {
         Span::of(self.begin.get(), self.next.get())
     }
 
+    /// Whether `begin` names text, racy.
+    #[inline(always)]
+    pub(crate) fn has_text(&self) -> bool {
+        self.begin.get() & 7 == 0
+    }
+
     /// Stores the span.
     #[inline(always)]
     pub(crate) fn set_span(&self, span: Span) {

@@ -254,18 +254,22 @@ pub fn prefetch_for_write(word: &Word) {
 
 /// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
 #[inline(always)]
-pub fn copy_in(mut words: &[Word], mut bytes: &[u8]) {
+pub fn copy_in(words: &[Word], bytes: &[u8]) {
     // Eight words at a time, without a loop: most of what a record costs would be counting.
-    while let (Some((line, later)), Some((block, rest))) = (
-        words.split_first_chunk::<8>(),
-        bytes.split_first_chunk::<64>(),
-    ) {
-        let (block, _) = block.as_chunks();
-        for (word, bytes) in line.iter().zip(block) {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    for (line, block) in words.as_chunks::<8>().0.iter().zip(blocks) {
+        for (word, bytes) in line.iter().zip(block.as_chunks().0) {
             word.set(u64::from_ne_bytes(*bytes));
         }
-        (words, bytes) = (later, rest);
     }
+    if !rest.is_empty() {
+        copy_rest_in(words.get(8 * blocks.len()..).unwrap_or_default(), rest);
+    }
+}
+
+/// Fewer than 64 bytes.
+#[inline(always)]
+fn copy_rest_in(words: &[Word], bytes: &[u8]) {
     let (whole, rest) = bytes.as_chunks();
     let mut words = words.iter();
     for (bytes, word) in whole.iter().zip(&mut words) {
@@ -278,19 +282,22 @@ pub fn copy_in(mut words: &[Word], mut bytes: &[u8]) {
 
 /// Copies words out as relaxed loads until `bytes` is full or the words end.
 #[inline(always)]
-pub fn copy_out(mut words: &[Word], mut bytes: &mut [u8]) {
-    while bytes.len() >= 64
-        && let Some((line, later)) = words.split_first_chunk::<8>()
-    {
-        let Some((block, rest)) = core::mem::take(&mut bytes).split_first_chunk_mut::<64>() else {
-            return;
-        };
-        let (block, _) = block.as_chunks_mut();
-        for (word, bytes) in line.iter().zip(block) {
+pub fn copy_out(words: &[Word], bytes: &mut [u8]) {
+    let (blocks, rest) = bytes.as_chunks_mut::<64>();
+    let copied = 8 * blocks.len();
+    for (line, block) in words.as_chunks::<8>().0.iter().zip(blocks) {
+        for (word, bytes) in line.iter().zip(block.as_chunks_mut().0) {
             *bytes = word.get().to_ne_bytes();
         }
-        (words, bytes) = (later, rest);
     }
+    if !rest.is_empty() {
+        copy_rest_out(words.get(copied..).unwrap_or_default(), rest);
+    }
+}
+
+/// Fewer than 64 bytes.
+#[inline(always)]
+fn copy_rest_out(words: &[Word], bytes: &mut [u8]) {
     let (whole, rest) = bytes.as_chunks_mut();
     let mut words = words.iter();
     for (bytes, word) in whole.iter_mut().zip(&mut words) {

@@ -229,17 +229,18 @@ impl<M: Memory> Ring<M> {
             return Room::Free(no_text(head));
         }
         let laid = self.text_ring().lay(head.pos, block);
-        let need = Lpos(laid.next.0.saturating_sub(self.text_ring().size()));
         // ORD(room:A): pairs with ORD(publish_dropped:B): what is below the tail was told to be dropped before (M11).
-        if self.tails().data_tail.load(acquire("room:A")) >= need.0 {
+        let tail = Lpos(self.tails().data_tail.load(acquire("room:A")));
+        if laid.next <= tail.plus(self.text_ring().size()) {
             return Room::Free(laid);
         }
-        self.make_room(head.words(), laid, need)
+        self.make_room(head.words(), laid)
     }
 
     #[inline(never)]
-    fn make_room(&self, head: (u64, u64), laid: Laid, need: Lpos) -> Room {
+    fn make_room(&self, head: (u64, u64), laid: Laid) -> Room {
         let head = Head::from_words(head);
+        let need = Lpos(laid.next.0.saturating_sub(self.text_ring().size()));
         match self.push_data(need, head, self.retire_ahead()) {
             Push::Done => Room::Free(laid),
             // Only a refusal of the present head counts; the caller's compare-exchange would notice too.

@@ -51,12 +51,13 @@ pub(super) fn crowd(ring: &Ring<Region>, n: u64, threads: u32) -> Refusals {
 }
 
 fn writer(ring: &Ring<Region>, n: u64, index: u32) -> Refusals {
+    let text: &[u8] = black_box(&TEXT);
     let mut seen = Refusals::default();
     let before = preemptions();
     for number in 0..n {
         let mut refused = 0;
         let mut ticket = loop {
-            match ring.reserve_ticket(TEXT.len(), &info(number, index)) {
+            match ring.reserve_ticket(text.len(), &info(number, index)) {
                 Ok(ticket) => break ticket,
                 Err(_) => {
                     refused += 1;
@@ -64,7 +65,7 @@ fn writer(ring: &Ring<Region>, n: u64, index: u32) -> Refusals {
                 }
             }
         };
-        ring.fill(&mut ticket, black_box(&TEXT));
+        ring.fill(&mut ticket, text);
         ring.finalize(ticket);
         seen.records += 1;
         seen.refused += refused;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`yardsticks`] | what the machine can do: a compare-exchange, a cache line from core to core |
 //! | `loops` | writing and reading as fast as it goes |
-//! | `paced` | single calls of two writers, far apart: percentiles |
+//! | `paced` | single calls, far apart, of writers that meet by chance: percentiles |
 //! | `crowd` | more writers than processors: how often one is refused, and why |
 //! | `steps` | instructions of a record, counted by stepping through them |
 
@@ -77,9 +77,9 @@ impl BenchRing {
         loops::read(self.ring(), n)
     }
 
-    /// Single calls of two writers on two processors, `gap_ns` apart on average, `n` of each.
-    pub fn paced(&self, n: u64, gap_ns: u64) -> Percentiles {
-        paced::paced(self.ring(), n, gap_ns)
+    /// Single calls of writers with a processor each, `gap_ns` apart on average, `n` of each.
+    pub fn paced(&self, n: u64, gap_ns: u64, writers: u32) -> Percentiles {
+        paced::paced(self.ring(), n, gap_ns, writers)
     }
 
     /// `threads` writers of `n` records each; who is refused lets others run and tries again.

@@ -1,4 +1,4 @@
-//! Single calls of two writers that meet by chance: what a call takes when nothing is in the pipeline.
+//! Single calls of writers that meet by chance: what a call takes when nothing is in the pipeline.
 //!
 //! The clock is the time stamp counter, read between fences so that nothing of the call is left over. Beside each call
 //! stands an empty one: the two readings alone. Its median is what the readings themselves cost and is taken off; its
@@ -34,21 +34,21 @@ struct Samples {
     empty: Vec<u64>,
 }
 
-/// Two writers, `n` calls of each.
-pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64) -> Percentiles {
+/// Each writer calls `n` times.
+pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64, writers: u32) -> Percentiles {
     let per_ns = ticks_per_ns();
     let gap = (gap_ns as f64 * per_ns) as u64;
-    let both = &Barrier::new(2);
+    let together = &Barrier::new(writers as usize);
     let mut all = Samples::default();
     std::thread::scope(|scope| {
-        let run = |index: usize| {
+        let run = |index: u32| {
             move || {
-                pin::to(index);
-                both.wait();
-                writer(ring, n, gap, index as u64)
+                pin::to(index as usize);
+                together.wait();
+                writer(ring, n, gap, u64::from(index))
             }
         };
-        let writers = [scope.spawn(run(0)), scope.spawn(run(1))];
+        let writers: Vec<_> = (0..writers).map(|index| scope.spawn(run(index))).collect();
         for samples in writers.into_iter().filter_map(|writer| writer.join().ok()) {
             all.calls.extend(samples.calls);
             all.empty.extend(samples.empty);
@@ -69,12 +69,13 @@ pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64) -> Percentiles {
 }
 
 /// One writer: waits between half and one and a half of the gap, calls, waits again. Never in step with the other.
-fn writer(ring: &Ring<Region>, n: u64, gap: u64, index: u64) -> Samples {
+fn writer(ring: &Ring<Region>, n: u64, gap: u64, seed: u64) -> Samples {
     let mut samples = Samples {
         calls: Vec::with_capacity(n as usize),
         empty: Vec::with_capacity(n as usize),
     };
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(index << 32);
+    let text: &[u8] = black_box(&TEXT);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(seed << 32);
     for number in 0..n {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -82,8 +83,8 @@ fn writer(ring: &Ring<Region>, n: u64, gap: u64, index: u64) -> Samples {
         wait(gap / 2 + (random >> 33) % gap.max(1));
         let begin = ticks();
         let empty = ticks();
-        if let Ok(mut ticket) = ring.reserve_ticket(TEXT.len(), &info(number, index as u32)) {
-            ring.fill(&mut ticket, black_box(&TEXT));
+        if let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(number, seed as u32)) {
+            ring.fill(&mut ticket, text);
             ring.finalize(ticket);
         }
         let end = ticks();

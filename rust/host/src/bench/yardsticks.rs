@@ -1,6 +1,7 @@
 //! What the machine can do.
 
 use super::pin;
+use pr_ring::sync::{Order, Pair};
 use std::hint::{black_box, spin_loop};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,17 @@ pub fn cas(n: u64) -> f64 {
     per_operation(start, n)
 }
 
-/// The same, untimed.
+/// The same with two words that are replaced together, as the ring's head is.
+pub fn cas16(n: u64) -> f64 {
+    let pair = Pair::new(0, 0);
+    let start = Instant::now();
+    for value in 0..n {
+        let _ = black_box(&pair).replace((value, value), (value + 1, value + 1), Order::NONE);
+    }
+    per_operation(start, n)
+}
+
+/// The compare-exchange of one word, untimed.
 #[inline(never)]
 pub(super) fn exchange_alone(n: u64) {
     exchange(&Alone(AtomicU64::new(0)).0, n);

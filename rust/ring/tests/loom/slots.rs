@@ -1,6 +1,6 @@
 //! A descriptor slot has one owner, and whoever copies it notices that it was taken over.
 
-use crate::support::{model, open, peek_data_tail, peek_final, put, read, ring};
+use crate::support::{model, open, peek_data_tail, peek_final, peek_readable_end, put, read, ring};
 use loom::thread;
 use pr_ring::Lpos;
 use pr_ring::memory::Memory;
@@ -27,19 +27,26 @@ fn metadata_of_a_slot_taken_over_is_thrown_away() {
 fn the_span_of_a_slot_taken_over_is_not_dropped() {
     model(2, || {
         let ring = ring(1, 64);
-        assert!(put(&ring, 11, 3) && put(&ring, 12, 3)); // the text ring is full
+        assert!(put(&ring, 11, 3) && put(&ring, 12, 3)); // [0, 32), [32, 64): the text ring is full
         let writer = {
             let ring = ring.clone();
-            thread::spawn(move || open(&ring, 13, 3))
+            // [64, 96), and [96, 128) in record 1's slot.
+            thread::spawn(move || put(&ring, 13, 3) && put(&ring, 14, 3))
         };
-        let other = open(&ring, 14, 1);
-        let ticket = writer.join().unwrap();
-        for open in [&ticket, &other].into_iter().flatten() {
-            let begin = Lpos(open.end().unwrap().0 - open.space());
-            assert!(
-                peek_data_tail(&ring) <= begin,
-                "the tail has passed open text"
-            );
+        let other = open(&ring, 15, 1); // looks for text at record 1, if it comes first
+        writer.join().unwrap();
+        let begin = |end: Lpos, space: u64| Lpos(end.0 - space);
+        let mut used: Vec<_> = other
+            .iter()
+            .map(|open| begin(open.end().unwrap(), open.space()))
+            .collect();
+        for seq in 0..4 {
+            if let Some(end) = peek_readable_end(&ring, seq) {
+                used.push(begin(end, 32));
+            }
+        }
+        for begin in used {
+            assert!(peek_data_tail(&ring) <= begin, "the tail has passed text");
         }
         assert_eq!(ring.health(), 0);
     });
@@ -79,17 +86,40 @@ fn a_slot_below_the_tail_is_finalized() {
 #[test]
 fn a_record_that_is_gone_refuses_nobody() {
     model(2, || {
-        let ring = ring(2, 32);
+        let ring = ring(2, 128);
         for mark in 11..15 {
-            assert!(put(&ring, mark, 0)); // the tail is record 0
+            assert!(put(&ring, mark, 1)); // the tail is record 0
         }
         let writer = {
             let ring = ring.clone();
-            thread::spawn(move || assert!(put(&ring, 15, 0) && put(&ring, 16, 0)))
+            thread::spawn(move || assert!(put(&ring, 15, 1) && put(&ring, 16, 1)))
         };
-        assert!(put(&ring, 17, 0), "the tail's successor was never open");
+        assert!(put(&ring, 17, 1), "the tail's successor was never open");
         writer.join().unwrap();
         assert_eq!(ring.fail(), 0);
+    });
+}
+
+/// M4, M8 for a writer that moves the tail: whether the record it moves onto has text is seen, and where the text before ends
+/// is told if not.
+#[test]
+fn a_tail_without_text_is_seen_to_have_none() {
+    model(2, || {
+        let ring = ring(2, 64);
+        assert!(put(&ring, 11, 3) && put(&ring, 12, 0) && put(&ring, 13, 0) && put(&ring, 14, 1));
+        let writer = {
+            let ring = ring.clone();
+            // In the slot of record 0, which had text.
+            thread::spawn(move || assert!(put(&ring, 15, 0)))
+        };
+        let blocker = open(&ring, 16, 1).unwrap(); // [48, 64)
+        assert!(put(&ring, 17, 1)); // [64, 80): the tail is record 3, which has the text below the open one
+        if blocker.seq().0 == 5 && peek_final(&ring, 4) {
+            // [80, 112): the tail moves on to record 4, and record 3's text is wanted.
+            assert!(put(&ring, 18, 3), "the text below the open record is free");
+        }
+        writer.join().unwrap();
+        ring.finalize(blocker);
     });
 }
 

@@ -102,6 +102,14 @@ pub fn peek_final(ring: &Small, seq: u64) -> bool {
     peek(ring, seq) == Query::Is(Stage::Finalized)
 }
 
+/// Peek: where record `seq`'s text ends, if it can be read.
+pub fn peek_readable_end(ring: &Small, seq: u64) -> Option<Lpos> {
+    match ring.read_valid(Seq(seq), &mut [], Unfinished::Wait) {
+        Read::Found { info, .. } if info.seq.0 == seq => info.end,
+        _ => None,
+    }
+}
+
 /// Peek: the newest record's number, if it can be reopened.
 pub fn peek_reopenable(ring: &Small) -> Option<u64> {
     let head = ring.memory().head().get();
