@@ -52,8 +52,7 @@ few() {
     mistake ring model "a block that ends exactly at the end of the ring wraps" \
         ring/src/blocks.rs 'if bytes <= rest {' 'if bytes < rest {'
     mistake ring model "reopening asks for no caller" \
-        ring/src/reopen.rs '|| slot.caller_id.get() != caller_id' '' \
-        ring/src/reopen.rs 'if copy.caller_id == caller_id {' 'if true {'
+        ring/src/reopen.rs 'slot.caller_id.get() != caller_id' 'false'
     mistake ring model "a lost record takes no number" \
         ring/src/writer.rs 'Room::None => (no_text(head), true),' 'Room::None => return Err(Refused::Text),'
     mistake ring model "a reader does not jump to the tail" \
@@ -82,9 +81,8 @@ rest() {
     mistake ring model "a block has no room for its header" \
         ring/src/blocks.rs 'Some((size + HEADER_BYTES + 7) & !7)' 'Some((size + 7) & !7)'
     mistake ring model "a lost record belongs to its caller" \
-        ring/src/writer.rs 'self.lose(slot, id)' 'self.lose(slot, id, info)' \
-        ring/src/writer.rs 'fn lose(&self, slot: &Slot, id: DescId)' 'fn lose(&self, slot: &Slot, id: DescId, info: &Info)' \
-        ring/src/writer.rs 'self.open_slot(slot, id, false, &Info::default());' 'self.open_slot(slot, id, false, info);'
+        ring/src/writer.rs 'return Err(self.lose(slot, id, info.owner));' \
+        '{ let why = self.lose(slot, id, info.owner); slot.caller_id.set(info.caller_id); return Err(why); }'
     mistake ring model "a refusal for want of a descriptor is not counted" \
         ring/src/writer.rs 'self.counters().fail.count(1);' ''
     mistake ring model "a refused reserve does not drop the oldest record" \
@@ -98,9 +96,7 @@ rest() {
     mistake ring model "a reserve does not finalize its predecessor" \
         ring/src/writer.rs 'if before.reopenable {' 'if false {'
     mistake ring model "finalizing the last leaves it reopenable" \
-        ring/src/commit.rs 'head.with_reopenable(false),
-                acquire("finalize_last:A"),' 'head,
-                acquire("finalize_last:A"),'
+        ring/src/commit.rs 'head.with_reopenable(false),' 'head,'
     mistake ring model "a record without room for more stays empty" \
         ring/src/reopen.rs 'self.store_span(slot, ticket.id, Span::Lost);' ''
     mistake ring model "a record that may grow to its bound is refused" \
