@@ -46,15 +46,15 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=31,
+    rounds=61,
     operations=1_000_000,
     calls=100_000,
     paced_calls=50_000,
     paced_rounds=3,
     ring_paced=50_000,
-    ring_paced_rounds=7,
+    ring_paced_rounds=21,
     crowd=1_000_000,
-    crowd_rounds=5,
+    crowd_rounds=9,
     sized=300_000,
     sized_rounds=15,
     drained=100_000,

@@ -52,7 +52,7 @@ few() {
     mistake ring model "a block that ends exactly at the end of the ring wraps" \
         ring/src/blocks.rs 'if bytes <= rest {' 'if bytes < rest {'
     mistake ring model "reopening asks for no caller" \
-        ring/src/reopen.rs 'slot.caller_id.get() != caller_id' 'false'
+        ring/src/reopen.rs '|| wrote != caller' ''
     mistake ring model "a lost record takes no number" \
         ring/src/writer.rs 'Room::None => (no_text(head), true),' 'Room::None => return Err(Refused::Text),'
     mistake ring model "a reader does not jump to the tail" \
@@ -88,15 +88,21 @@ rest() {
     mistake ring model "a refused reserve does not drop the oldest record" \
         ring/src/recycle.rs 'self.tails().tail_id.mark(tail.0 << 1, tail.0 << 1 | 1);' ''
     mistake ring model "the tail moves onto an unfinished record" \
-        ring/src/recycle.rs 'if !readable {' 'if false {'
+        ring/src/recycle.rs 'if !self.is_final(to) {' 'if false {'
+    mistake ring model "where text ends is not told although the tail has none" \
+        ring/src/recycle.rs 'if !self.slot(to).has_text() {' 'if false {'
+    mistake ring model "the text at the tail is dropped because its position was not told" \
+        ring/src/recycle.rs 'if !satisfied && begin >= need => {' 'if false => {'
+    mistake ring model "text that went with its descriptors counts as used" \
+        ring/src/recycle.rs 'told.max(begin)' 'told'
     mistake ring model "open text is dropped" \
         ring/src/recycle.rs 'Stage::Reserved => return Obstacle::Open,' 'Stage::Reserved => {}'
     mistake ring model "a committed record is readable before it is final" \
         ring/src/reader.rs 'mode == Unfinished::Skip && state == State::new(id, Stage::Committed)' 'state == State::new(id, Stage::Committed)'
     mistake ring model "a reserve does not finalize its predecessor" \
         ring/src/writer.rs 'if before.reopenable {' 'if false {'
-    mistake ring model "finalizing the last leaves it reopenable" \
-        ring/src/commit.rs 'head.with_reopenable(false),' 'head,'
+    mistake ring model "finalizing the last leaves it unfinished" \
+        ring/src/commit.rs 'self.finalize_committed(head.id);' ''
     mistake ring model "a record without room for more stays empty" \
         ring/src/reopen.rs 'self.store_span(slot, ticket.id, Span::Lost);' ''
     mistake ring model "a record that may grow to its bound is refused" \
@@ -109,17 +115,13 @@ rest() {
         ring/src/reader.rs 'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
 
     mistake ring hostile "a block may lie behind the ring's end" \
-        ring/src/blocks.rs '(begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
-            return None;
-        }
+        ring/src/blocks.rs 'let span = next.0.wrapping_sub(begin.0);
         let index = begin.0 & (self.size - 1);
-        let rest = self.size - index;' '(begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
-            return None;
-        }
+        let rest = self.size - index;' 'let span = next.0.wrapping_sub(begin.0);
         let index = begin.0 & (self.size * 2 - 1);
         let rest = self.size * 2 - index;'
     mistake ring hostile "a block may be longer than half of the ring" \
-        ring/src/blocks.rs 'if bytes <= HEADER_BYTES || bytes > self.size / 2 {' 'if bytes <= HEADER_BYTES {'
+        ring/src/blocks.rs '|| bytes > self.size / 2 {' '{'
     mistake ring hostile "a reader walks until the ids end" \
         ring/src/reader.rs 'if passed > source.geometry().descriptors() {' 'if false {'
     mistake ring hostile "the search for the next number walks until the ids end" \

@@ -86,17 +86,16 @@ impl TextRing {
     #[inline(always)]
     pub const fn place(self, begin: Lpos, next: Lpos) -> Option<Place> {
         let span = next.0.wrapping_sub(begin.0);
-        if (begin.0 | next.0) & 7 != 0 || span <= HEADER_BYTES || span > self.size {
-            return None;
-        }
         let index = begin.0 & (self.size - 1);
         let rest = self.size - index;
         let (at, bytes) = if span <= rest {
             (index, span)
-        } else {
+        } else if span <= self.size {
             (0, span - rest)
+        } else {
+            return None;
         };
-        if bytes <= HEADER_BYTES || bytes > self.size / 2 {
+        if (begin.0 | next.0) & 7 != 0 || bytes <= HEADER_BYTES || bytes > self.size / 2 {
             return None;
         }
         Some(Place {

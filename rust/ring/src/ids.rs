@@ -28,6 +28,12 @@ impl DescId {
         DescId(seq.0.min(Self::MAX.0 - 1) + 1)
     }
 
+    /// The descriptor of record `seq`, if it is below [`DescId::MAX`].
+    #[inline(always)]
+    pub(crate) fn below_max(seq: Seq) -> Option<DescId> {
+        (seq.0 < Self::MAX.0 - 1).then(|| DescId(seq.0 + 1))
+    }
+
     /// The record's number; 0 for the dummy (which is never shown).
     #[inline]
     pub fn seq(self) -> Seq {

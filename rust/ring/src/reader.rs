@@ -151,8 +151,7 @@ pub fn read_valid<S: Source + ?Sized>(
 ) -> Result<Read, S::Error> {
     // Nearly always the record is there. Whether it still was when it had been copied, the look says itself: nothing need
     // be asked before it.
-    let id = DescId::of(seq);
-    if id < DescId::MAX
+    if let Some(id) = DescId::below_max(seq)
         && let Look::Found(info, copied) = look(source, id, buffer, mode)?
     {
         return Ok(Read::Found {

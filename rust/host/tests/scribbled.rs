@@ -1,0 +1,173 @@
+//! A file that somebody scribbles on, or cuts off, while it is being read: errors, torn records, gaps; never a signal, a reader that
+//! does not come to its end, or a record that is another than the one its number stands for.
+//!
+//! What is scribbled on is all that says which record is where: head, tails, the slots' states and positions, the blocks'
+//! headers. Whoever changes a text and nothing else has changed the record: no checksum stands beside it.
+
+mod rings;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use pr_host::foreign::ForeignFile;
+use pr_host::plan::Plan;
+use pr_ring::layout::{SLOT_BYTES, ring_offset};
+use pr_ring::reader::read_valid;
+use pr_ring::{Geometry, Read, Seq, Unfinished};
+use rings::{FileRing, Folder};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const RECORDS: u64 = 100;
+/// Where the ring section of this file begins.
+const RING: u64 = 4096;
+
+fn text_of(seq: u64) -> Vec<u8> {
+    seq.to_le_bytes().repeat(1 + seq as usize % 5)
+}
+
+/// A ring that has wrapped, and is dead.
+fn dead_ring(path: &Path) -> Geometry {
+    let geometry = Geometry::new(5, 6).expect("a geometry");
+    let ring = FileRing::of(path, &Plan::for_ring(geometry), 0).expect("created");
+    for seq in 0..RECORDS {
+        assert_eq!(ring.write(&text_of(seq)), Seq(seq));
+    }
+    geometry
+}
+
+/// The places of all words that say which record is where: what is alike stands together.
+fn places(file: &File, geometry: Geometry) -> [Vec<u64>; 5] {
+    let slots =
+        (0..geometry.descriptors()).map(|slot| RING + ring_offset::SLOTS + SLOT_BYTES * slot);
+    let words = |at: u64| slots.clone().map(move |slot| slot + at).collect::<Vec<_>>();
+    let (states, begins) = (words(0), words(8));
+    let ids: Vec<u64> = states.iter().map(|at| word(file, *at) >> 2).collect();
+    let header_of =
+        |begin: &u64| RING + geometry.text_offset() + word(file, *begin) % geometry.data_bytes();
+    // Those of blocks that do not wrap, of records whose text is still there.
+    let headers = begins.iter().map(header_of).zip(ids);
+    let headers = headers.filter(|(at, id)| *at + 8 < file_end(geometry) && word(file, *at) == *id);
+    let headers = headers.map(|(at, _)| at).collect();
+    let head_and_tails = [0, 8, 128, 136, 144].map(|at| RING + at).to_vec();
+    [head_and_tails, states, begins, words(16), headers]
+}
+
+fn file_end(geometry: Geometry) -> u64 {
+    RING + geometry.ring_bytes()
+}
+
+fn word(file: &File, at: u64) -> u64 {
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, at).expect("read");
+    u64::from_ne_bytes(word)
+}
+
+/// Puts a wrong word in each place for a moment, again and again.
+fn scribble(file: &File, places: &[Vec<u64>], done: &AtomicBool) {
+    let mut random = 1_u64;
+    while !done.load(Ordering::Relaxed) {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let alike = &places[(random >> 60) as usize % places.len()];
+        let any = |shift: u32| alike[(random >> shift) as usize % alike.len()];
+        let at = any(33);
+        let old = word(file, at);
+        let lie = match random >> 58 & 3 {
+            0 => random,
+            1 => old ^ 1 << (random >> 50 & 63),
+            2 => old.wrapping_add(random >> 40 & 0xff),
+            _ => word(file, any(20)), // right elsewhere
+        };
+        file.write_all_at(&lie.to_ne_bytes(), at).expect("written");
+        std::thread::yield_now();
+        file.write_all_at(&old.to_ne_bytes(), at).expect("written");
+    }
+}
+
+/// Also when an assertion fails: the other thread must come to its end.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads the file once. How many records were whole and how many torn; None if it ended in an error.
+fn read_once(file: &ForeignFile, mode: Unfinished) -> Option<(u64, u64)> {
+    let (mut seq, mut buffer) = (0, [0; 256]);
+    let (mut whole, mut torn) = (0, 0);
+    for _ in 0..10_000 {
+        let found = read_valid(file, Seq(seq), &mut buffer, mode).ok()?;
+        let Read::Found { info, copied, .. } = found else {
+            return Some((whole, torn));
+        };
+        assert!(info.seq.0 >= seq, "the reader went back: {info:?}");
+        if info.torn {
+            torn += 1;
+        } else {
+            assert_eq!(buffer[..copied], text_of(info.seq.0), "{info:?}");
+            whole += 1;
+        }
+        seq = info.seq.0.saturating_add(1);
+    }
+    panic!("more records than there can be");
+}
+
+#[test]
+fn a_file_that_is_scribbled_on_while_it_is_read_shows_no_wrong_record() {
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    let geometry = dead_ring(&path);
+    let scribbled = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("opened");
+    let places = places(&scribbled, geometry);
+    let file = ForeignFile::open(&path).expect("a ring");
+    let intact = read_once(&file, Unfinished::Skip).expect("readable");
+    assert!(intact.0 > 20 && intact.1 == 0, "{intact:?}");
+    let done = AtomicBool::new(false);
+    let (mut rounds, mut short, mut torn) = (0, 0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| scribble(&scribbled, &places, &done));
+        let _done = Done(&done);
+        // Until the reader has met it often, in both modes.
+        while (short < 3000 || torn < 3000) && rounds < 1_000_000 {
+            let mode = [Unfinished::Wait, Unfinished::Skip][rounds % 2];
+            let (whole, broken) = read_once(&file, mode).unwrap_or_default();
+            short += u64::from(whole + broken < intact.0);
+            torn += broken;
+            rounds += 1;
+        }
+    });
+    assert!(short >= 3000 && torn >= 3000, "{short} {torn} in {rounds}");
+    assert_eq!(read_once(&file, Unfinished::Skip), Some(intact));
+}
+
+#[test]
+fn a_file_that_is_cut_off_while_it_is_read_ends_in_an_error() {
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    for length in [0, RING, RING + 200, RING + 1000] {
+        dead_ring(&path);
+        let file = ForeignFile::open(&path).expect("a ring");
+        let cut = OpenOptions::new().write(true).open(&path).expect("opened");
+        let begun = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _begun = Done(&begun);
+            scope.spawn(|| {
+                while !begun.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                cut.set_len(length).expect("cut");
+            });
+            while read_once(&file, Unfinished::Skip).is_some() {
+                begun.store(true, Ordering::Relaxed);
+            }
+        });
+        std::fs::remove_file(&path).expect("removed");
+    }
+}
