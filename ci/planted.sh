@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # planted.sh: tests that are said to find mistakes do find them. One mistake at a time is planted in a copy of the crates:
 #   in what the ring decides, for the property test against the plain model (what the vectors say is told, too);
+#   in what the dead and the stopped leave to others, for the loops over crash points (the tests of the crate itself);
 #   in what keeps readers of hostile bytes within bounds, for the property tests that are the twins of fuzz/.
 # planted.sh --short: a few of each, without the vectors. In `make check`.
 # Mistakes of order and timing are planted by loom.sh and by `stress.sh --broken`.
@@ -16,15 +17,16 @@ found=0 places_only=no
 # A failure is wanted, not the shortest example of one.
 export PROPTEST_MAX_SHRINK_ITERS=0 RUST_BACKTRACE=0
 
-# fails CRATE TEST: whether this test comes to its end, and fails.
+# fails CRATE TEST: whether this test (`lib`: those inside the crate) comes to its end, and fails.
 fails() {
-    local crate=pr-$1 test=$2
-    if ! planted_cargo 300 test --quiet --package "$crate" --test "$test" --no-run >"$out" 2>&1; then
+    local crate=pr-$1 test=$2 which=(--test "$2")
+    [ "$test" != lib ] || which=(--lib)
+    if ! planted_cargo 300 test --quiet --package "$crate" "${which[@]}" --no-run >"$out" 2>&1; then
         echo "planted: $crate does not compile:" >&2
         tail -n 30 "$out" >&2
         exit 1
     fi
-    ! planted_cargo 60 test --quiet --package "$crate" --test "$test" >"$out" 2>&1 || return 1
+    ! planted_cargo 60 test --quiet --package "$crate" "${which[@]}" >"$out" 2>&1 || return 1
     if ! grep -q '^test result: FAILED' "$out"; then
         echo "planted: $test did not come to its end with: ${name:-no mistake}" >&2
         tail -n 30 "$out" >&2
@@ -113,6 +115,17 @@ rest() {
         ring/src/reopen.rs '&& old.text != new.text' '&& false'
     mistake ring model "dropped text is still shown" \
         ring/src/reader.rs 'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
+
+    mistake ring lib "who comes late to finalize does not look" \
+        ring/src/commit.rs 'word.get() == committed && word' '(word.set(finalized), true).1 && word'
+    mistake ring lib "a writer does not say which number it wants" \
+        ring/src/writer.rs 'self.announcements().announce(cell, owner, head.id.next());' ''
+    mistake ring lib "a reaper goes by the last owner of a slot" \
+        ring/src/reap.rs 'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
+    mistake ring lib "a reaper does not look again at what a writer did before it died" \
+        ring/src/reap.rs 'if slot.state.get() != state.0 {' 'if false {'
+    mistake ring lib "a reaper counts what the one before it, which died, has counted" \
+        ring/src/reaper.rs 'if self.counted.get() != id.0 {' '{'
 
     mistake ring hostile "a block may lie behind the ring's end" \
         ring/src/blocks.rs 'let span = next.0.wrapping_sub(begin.0);

@@ -62,8 +62,6 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
                     return Found::Living;'
     broken "a reaper goes by the last owner of a slot" "$seconds" reap.rs \
         'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
-    broken "who comes late to finalize does not look" "$seconds" commit.rs \
-        'word.get() == committed && word' '(word.set(finalized), true).1 && word'
     broken "a refusal is not counted" "$seconds" writer.rs \
         'self.counters().fail.count(1);' ''
     exit

@@ -2,8 +2,9 @@
 //! committed and may be reopened", in one word.
 //!
 //! One compare-exchange takes number and space together, so the order of blocks is the order of ids, and a dropped record
-//! can be named by its id alone. C makes reopen and reserve meet on one word: whoever clears C owns the newest record's
-//! state from then on: a reserver to finalize it, a reopener to extend it. No store-buffering pair is left.
+//! can be named by its id alone. C makes reopen and reserve meet on one word: whoever clears C decides what becomes of the
+//! newest record: a reserver finalizes it, a reopener extends it. (A reaper may find it first, and finalize it: the other's
+//! compare-exchange on the state then fails.) No store-buffering pair is left.
 //!
 //! Why halves may be loaded one by one: the id only grows, and with the same id and C the position changes only while C
 //! is clear; so a pair whose high word was the same before and after did stand there.

@@ -9,8 +9,8 @@ pub const LOST: u64 = 1;
 /// `begin` of a record that is empty on purpose: readers return an empty text.
 pub const EMPTY: u64 = 3;
 
-/// One descriptor. Who may touch which field: the owner of a reserved record writes all of them; anybody may read them
-/// and must re-check the state afterwards.
+/// One descriptor. Who may touch which field: the owner of a reserved record (or a reaper, when that is dead) writes all of
+/// them; anybody may read them and must re-check the state afterwards.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Slot {

@@ -4,11 +4,12 @@
 //! |---|---|---|---|
 //! | reserved | one writer | no: not there yet | no |
 //! | reserved without block | one writer | no: not there yet | its descriptor no; the text tail steps over it |
-//! | committed | nobody; its caller may reopen it while it is the newest | no: not there yet | no |
+//! | committed | nobody; its caller may reopen it while it is the newest | no: not there yet (yes, if its owner's process is dead) | no |
 //! | finalized | nobody, for ever | yes | yes |
 //!
-//! "Miss" is not a state: the slot names another id than the one asked for. Only the owner of a record stores its state,
-//! and of a committed one whoever took the head from it (see [`crate::head`]); so stores are plain, with a check.
+//! "Miss" is not a state: the slot names another id than the one asked for. Only the owner of a record stores its state (or a
+//! reaper in a dead one's place), so these stores are plain. Out of committed several may lead it: the successor that took C from
+//! the head (see [`crate::head`]), a reopener, a reaper; so that is a compare-exchange, and one of them does it.
 
 use crate::ids::DescId;
 
