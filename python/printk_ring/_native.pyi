@@ -1134,8 +1134,8 @@ class _BenchRing:
         """Nanoseconds of reading one record of many in order."""
 
     def paced(self, n: int, /, *, gap_ns: int, writers: int) -> dict[str, float]:
-        """Single calls of `writers` at once, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the cost of the
-        clock taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
+        """Single calls of `writers` at once, `gap_ns` apart on average: "p50", "p99", "p999" in nanoseconds with the clock's
+        own cost taken off, and the empty timing: "clock" (what was taken off), "clock_p99", "clock_p999".
         """
 
     def crowd(self, n: int, /, *, threads: int) -> dict[str, float]:
