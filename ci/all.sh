@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # all.sh: the scripts of this folder in their bounded forms, one after another, in `make check` and so in every run of
 # .ci/run. Says how long each took. One that fails does not keep the others from being run.
-# The long forms are for releases, by hand: loom.sh --full, stress.sh 600, stress.sh --broken, san.sh 60, planted.sh,
-# fuzz.sh 10000000, kill.sh.
+# The long forms are for releases, by hand: loom.sh --full, owner.sh --full, stress.sh 600, stress.sh --broken, san.sh 60,
+# planted.sh, fuzz.sh 10000000, kill.sh.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 failed=()
