@@ -53,7 +53,7 @@ case $mode in
     broken attach "a text may be longer than its block" \
         ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
     broken attach "a reader walks until the ids end" \
-        ring/src/reader.rs 'if passed > source.geometry().descriptors() {' 'if false {'
+        ring/src/reader.rs 'if is_beyond || passed > descriptors || looks > source.most_looks() {' 'if false {'
     broken decode "a length is trusted" \
         record/src/cursor.rs 'let (area, rest) = self.rest.split_at_checked(n)?;' 'let (area, rest) = self.rest.split_at(n);'
     broken decode "what is in a list is not looked at" \

@@ -104,7 +104,7 @@ rest() {
     mistake ring model "a reserve does not finalize its predecessor" \
         ring/src/writer.rs 'if before.reopenable {' 'if false {'
     mistake ring model "finalizing the last leaves it unfinished" \
-        ring/src/commit.rs 'self.finalize_committed(head.id);' ''
+        ring/src/commit.rs '&& self.finalize_committed(head.id)' ''
     mistake ring model "a record without room for more stays empty" \
         ring/src/reopen.rs 'self.store_span(slot, ticket.id, Span::Lost);' ''
     mistake ring model "a record that may grow to its bound is refused" \
@@ -136,7 +136,7 @@ rest() {
     mistake ring hostile "a block may be longer than half of the ring" \
         ring/src/blocks.rs '|| bytes > self.size / 2 {' '{'
     mistake ring hostile "a reader walks until the ids end" \
-        ring/src/reader.rs 'if passed > source.geometry().descriptors() {' 'if false {'
+        ring/src/reader.rs 'if is_beyond || passed > descriptors || looks > source.most_looks() {' 'if false {'
     mistake ring hostile "the search for the next number walks until the ids end" \
         ring/src/reader.rs 'while id <= newest && steps <= source.geometry().descriptors() {' 'while id <= newest {'
     mistake record hostile "a size is trusted" \
