@@ -12,6 +12,7 @@ import pytest
 
 import printk_ring as pr
 from tests.children import succeed, wait_until
+from tests.printed import lines_of, lost
 
 if TYPE_CHECKING:
     from printk_ring.typing import OffloadMode
@@ -228,6 +229,42 @@ def test_a_removed_console_has_printed_what_came_before_and_prints_no_more(log: 
     console.resume()
     assert not console.remove()
     log.add_console(pr.sinks.file(output), name="gone")
+
+
+def _entries(folder: str) -> int:
+    return len([*Path(folder).iterdir()])
+
+
+def test_a_thousand_consoles_come_and_go_while_four_threads_log_and_leave_nothing(log: pr.Log, tmp_path: Path) -> None:
+    stays = log.add_console(pr.sinks.file(tmp_path / "stays"), format="json", overflow="block", block_timeout=60.0)
+    logger = log.get_logger()
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.001):
+            logger.info("event")
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    tasks, files = _entries("/proc/self/task"), _entries("/proc/self/fd")
+    path, awaited = tmp_path / "comes", 0
+    for _ in range(1000):
+        console = log.add_console(pr.sinks.file(path), format="json")
+        logger.info("at least one")
+        assert console.remove(timeout=60.0)
+        printed = lines_of(path)
+        path.unlink()
+        assert printed[0]["seq"] >= awaited
+        assert lost(printed, first=printed[0]["seq"]) == 0
+        awaited = printed[-1]["seq"] + 1
+    done.set()
+    for worker in workers:
+        worker.join()
+    assert log.flush(timeout=60.0)
+    assert (stays.dropped, lost(lines_of(tmp_path / "stays"))) == (0, 0)
+    wait_until(lambda: _entries("/proc/self/task") <= tasks - 4, "the threads have ended")
+    assert _entries("/proc/self/fd") <= files
 
 
 def test_a_file_sink_appends_and_is_private_when_new(log: pr.Log, output: Path) -> None:

@@ -254,10 +254,12 @@ impl Log {
     pub fn set_mode(&self, mode: Mode) -> Result<(), Error> {
         let offload = &self.offload;
         let changing = offload.change();
-        if mode == self.mode() {
+        let life = self.own_shared_life().filter(|_| !self.is_closed());
+        // A child that could not have the threads may try again.
+        let lacks_crew = mode == Mode::Smp && life.is_some() && offload.own_crew().is_none();
+        if mode == self.mode() && !lacks_crew {
             return Ok(());
         }
-        let life = self.own_shared_life().filter(|_| !self.is_closed());
         let crew = match &life {
             Some(life) if mode == Mode::Smp => Some(offload.new_crew(life)?),
             _ => None,
