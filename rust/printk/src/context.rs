@@ -20,6 +20,8 @@ pub const EMERGENCY_PATIENCE_NSEC: u64 = 1_000_000_000;
 pub const REPORT_WAIT_NSEC: u64 = 10_000_000;
 /// The longest that one report holds others up, all their calls together.
 pub const REPORT_PATIENCE_NSEC: u64 = 1_000_000_000;
+/// In place of the end of a report's time: between two reports, and while one begins.
+const BEGINS: u64 = 0;
 
 /// The sections that a thread is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,10 +251,14 @@ impl Core {
     /// Begins a report of thread `serial`, or a further one within. False: another thread reports.
     pub fn enter_report(&self, serial: u32) -> bool {
         let contexts = self.contexts();
+        let begin = || {
+            contexts.report_until.store(BEGINS, Ordering::SeqCst);
+            Some(u64::from(serial) << 32 | 1)
+        };
         let change = |now: u64| match (now >> 32) as u32 {
-            0 => Some(u64::from(serial) << 32 | 1),
+            0 => begin(),
             owner if owner == serial => Some(now + 1),
-            _ if self.report_left_nsec() == 0 => Some(u64::from(serial) << 32 | 1),
+            _ if self.report_left_nsec() == 0 => begin(),
             _ => None,
         };
         let before = contexts
@@ -298,8 +304,16 @@ impl Core {
 
     /// For how long the report may still hold others up. The first to find that it is over lets all others go on, and counts.
     fn report_left_nsec(&self) -> u64 {
-        let until = self.contexts().report_until.load(Ordering::SeqCst);
-        let left = until.saturating_sub(stamp::monotonic_nsec());
+        let report_until = &self.contexts().report_until;
+        let now = stamp::monotonic_nsec();
+        let until = report_until.load(Ordering::SeqCst);
+        if until == BEGINS {
+            // Whoever has just begun has not said so yet, and might not live to: the time runs from this look.
+            let end = now.saturating_add(REPORT_PATIENCE_NSEC);
+            let _ = report_until.compare_exchange(until, end, Ordering::SeqCst, Ordering::SeqCst);
+            return REPORT_PATIENCE_NSEC;
+        }
+        let left = until.saturating_sub(now);
         if left == 0 && self.hold_for_report(false) {
             count(&self.control().report_timeouts);
             self.kick().progressed();

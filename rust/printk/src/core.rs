@@ -189,6 +189,10 @@ impl Core {
         let _ = barrier::heavy();
         self.kick.set_crew(self.direct() & direct::ANY_CONSOLE != 0);
         self.kick.wake_all();
+        if among & direct::SUSPENDED != 0 {
+            self.recount_holds();
+            self.kick.progressed();
+        }
     }
 
     /// Whose turn it is to print, where callers do.
@@ -263,7 +267,14 @@ impl Core {
     }
 
     fn count_holders(&self) -> u32 {
-        self.consoles().iter().filter(|slot| holds(slot)).count() as u32
+        self.holders().count() as u32
+    }
+
+    /// The consoles that make writers wait: none while printing is stopped, for then no waiting would help.
+    fn holders(&self) -> impl Iterator<Item = &ConsoleSlot> {
+        let stopped = self.direct() & direct::SUSPENDED != 0;
+        let all = self.consoles().iter();
+        all.filter(move |slot| !stopped && holds(slot))
     }
 
     /// An id for a new console, never used again in this process, whatever the log: what one log's console logs into
@@ -307,14 +318,11 @@ impl Core {
         let longest = 2 * self.record_limit as u64 + bytes / 64;
         let most_text = bytes - (bytes / 4).max(longest).min(bytes);
         let (next, end) = self.ring.newest_edge();
-        self.consoles()
-            .iter()
-            .filter(|slot| holds(slot))
-            .any(|slot| {
-                let waiting = next.0.saturating_sub(slot.seq.load(Ordering::Relaxed));
-                let text = end.since(Lpos(slot.pos.load(Ordering::Relaxed)));
-                waiting > records - records / 4 || (waiting > 0 && text > most_text)
-            })
+        self.holders().any(|slot| {
+            let waiting = next.0.saturating_sub(slot.seq.load(Ordering::Relaxed));
+            let text = end.since(Lpos(slot.pos.load(Ordering::Relaxed)));
+            waiting > records - records / 4 || (waiting > 0 && text > most_text)
+        })
     }
 
     /// The longest that a holding console makes a writer wait is the host's to know; this waits that long, or until no
