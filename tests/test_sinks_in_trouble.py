@@ -454,3 +454,37 @@ def test_a_program_that_closes_every_descriptor_finds_no_line_in_its_own_files(t
         assert [line["number"] for line in printed if line["seq"] == 0][1:] == [0]  # the child's
         own = [line for line in printed if line["seq"] == line["number"]]
         assert numbers(own)[:-1] == list(range(5000)) or numbers(own) == list(range(5000))
+
+
+def test_the_exit_takes_one_second_for_all_logs_whose_sinks_are_stuck(mode: OffloadMode) -> None:
+    # With one more second for each of them, it would take twice as long as the test waits.
+    out = succeed(
+        """
+        import fcntl, os, sys
+        import printk_ring as pr
+
+        reader, writer = os.pipe()
+        flags = fcntl.fcntl(writer, fcntl.F_GETFL)
+        fcntl.fcntl(writer, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+        try:
+            while True:
+                os.write(writer, bytes(4096))
+        except BlockingIOError:
+            fcntl.fcntl(writer, fcntl.F_SETFL, flags)
+        stdout = os.dup(1)
+        os.dup2(writer, 1)
+        logs = []
+        for number in range(60):
+            log = pr.Log(name=str(number), size="256 KiB")
+            log.offload.mode = sys.argv[1]
+            log.add_console(pr.sinks.stdout())
+            logs.append(log)
+        os.dup2(stdout, 1)
+        for log in logs:
+            log.get_logger().info("it does not take this")
+        print(all(log.consoles()[0].lag == 1 for log in logs), flush=True)
+        """,
+        mode,
+        timeout=PATIENCE_SECONDS / 2,
+    )
+    assert out == "True\n"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import TYPE_CHECKING
 
 import pytest
 
 import printk_ring as pr
-from tests.children import kill, start, succeed
+from tests.children import PATIENCE_SECONDS, kill, start, succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,3 +217,44 @@ def test_a_child_goes_on_with_a_reservation_of_a_ring_of_its_own() -> None:
         mine.finalize()
         assert ring.read_valid(0).text == b"parent"
     """)
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_daemon_does_not_hold_what_its_parents_consoles_write_to(*, logs: bool) -> None:
+    parent = start(
+        """
+        import os, sys
+        import printk_ring as pr
+
+        print("ready", flush=True)
+        log = pr.install(consoles=(pr.sinks.stdout(),))
+        log.get_logger().info("from the parent")
+        log.flush()
+        done, tell = os.pipe()
+        end = os.dup(0)
+        if os.fork() == 0:
+            os.close(done)
+            null = os.open("/dev/null", os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(null, descriptor)
+            if sys.argv[1] == "True":
+                log.get_logger().info("from the daemon")
+                log.flush()
+            os.close(tell)
+            os.read(end, 1)  # lives until the test lets it go
+            os._exit(0)
+        os.close(tell)
+        os.read(done, 1)
+        """,
+        logs,
+    )
+    assert parent.stdout is not None
+    out = parent.stdout.fileno()
+    try:
+        while True:
+            more, _, _ = select.select([out], [], [], PATIENCE_SECONDS)
+            assert more, "its stdout never ends"
+            if not os.read(out, 4096):
+                break
+    finally:
+        kill(parent)

@@ -359,17 +359,18 @@ impl Console {
         }
         place.last = place.counts();
         place.listed = false;
-        let taken = place.clone();
-        drop(place);
-        let slot = taken.slot();
+        let slot = place.slot();
         // Told before the printer can be given up: from then on the slot is the printer's to free.
         slot.set(flag::ABANDONED);
         slot.clear(flag::ENABLED | flag::BLOCKS);
-        let ended = !taken.orders.abandon();
+        // Not after the list's lock: whoever finds that the console was taken off must find how that ended.
+        let ended = !place.orders.abandon();
         if ended {
             slot.clear(u64::MAX);
         }
-        wake_everybody(&taken.life);
+        let life = place.life.clone();
+        drop(place);
+        wake_everybody(&life);
         ended
     }
 }

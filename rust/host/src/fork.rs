@@ -162,10 +162,13 @@ extern "C" fn after_in_child() {
     thread::forget_nesting();
     thread::print_for(0); // and if it prints, that was for a console of its parent
     crate::context::forget_after_fork();
+    crate::exit::forget_after_fork();
     // SAFETY: LISTS is held since `before`, and this is the only thread.
     let lives = unsafe { LIVES.held() };
     for life in lives.iter().filter_map(Weak::upgrade) {
         life.forget_after_fork();
     }
+    // SAFETY: as above.
+    unsafe { crate::sinks::let_go_after_fork() };
     LISTS.unlock();
 }

@@ -10,6 +10,7 @@
 //! | [`inspect`] | the counters and consoles of a ring file |
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
+//! | [`exit`] | the time that the end of the process may take, for all logs together |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
 //! | [`context`] | sections: who has entered which, and that each ends |
@@ -39,6 +40,7 @@ pub mod context;
 pub mod courier;
 mod crew;
 pub mod error;
+pub mod exit;
 pub mod foreign;
 mod fork;
 pub mod inspect;

@@ -179,8 +179,10 @@ impl Life {
         self.map.clock_table().wall_nsec(ts_nsec)
     }
 
-    /// In a forked child's hook: the parent's file is the parent's.
+    /// In a forked child's hook: the parent's file is the parent's, and so is what its consoles write to.
     pub(crate) fn forget_after_fork(&self) {
         self.map.forget_after_fork();
+        let ports = (0..SLOTS).filter_map(|index| self.core.port(index));
+        ports.for_each(|port| port.set_fd(-1)); // this process's memory, and its only thread
     }
 }

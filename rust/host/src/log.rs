@@ -331,7 +331,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.close(Duration::from_secs(1));
+        crate::exit::within(Duration::from_secs(1), |timeout| self.close(timeout));
     }
 }
 
@@ -398,8 +398,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    #[test]
-    fn a_flush_and_a_removal_pass_a_lost_record_that_is_the_newest() {
+    fn log_with_a_console() -> (Arc<Log>, Arc<Console>) {
         let options = LogOptions {
             path: None,
             directory: None,
@@ -424,6 +423,32 @@ mod tests {
                 bootstrap: false,
             })
             .expect("a console");
+        (log, console)
+    }
+
+    #[test]
+    fn a_console_that_goes_prints_what_is_behind_a_record_that_its_writer_has_in_hand() {
+        let (log, console) = log_with_a_console();
+        let ring = log.life().core().ring();
+        let held = ring.reserve_ticket(100, &Info::default()).expect("room");
+        let behind = Payload {
+            event: "behind it",
+            ..Payload::default()
+        };
+        assert_eq!(log.emit(6, &behind, None), Emit::Stored);
+        std::thread::scope(|scope| {
+            let removal = scope.spawn(|| log.remove_console(&console, PATIENCE));
+            // The printer finds that it is to end, and that the record is not finished.
+            std::thread::sleep(Duration::from_millis(10));
+            ring.finalize(held);
+            assert!(removal.join().expect("no panic"));
+        });
+        assert_eq!((console.seq(), console.lag()), (2, 0));
+    }
+
+    #[test]
+    fn a_flush_and_a_removal_pass_a_lost_record_that_is_the_newest() {
+        let (log, console) = log_with_a_console();
         let ring = log.life().core().ring();
         let held = ring.reserve_ticket(100, &Info::default()).expect("room");
         let long = "x".repeat(8000);

@@ -2,7 +2,7 @@
 
 use crate::life::Life;
 use pr_printk::registry::flag;
-use pr_printk::thread;
+use pr_printk::{stamp, thread};
 use pr_ring::Seq;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -20,6 +20,9 @@ pub(crate) struct Orders {
     /// The thread, once it runs.
     thread: AtomicU32,
 }
+
+/// How long a thread that is to end waits for a record which its writer has in hand.
+const GRACE_NSEC: u64 = 500_000_000;
 
 /// The thread is there.
 const RUNS: u32 = 0;
@@ -93,6 +96,19 @@ impl Orders {
 
     pub(crate) fn is_abandoned(&self) -> bool {
         self.end.load(Ordering::SeqCst) == ABANDONED
+    }
+}
+
+/// What a thread that is to end has left for a record which is stored and not finished: what comes behind it is to be
+/// printed too.
+#[derive(Debug, Default)]
+pub(crate) struct Grace(Option<u64>);
+
+impl Grace {
+    /// Whether it may look once more. Runs from the first time that this is asked.
+    pub(crate) fn is_left(&mut self) -> bool {
+        let now = stamp::monotonic_nsec();
+        now.saturating_sub(*self.0.get_or_insert(now)) < GRACE_NSEC
     }
 }
 

@@ -1,7 +1,7 @@
 //! A console's own thread: prints on it as long as there is something to print, and is the one that ends it. It allocates
 //! nothing per record and never touches the interpreter.
 
-use crate::orders::Finish;
+use crate::orders::{Finish, Grace};
 use crate::station::{Round, Station};
 use pr_printk::core::direct;
 use pr_printk::fd::errno;
@@ -59,6 +59,7 @@ impl Printer {
         let station = &self.0;
         let kick = station.life.core().kick();
         let mut worked = stamp::monotonic_nsec();
+        let mut grace = Grace::default();
         loop {
             let ticket = kick.ticket();
             if station.orders.is_abandoned() {
@@ -90,11 +91,12 @@ impl Printer {
                 station.is_well();
             }
             match round {
-                Round::Some => worked = stamp::monotonic_nsec(),
+                Round::Some => (worked, grace) = (stamp::monotonic_nsec(), Grace::default()),
                 Round::GivenUp => return,
                 Round::Nothing if stop.is_some() && self.settles_the_dead() => {}
-                // Asked to stop, and what is missing is not finished by its writer: nothing more will come. Or the sink
-                // takes nothing: no more attempts.
+                // Asked to stop, and a writer has what is missing in hand.
+                Round::Nothing if stop.is_some() && grace.is_left() => kick.nap(ticket, POLL_NSEC),
+                // It does not come. Or the sink takes nothing: no more attempts.
                 Round::Nothing | Round::Failed if stop.is_some() => return,
                 Round::Nothing => self.wait(ticket, worked),
                 Round::Out => kick.nap(ticket, POLL_NSEC),

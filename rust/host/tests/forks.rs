@@ -99,6 +99,52 @@ fn a_child_that_never_logs_leaves_nothing_and_holds_nothing() {
     );
 }
 
+/// Descriptors of this process that mean the file.
+fn descriptors_of(path: &std::path::Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").expect("the descriptors");
+    let links = open
+        .filter_map(Result::ok)
+        .map(|fd| std::fs::read_link(fd.path()));
+    links
+        .filter(|link| link.as_ref().is_ok_and(|link| link == path))
+        .count()
+}
+
+#[test]
+fn no_generation_of_forks_holds_what_its_parents_consoles_write_to() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let console = log
+        .add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
+    let out = scratch.path("out");
+    let held = |wanted| i32::from(descriptors_of(&out) != wanted);
+    assert_eq!(held(1), 0);
+    say(&log, 1);
+    flush(&log);
+    let pid = fork(|| {
+        let before = held(0);
+        say(&log, 2);
+        flush(&log);
+        let own = held(1);
+        let grandchild = fork(|| {
+            let before = held(0);
+            say(&log, 3);
+            flush(&log);
+            let own = held(1);
+            let gone = log.remove_console(&console, PATIENCE);
+            before + own * 2 + held(0) * 4 + i32::from(!gone) * 8
+        });
+        before + own * 2 + exit_code(wait_for(grandchild)) * 16
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0, "held too many or too few");
+    assert_eq!(held(1), 0, "the parent's is its own");
+    say(&log, 4);
+    flush(&log);
+    assert_eq!(numbers(&scratch.read("out")), [1, 2, 3, 4]);
+}
+
 /// A flag that a child shares with its parent.
 struct AtomicBoolPage(*mut libc::c_void);
 

@@ -6,7 +6,7 @@ use pr_host::{Console, Log, Mode, Overflow};
 use scratch::{PATIENCE, Scratch, flush, full_fifo, numbers, say, to_file, wait_until};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 /// For what is to end by the clock.
@@ -74,6 +74,38 @@ fn whoever_lists_adds_removes_flushes_or_asks_prints_nothing_and_waits_for_no_pr
     }
     assert_eq!(numbers(&scratch.read("busy")).len(), 1100);
     assert!(stuck.is_alive() && stuck.lag() > 0);
+}
+
+/// Takes one stuck console after another off, each by several threads at once.
+fn none_is_told_that_it_has_ended(consoles: usize) {
+    let scratch = Scratch::new();
+    let (fifo, _reader, _) = full_fifo(&scratch);
+    let log = scratch.log();
+    say(&log, 1);
+    let barrier = Barrier::new(3);
+    for _ in 0..consoles {
+        let stuck = log
+            .add_console(pr_host::ConsoleOptions {
+                replay: true,
+                ..to_file(fifo.clone(), Overflow::DropOldest)
+            })
+            .expect("a console");
+        let remove = || {
+            barrier.wait();
+            log.remove_console(&stuck, Duration::ZERO)
+        };
+        let told: Vec<bool> = std::thread::scope(|scope| {
+            let removers = [(); 3].map(|()| scope.spawn(remove));
+            let told = removers.into_iter().map(|remover| remover.join());
+            told.map(|told| told.expect("no panic")).collect()
+        });
+        assert_eq!(told, [false; 3], "its FIFO is full all the time");
+    }
+}
+
+#[test]
+fn of_several_that_take_a_stuck_console_off_none_is_told_that_it_has_ended() {
+    (0..8).for_each(|_| none_is_told_that_it_has_ended(30)); // a slot is free when its thread has come back
 }
 
 fn descriptors_of(path: &Path) -> usize {

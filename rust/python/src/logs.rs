@@ -3,7 +3,7 @@
 use crate::context;
 use crate::watch;
 use pr_host::options::default;
-use pr_host::{Emit, Hold, Log};
+use pr_host::{Emit, Hold, Log, exit};
 use pr_printk::context::Owed;
 use pr_record::Payload;
 use pyo3::prelude::*;
@@ -60,7 +60,8 @@ impl Drop for LogHandle {
         if Arc::strong_count(&self.0) == 1 && !self.0.is_closed() {
             let log = &self.0;
             // Without an interpreter to let go of, the log closes itself where it is dropped.
-            Python::try_attach(|py| py.detach(|| log.close(exit_timeout())));
+            let close = || exit::within(exit_timeout(), |timeout| log.close(timeout));
+            Python::try_attach(|py| py.detach(close));
         }
     }
 }
@@ -202,8 +203,14 @@ pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
     told.and(py.check_signals())
 }
 
-/// The orderly exit of all logs of this process, within `timeout` together.
+/// The orderly exit of all logs of this process, within `timeout` together. What it leaves of that is for all that close
+/// after it.
 pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
+    exit::begin(timeout);
+    exit::within(timeout, |timeout| shutdown_within(py, timeout))
+}
+
+fn shutdown_within(py: Python<'_>, timeout: Duration) -> PyResult<()> {
     let open: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
     let start = Instant::now();
     let mut outcome = Ok(());

@@ -4,7 +4,7 @@ use super::batch::{Batch, ECHO, Item, Outcome, Place};
 use super::is_closed;
 use super::text::{Lines, Writer};
 use crate::life::Life;
-use crate::orders::Orders;
+use crate::orders::{Grace, Orders};
 use crate::printer::{PARK_AFTER_NSEC, POLL_NSEC, WAKE_AT_PART};
 use crate::sinks::Sink;
 use pr_printk::core::MAX_RECORD_BYTES;
@@ -144,6 +144,7 @@ impl Post {
     }
 
     fn wait_for_batch(&mut self) -> Option<Arc<Batch>> {
+        let mut grace = Grace::default();
         loop {
             let ticket = self.place.life.core().kick().ticket();
             if !self.place.goes_on() || is_closed() {
@@ -163,11 +164,13 @@ impl Post {
                     self.worked = stamp::monotonic_nsec();
                     return Some(batch);
                 }
-                Look::Passed => self.worked = stamp::monotonic_nsec(),
-                // Asked to stop, and what is missing is not finished by its writer: nothing more will come.
-                Look::Nothing if stop.is_some() => return None,
-                Look::Nothing => self.rest(ticket),
-                Look::Out => self.place.life.core().kick().nap(ticket, POLL_NSEC),
+                Look::Passed => (self.worked, grace) = (stamp::monotonic_nsec(), Grace::default()),
+                // Asked to stop, and a writer has what is missing in hand; unless it does not come.
+                Look::Nothing if stop.is_some() && !grace.is_left() => return None,
+                Look::Nothing if stop.is_none() => self.rest(ticket),
+                Look::Nothing | Look::Out => {
+                    self.place.life.core().kick().nap(ticket, POLL_NSEC);
+                }
             }
         }
     }

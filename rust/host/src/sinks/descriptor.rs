@@ -6,7 +6,7 @@ use pr_printk::fd::{Written, write_all};
 use pr_printk::port::class;
 use std::fs::{File, Metadata};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 /// Numbers from here on are asked for: a program that closes what it does not know gets the lowest ones for what it opens
@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 const NUMBERS_FROM: libc::c_int = 256;
 
 /// Whose each number is, of those that were taken over here. Who takes over a number that another one still holds here
-/// proves that it was closed behind that one's back.
+/// proves that it was closed behind that one's back. A forked child closes them: they are its parent's.
 static HOLDERS: Listed<Holders> = Listed::new(Holders {
     last: 0,
     numbers: Vec::new(),
@@ -24,24 +24,73 @@ static HOLDERS: Listed<Holders> = Listed::new(Holders {
 struct Holders {
     /// The newest holder.
     last: u64,
-    numbers: Vec<(libc::c_int, u64)>,
+    numbers: Vec<Held>,
 }
 
-/// Notes a new holder of `number`.
-fn hold(number: libc::c_int) -> u64 {
-    let mut holders = HOLDERS.lock();
-    holders.last += 1;
-    let holder = holders.last;
-    let known = holders.numbers.iter_mut().find(|held| held.0 == number);
-    match known {
-        Some(held) => held.1 = holder,
-        None => holders.numbers.push((number, holder)),
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    number: libc::c_int,
+    holder: u64,
+    /// Device and inode; None: of a moment ago, and not known yet.
+    identity: Option<(u64, u64)>,
+}
+
+impl Holders {
+    /// Notes a new holder of `number`.
+    fn hold(&mut self, number: libc::c_int) -> u64 {
+        self.last += 1;
+        let fresh = Held {
+            number,
+            holder: self.last,
+            identity: None,
+        };
+        match self.numbers.iter_mut().find(|held| held.number == number) {
+            Some(held) => *held = fresh,
+            None => self.numbers.push(fresh),
+        }
+        self.last
     }
-    holder
+
+    fn find(&mut self, number: libc::c_int, holder: u64) -> Option<&mut Held> {
+        let mut numbers = self.numbers.iter_mut();
+        numbers.find(|held| (held.number, held.holder) == (number, holder))
+    }
+
+    fn release(&mut self, number: libc::c_int, holder: u64) {
+        let is_it = |held: &Held| (held.number, held.holder) == (number, holder);
+        self.numbers.retain(|held| !is_it(held));
+    }
+}
+
+/// Duplicates `fd` to a number from `from` on, with its holder noted: no fork finds the one without the other.
+fn duplicate_held(fd: libc::c_int, from: libc::c_int) -> Option<(libc::c_int, u64)> {
+    let mut holders = HOLDERS.lock();
+    // SAFETY: duplicating touches no memory.
+    let number = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, from) };
+    (number >= 0).then(|| (number, holders.hold(number)))
 }
 
 fn holds(number: libc::c_int, holder: u64) -> bool {
-    HOLDERS.lock().numbers.contains(&(number, holder))
+    HOLDERS.lock().find(number, holder).is_some()
+}
+
+/// In a forked child's hook: closes what its parent's consoles write to. They are not there to do it, a pipe that the child
+/// holds never ends for its reader, and the child's own consoles open what they need. A number that means something else by
+/// now is left alone. Whoever holds one of them here finds that it holds nothing.
+///
+/// # Safety
+/// The lists' lock is held, and no guard lives.
+pub(crate) unsafe fn let_go_after_fork() {
+    // SAFETY: the caller's promise.
+    let holders = unsafe { HOLDERS.held() };
+    for held in &holders.numbers {
+        let means = pr_printk::fd::identity(held.number);
+        if means.is_some() && held.identity.is_none_or(|meant| means == Some(meant)) {
+            // SAFETY: this child's copy of a number that nobody here uses any more.
+            unsafe { libc::close(held.number) };
+        }
+    }
+    holders.numbers.clear();
 }
 
 /// A descriptor that is written to, and closed, only as long as it is what it was. Whoever closes it takes nothing but the
@@ -62,36 +111,41 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// Takes a fresh descriptor over.
     pub(super) fn own(fresh: OwnedFd) -> Descriptor {
-        // SAFETY: duplicating touches no memory.
-        let high = unsafe { libc::fcntl(fresh.as_raw_fd(), libc::F_DUPFD_CLOEXEC, NUMBERS_FROM) };
-        let file = if high < 0 {
-            File::from(fresh) // so many are not allowed
-        } else {
-            // SAFETY: a fresh descriptor that nobody else knows.
-            unsafe { File::from_raw_fd(high) }
-        };
-        let identity = file.metadata().ok().as_ref().map(identity_of);
-        Descriptor {
-            holder: hold(file.as_raw_fd()),
-            file: ManuallyDrop::new(file),
-            identity,
-            broken_at: None,
-            reader_gone: false,
+        match duplicate_held(fresh.as_raw_fd(), NUMBERS_FROM) {
+            Some((number, holder)) => Descriptor::held(number, holder),
+            None => {
+                let number = fresh.into_raw_fd(); // so many are not allowed
+                let holder = HOLDERS.lock().hold(number);
+                Descriptor::held(number, holder)
+            }
         }
     }
 
     /// Takes over a duplicate of descriptor `fd`.
     pub(super) fn duplicate(fd: libc::c_int) -> Result<Descriptor, Error> {
-        // SAFETY: duplicating touches no memory.
-        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
-        if copy < 0 {
-            return Err(Error::Os {
-                what: format!("descriptor {fd} cannot be duplicated for a console"),
-                errno: pr_printk::fd::errno(),
-            });
-        }
+        let copy = duplicate_held(fd, NUMBERS_FROM).or_else(|| duplicate_held(fd, 3));
+        let (number, holder) = copy.ok_or_else(|| Error::Os {
+            what: format!("descriptor {fd} cannot be duplicated for a console"),
+            errno: pr_printk::fd::errno(),
+        })?;
+        Ok(Descriptor::held(number, holder))
+    }
+
+    /// A number that was just taken over.
+    fn held(number: libc::c_int, holder: u64) -> Descriptor {
         // SAFETY: a fresh descriptor that nobody else knows.
-        Ok(Descriptor::own(unsafe { OwnedFd::from_raw_fd(copy) }))
+        let file = unsafe { File::from_raw_fd(number) };
+        let identity = file.metadata().ok().as_ref().map(identity_of);
+        if let Some(held) = HOLDERS.lock().find(number, holder) {
+            held.identity = identity;
+        }
+        Descriptor {
+            file: ManuallyDrop::new(file),
+            holder,
+            identity,
+            broken_at: None,
+            reader_gone: false,
+        }
     }
 
     pub(super) fn number(&self) -> libc::c_int {
@@ -178,10 +232,16 @@ impl Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
+        if self.identity.is_none() {
+            return; // left open; a child closes its copy
+        }
+        let number = self.number();
         if self.is_intact() {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.file) };
         }
+        // Not before it is closed: a fork in between would leave the child with it.
+        HOLDERS.lock().release(number, self.holder);
     }
 }
 
@@ -234,7 +294,7 @@ mod tests {
         let number = first.number();
         // What the second one would be, had the number been closed and been the next.
         assert!(first.is_intact());
-        let second = hold(number);
+        let second = HOLDERS.lock().hold(number);
         assert!(!first.is_intact() && first.about().is_none() && holds(number, second));
         drop(first);
         assert!(pr_printk::fd::identity(number).is_some(), "not closed");

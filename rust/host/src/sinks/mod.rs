@@ -5,6 +5,7 @@ mod file;
 mod memory;
 mod stream;
 
+pub(crate) use descriptor::let_go_after_fork;
 pub use memory::{Kept, Memory};
 
 use crate::courier::SharedRecordSink;
