@@ -102,15 +102,16 @@ pub struct Console {
 }
 
 impl Console {
-    /// Opens the sink, takes a slot of the table, and starts the printer. `from` is asked, when all of that is there, which
-    /// record it begins with.
+    /// Opens the sink, takes a slot of the table, and makes `room` for it among the printers that serve any console, and starts its own.
+    /// `from` is asked, when all of that is there, which record it begins with.
     pub(crate) fn start(
         life: &Arc<Life>,
         name: String,
         options: ConsoleOptions,
+        room: impl FnOnce() -> Result<(), Error>,
         from: impl FnOnce(&ConsoleOptions) -> (Seq, Lpos),
     ) -> Result<Arc<Console>, Error> {
-        let place = begin(life, &name, &options, (options.level, false), from)?;
+        let place = begin(life, &name, &options, (options.level, false), room, from)?;
         Ok(Arc::new(Console {
             name,
             options,
@@ -119,7 +120,11 @@ impl Console {
     }
 
     /// In a forked child: the same console on the child's ring, from its first record on.
-    pub(crate) fn revive(&self, life: &Arc<Life>) -> Result<(), Error> {
+    pub(crate) fn revive(
+        &self,
+        life: &Arc<Life>,
+        room: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let was = self.place();
         let from = |_: &ConsoleOptions| life.core().ring().oldest_edge();
         let fresh = begin(
@@ -127,6 +132,7 @@ impl Console {
             &self.name,
             &self.options,
             (was.level, was.suspended),
+            room,
             from,
         )?;
         let old = std::mem::replace(&mut *self.place.lock(), fresh);
@@ -420,12 +426,13 @@ impl Place {
     }
 }
 
-/// Opens the sink, claims a slot, starts the printer.
+/// Opens the sink, claims a slot, makes room, starts the printer.
 fn begin(
     life: &Arc<Life>,
     name: &str,
     options: &ConsoleOptions,
     (level, suspended): (Option<u8>, bool),
+    room: impl FnOnce() -> Result<(), Error>,
     from: impl FnOnce(&ConsoleOptions) -> (Seq, Lpos),
 ) -> Result<Place, Error> {
     let courier = options.sink.courier();
@@ -467,6 +474,10 @@ fn begin(
     slot.classify(u64::from(class), format, u64::from(style.id));
     // It prints nothing before it is known where it begins.
     slot.set(flag::ENABLED | flag::ALIVE | flag::SUSPENDED | kind_of(options));
+    if let Err(why) = room() {
+        slot.clear(u64::MAX);
+        return Err(why);
+    }
     let (life_too, name_too) = (life.clone(), name.to_owned());
     let started = match courier {
         None => {

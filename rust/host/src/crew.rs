@@ -40,8 +40,12 @@ fn thread_name(cpu: u32) -> String {
 }
 
 impl Crew {
-    /// Starts one thread for each of `cpus`.
-    pub(crate) fn start(life: &Arc<Life>, cpus: Vec<u32>) -> std::io::Result<Arc<Crew>> {
+    /// Starts one thread for each of `cpus`, and as many as there are consoles, with the `expected` ones.
+    pub(crate) fn start(
+        life: &Arc<Life>,
+        cpus: Vec<u32>,
+        expected: usize,
+    ) -> std::io::Result<Arc<Crew>> {
         let crew = Arc::new(Crew {
             life: life.clone(),
             cpus,
@@ -50,14 +54,14 @@ impl Crew {
             worked: AtomicU64::new(stamp::monotonic_nsec()),
             threads: Listed::new(Vec::new()),
         });
-        let started = crew.suffice_for(0);
+        let started = crew.suffice_for(expected);
         if started.is_err() {
             crew.dismiss();
         }
         started.map(|()| crew)
     }
 
-    /// Starts what lacks for the consoles that there are and `more`.
+    /// Starts what lacks for the consoles that there are and `more`. By one thread at a time.
     pub(crate) fn suffice_for(self: &Arc<Crew>, more: usize) -> std::io::Result<()> {
         let wanted = self.cpus.len().max(self.consoles() + more);
         loop {
@@ -189,6 +193,7 @@ impl Hand {
         loop {
             let ticket = kick.ticket_on(self.cpu);
             if crew.is_over.load(Ordering::SeqCst) {
+                kick.wake_all(); // those that follow may have found busy what this one was at, and parked
                 return;
             }
             crew.life.sample_clocks();

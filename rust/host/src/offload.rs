@@ -83,16 +83,21 @@ impl Drop for Changing<'_> {
 }
 
 impl Offload {
-    /// Makes a child's life print as was asked for, and has it known by `publish`. Should there be no threads to be had each
-    /// console's own prints.
+    /// Makes a child's life print as was asked for, and has it known by `publish`. It is to get so many `consoles`. Should
+    /// there be no threads to be had each console's own prints.
     ///
     /// # Errors
     /// That is so.
-    pub(crate) fn begin(&self, life: &Arc<Life>, publish: impl FnOnce()) -> Result<(), Error> {
+    pub(crate) fn begin(
+        &self,
+        life: &Arc<Life>,
+        consoles: usize,
+        publish: impl FnOnce(),
+    ) -> Result<(), Error> {
         let changing = self.change();
         let wanted = self.wanted.load(Ordering::SeqCst);
         let crew = match self.wants(direct::ANY_CONSOLE) {
-            true => self.new_crew(life).map(Some),
+            true => self.new_crew(life, consoles).map(Some),
             false => Ok(None),
         };
         let missing = if crew.is_ok() { 0 } else { direct::ANY_CONSOLE };
@@ -125,10 +130,10 @@ impl Offload {
         }
     }
 
-    fn new_crew(&self, life: &Arc<Life>) -> Result<Arc<Crew>, Error> {
+    fn new_crew(&self, life: &Arc<Life>, expected: usize) -> Result<Arc<Crew>, Error> {
         let set = self.cpus.lock().clone();
         let cpus = set.map_or_else(allowed_cpus, Ok)?;
-        Crew::start(life, cpus).map_err(no_thread)
+        Crew::start(life, cpus, expected).map_err(no_thread)
     }
 
     fn replace_crew(&self, crew: Option<Arc<Crew>>) -> Option<Arc<Crew>> {
@@ -141,13 +146,17 @@ impl Offload {
         crew.filter(|crew| crew.is_own())
     }
 
-    /// Before a console is added: it must find a printer even if all others are held.
+    /// After a console has taken its slot, before it is printed on: it must find a printer even if all others are held.
+    /// Whoever changes the crew meanwhile has counted the slot, or is done before this looks.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub(crate) fn make_room(&self) -> Result<(), Error> {
+        let changing = self.change();
         let crew = self.own_crew();
-        crew.map_or(Ok(()), |crew| crew.suffice_for(1).map_err(no_thread))
+        let made = crew.map_or(Ok(()), |crew| crew.suffice_for(0).map_err(no_thread));
+        drop(changing);
+        made
     }
 
     /// The log is closed: nothing more is printed.
@@ -261,7 +270,7 @@ impl Log {
             return Ok(());
         }
         let crew = match &life {
-            Some(life) if mode == Mode::Smp => Some(offload.new_crew(life)?),
+            Some(life) if mode == Mode::Smp => Some(offload.new_crew(life, 0)?),
             _ => None,
         };
         let before = offload.replace_crew(crew);
@@ -301,7 +310,7 @@ impl Log {
         let before = std::mem::replace(&mut *offload.cpus.lock(), cpus);
         let life = self.own_shared_life().filter(|_| !self.is_closed());
         let old = match &life {
-            Some(life) if self.mode() == Mode::Smp => match offload.new_crew(life) {
+            Some(life) if self.mode() == Mode::Smp => match offload.new_crew(life, 0) {
                 Ok(crew) => offload.replace_crew(Some(crew)),
                 Err(why) => {
                     let failed = std::mem::replace(&mut *offload.cpus.lock(), before);

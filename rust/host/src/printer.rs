@@ -60,6 +60,7 @@ impl Printer {
         let kick = station.life.core().kick();
         let mut worked = stamp::monotonic_nsec();
         let mut grace = Grace::default();
+        let mut had_desk = false;
         loop {
             let ticket = kick.ticket();
             if station.orders.is_abandoned() {
@@ -70,10 +71,11 @@ impl Printer {
             if stop.is_some_and(|stop| station.seq() >= stop) {
                 return;
             }
-            if stop.is_none() && self.must_stay_out(ticket) {
+            if stop.is_none() && self.must_stay_out(ticket, &mut had_desk) {
                 continue;
             }
             let mut desk = station.desk();
+            had_desk = true;
             if stop.is_none() && stamp::monotonic_nsec() < desk.not_before_nsec {
                 // It was another's attempt that failed.
                 let not_before = desk.not_before_nsec;
@@ -106,7 +108,8 @@ impl Printer {
     }
 
     /// Rests where nobody is to print, or not this thread: suspended, an emergency section is open, callers print.
-    fn must_stay_out(&self, ticket: Ticket) -> bool {
+    /// `had_desk`: it has been at work since it rested for those that serve any console.
+    fn must_stay_out(&self, ticket: Ticket, had_desk: &mut bool) -> bool {
         let station = &self.0;
         let core = station.life.core();
         if station.slot().has(flag::SUSPENDED) || core.direct() & direct::SUSPENDED != 0 {
@@ -118,6 +121,9 @@ impl Printer {
             return true;
         }
         if core.prints_by_crew() && !station.is_in_trouble() {
+            if std::mem::take(had_desk) {
+                core.kick().wake_all(); // they may have found this console busy, and parked
+            }
             core.kick().rest(ticket);
             return true;
         }

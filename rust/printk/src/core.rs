@@ -187,7 +187,8 @@ impl Core {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
         // A record whose caller has still gone by the old bits is seen by whoever looks after this.
         let _ = barrier::heavy();
-        self.kick.set_crew(self.direct() & direct::ANY_CONSOLE != 0);
+        self.kick
+            .follow_crew(|| self.direct.load(Ordering::SeqCst) & direct::ANY_CONSOLE != 0);
         self.kick.wake_all();
         if among & direct::SUSPENDED != 0 {
             self.recount_holds();

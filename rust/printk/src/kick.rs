@@ -93,9 +93,17 @@ impl Kick {
         futex::wake(&self.calls, i32::MAX, u32::MAX);
     }
 
-    /// Whether one of the printers that serve any console has to know of a record.
-    pub fn set_crew(&self, on: bool) {
-        self.crew.store(u32::from(on), Ordering::SeqCst);
+    /// After a change of who prints: whether one of the printers that serve any console has to know of a record. Looked up
+    /// again until it stands: another change may come between, and its look before this one's.
+    pub fn follow_crew(&self, is_there: impl Fn() -> bool) {
+        loop {
+            let on = is_there();
+            // The later one takes over from the earlier one, and looks after the change that this one went by.
+            self.crew.swap(u32::from(on), Ordering::SeqCst);
+            if is_there() == on {
+                return;
+            }
+        }
     }
 
     /// Wakes the printers that wait for records: the first after a pause, or the mark was crossed. Of those that serve any

@@ -42,6 +42,10 @@ mod atomics {
             self.word.store(value, order);
         }
 
+        pub(crate) fn swap(&self, value: u32, order: Ordering) -> u32 {
+            self.word.swap(value, order)
+        }
+
         pub(crate) fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
             self.word.fetch_add(value, order)
         }
@@ -228,7 +232,7 @@ fn of_a_crew_one_is_woken_and_can_call_the_other() {
     for here in 0..2 {
         model(move || {
             let log = Log::new();
-            log.kick.set_crew(true);
+            log.kick.follow_crew(|| true);
             let crew = [0, 1].map(|member| {
                 let log = log.clone();
                 thread::spawn(move || {
@@ -252,6 +256,38 @@ fn of_a_crew_one_is_woken_and_can_call_the_other() {
             }
         });
     }
+}
+
+/// Two changes of who prints at once, one of which has nothing to do with the crew.
+#[test]
+fn a_crew_that_comes_during_another_change_is_woken_by_records() {
+    model(|| {
+        const CREW: u64 = 1;
+        const OTHER: u64 = 2;
+        let log = Log::new();
+        let direct = Arc::new(AtomicU64::new(OTHER));
+        let is_there = |direct: &AtomicU64| direct.load(Ordering::SeqCst) & CREW != 0;
+        let other = {
+            let (log, direct) = (log.clone(), direct.clone());
+            thread::spawn(move || {
+                direct.fetch_and(!OTHER, Ordering::SeqCst);
+                log.kick.follow_crew(|| is_there(&direct));
+            })
+        };
+        direct.fetch_or(CREW, Ordering::SeqCst);
+        log.kick.follow_crew(|| is_there(&direct));
+        other.join().unwrap();
+        let printer = {
+            let log = log.clone();
+            thread::spawn(move || {
+                let ticket = log.kick.ticket_on(0);
+                let work = || log.records.load(Ordering::Acquire) == 1;
+                log.kick.park(ticket, work);
+            })
+        };
+        log.say();
+        printer.join().unwrap();
+    });
 }
 
 #[test]

@@ -65,7 +65,9 @@ impl Log {
             let at = Arc::as_ptr(&life).cast_mut();
             self.life.store(at, Ordering::Release); // ORD(revive:A)
         };
-        if let Err(why) = self.offload.begin(&life, publish) {
+        let consoles = self.consoles();
+        let printed = consoles.iter().filter(|console| !console.is_courier());
+        if let Err(why) = self.offload.begin(&life, printed.count(), publish) {
             say_on_stderr(&format!(
                 "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
             ));
@@ -80,7 +82,7 @@ impl Log {
     /// The consoles go on in the child; one that cannot is not the child's.
     fn revive_consoles(&self, life: &Arc<Life>) {
         for console in self.consoles() {
-            if let Err(why) = console.revive(life) {
+            if let Err(why) = console.revive(life, || self.offload.make_room()) {
                 let (name, pid) = (console.name(), std::process::id());
                 say_on_stderr(&format!(
                     "printk_ring: console {name}: {why}; the child {pid} does not have it\n"

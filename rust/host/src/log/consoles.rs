@@ -43,9 +43,10 @@ impl Log {
         if options.bootstrap {
             check_first(&name, &self.consoles())?;
         }
-        self.offload.make_room()?;
         let life = self.shared_life();
-        let console = Console::start(&life, name, options, |options| self.first_edge(options))?;
+        let room = || self.offload.make_room();
+        let from = |options: &ConsoleOptions| self.first_edge(options);
+        let console = Console::start(&life, name, options, room, from)?;
         match self.list_console(&console) {
             Ok(()) if console.options().bootstrap => Ok(console),
             Ok(()) => {
