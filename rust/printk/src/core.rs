@@ -190,10 +190,6 @@ impl Core {
         self.kick
             .follow_crew(|| self.direct.load(Ordering::SeqCst) & direct::ANY_CONSOLE != 0);
         self.kick.wake_all();
-        if among & direct::SUSPENDED != 0 {
-            self.recount_holds();
-            self.kick.progressed();
-        }
     }
 
     /// Whose turn it is to print, where callers do.
@@ -271,11 +267,9 @@ impl Core {
         self.holders().count() as u32
     }
 
-    /// The consoles that make writers wait: none while printing is stopped, for then no waiting would help.
+    /// The consoles that make writers wait, also while the whole log is suspended: they are to lose nothing by that.
     fn holders(&self) -> impl Iterator<Item = &ConsoleSlot> {
-        let stopped = self.direct() & direct::SUSPENDED != 0;
-        let all = self.consoles().iter();
-        all.filter(move |slot| !stopped && holds(slot))
+        self.consoles().iter().filter(|slot| holds(slot))
     }
 
     /// An id for a new console, never used again in this process, whatever the log: what one log's console logs into

@@ -258,7 +258,7 @@ impl Log {
     }
 
     /// Flushes, at most 1 s, and stops printing on all consoles: records wait in the ring, and are dropped there when it
-    /// wraps. Twice is once.
+    /// wraps; not those of consoles that block, for which callers wait then, as long as they wait at all. Twice is once.
     ///
     /// False: a sink did not take everything in time, or is stuck in a write; that write is its last. Removing a console,
     /// closing the log and the orderly exit print what has waited.
