@@ -7,9 +7,9 @@ use crate::orders::Orders;
 use crate::sinks::{Refreshed, Sink, SinkSpec};
 use pr_printk::core::direct;
 use pr_printk::emit::Want;
-use pr_printk::fd::{ATOMIC_BYTES, Written};
+use pr_printk::fd::Written;
 use pr_printk::owner::{Priority, Seen};
-use pr_printk::port::{Port, class};
+use pr_printk::port::Port;
 use pr_printk::print::{Hold, Printed};
 use pr_printk::registry::{ConsoleSlot, flag};
 use pr_printk::store::Stamp;
@@ -237,11 +237,7 @@ impl Station {
     }
 
     fn print(&self, desk: &mut Desk, hold: &mut Hold<'_>, stop: Option<Seq>) -> Printed {
-        // A file takes a batch at once; what may be full is handed pieces, so that somebody more urgent need not wait long.
-        let piece = match hold.port().class() {
-            class::MEMORY | class::FILE => usize::MAX,
-            _ => ATOMIC_BYTES,
-        };
+        let piece = hold.port().piece_bytes();
         let slot = hold.slot();
         let wanted = || slot.owner.is_wanted();
         let want = Want {

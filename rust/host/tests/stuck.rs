@@ -119,7 +119,11 @@ fn a_stuck_console_that_was_removed_ends_its_write_and_nothing_more_and_leaves_n
     let scratch = Scratch::new();
     let (log, stuck, mut reader, filled) = log_with_a_stuck_console(&scratch);
     let fifo = scratch.path("fifo");
-    assert_eq!(descriptors_of(&fifo), 2, "the reader's and the console's");
+    assert_eq!(
+        descriptors_of(&fifo),
+        3,
+        "the reader's and the console's two"
+    );
     let threads = log.printer_threads();
     assert!(!log.remove_console(&stuck, SHORT), "it is stuck");
     assert!(log.consoles().is_empty() && !stuck.is_alive());

@@ -5,7 +5,7 @@
 use crate::control::count;
 use crate::core::Core;
 use crate::emit::Want;
-use crate::fd::{ATOMIC_BYTES, write_ready, write_whole_ready};
+use crate::fd::Timely;
 use crate::flush::{BOUND_NSEC, SPINS, is_usable};
 use crate::owner::Priority;
 use crate::port::{Port, class};
@@ -114,16 +114,8 @@ impl Caller<'_> {
             until: Seq(u64::MAX),
             hurry: &|| true,
         };
-        let deadline_ns = self.deadline_ns;
-        let printed = match hold.port().class() {
-            // Another process may append to it: a record is whole there.
-            class::MEMORY | class::FILE => hold.print(&one, usize::MAX, &mut |bytes| {
-                write_whole_ready(fd, bytes, deadline_ns)
-            }),
-            _ => hold.print(&one, ATOMIC_BYTES, &mut |bytes| {
-                write_ready(fd, bytes, deadline_ns)
-            }),
-        };
+        let (piece, mut sink) = (hold.port().piece_bytes(), Timely::new(fd, self.deadline_ns));
+        let printed = hold.print(&one, piece, &mut |bytes| sink.write(bytes));
         match printed {
             Printed::Some => Step::Printed,
             Printed::Nothing | Printed::Lost | Printed::Failed(libc::ETIMEDOUT) => Step::Left,

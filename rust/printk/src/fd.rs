@@ -47,40 +47,79 @@ pub fn write_all(fd: libc::c_int, bytes: &[u8], go_on: &dyn Fn() -> bool) -> Wri
     }
 }
 
-/// The most bytes that a pipe takes in one piece, and that a descriptor is sure to take once `poll` says writable.
+/// The most bytes that a pipe takes in one piece.
 pub const ATOMIC_BYTES: usize = 4096;
+/// Between two attempts at what is writable by `poll` and takes nothing.
+const PAUSE_NSEC: u64 = 50_000;
 
-/// Writes at most [`ATOMIC_BYTES`] of `bytes` once the descriptor is writable, which is waited for until `deadline_ns` of
-/// the monotonic clock. Any context.
-pub fn write_ready(fd: libc::c_int, bytes: &[u8], deadline_ns: u64) -> Written {
-    let piece = bytes.get(..ATOMIC_BYTES).unwrap_or(bytes);
-    write_whole_ready(fd, piece, deadline_ns)
+/// Writes for somebody who must not wait beyond a deadline. Any context. What may be full must be non-blocking: what `poll`
+/// calls writable may be a terminal with room for one byte, or a pipe that another process fills first, and a blocking write
+/// waits there for whoever reads.
+#[derive(Debug)]
+pub struct Timely {
+    fd: libc::c_int,
+    deadline_ns: u64,
+    has_begun: bool,
 }
 
-/// The same with all of `bytes`: to a file, where others must not get in between.
-pub fn write_whole_ready(fd: libc::c_int, piece: &[u8], deadline_ns: u64) -> Written {
-    loop {
-        if !is_writable(fd, deadline_ns) {
-            let errno = Some(libc::ETIMEDOUT);
-            return Written { bytes: 0, errno };
+impl Timely {
+    /// To `fd`, until `deadline_ns` of the monotonic clock.
+    pub fn new(fd: libc::c_int, deadline_ns: u64) -> Timely {
+        Timely {
+            fd,
+            deadline_ns,
+            has_begun: false,
         }
-        let (wrote, refused) = write_without_signal(fd, piece);
-        match (wrote, refused) {
-            (1.., _) => {
-                return Written {
-                    bytes: wrote as usize,
-                    errno: None,
-                };
+    }
+
+    /// Writes `piece`, or its beginning, once the descriptor takes it. The first one is tried even if it is late.
+    pub fn write(&mut self, piece: &[u8]) -> Written {
+        let timed_out = Written {
+            bytes: 0,
+            errno: Some(libc::ETIMEDOUT),
+        };
+        if core::mem::replace(&mut self.has_begun, true) && self.is_late() {
+            return timed_out;
+        }
+        loop {
+            if !is_writable(self.fd, self.deadline_ns) {
+                return timed_out;
             }
-            (_, Some(libc::EINTR | libc::EAGAIN)) => {} // another writer was faster: ask again
-            (_, why) => {
-                return Written {
-                    bytes: 0,
-                    errno: why.or(Some(libc::EIO)),
-                };
+            let (wrote, refused) = write_without_signal(self.fd, piece);
+            match (wrote, refused) {
+                (1.., _) => {
+                    return Written {
+                        bytes: wrote as usize,
+                        errno: None,
+                    };
+                }
+                // Another writer was faster, or a terminal has no room for a whole character. `poll` may say writable for
+                // ever.
+                (_, Some(libc::EINTR | libc::EAGAIN)) if self.is_late() => return timed_out,
+                (_, Some(libc::EINTR)) => {}
+                (_, Some(libc::EAGAIN)) => pause(),
+                (_, why) => {
+                    return Written {
+                        bytes: 0,
+                        errno: why.or(Some(libc::EIO)),
+                    };
+                }
             }
         }
     }
+
+    fn is_late(&self) -> bool {
+        crate::stamp::monotonic_nsec() >= self.deadline_ns
+    }
+}
+
+fn pause() {
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: PAUSE_NSEC as libc::c_long,
+    };
+    // SAFETY: a time of ours for the length of the call; what is left of it is not asked for.
+    unsafe { libc::nanosleep(&raw const time, core::ptr::null_mut()) };
 }
 
 /// Writes once. The SIGPIPE of a pipe without a reader, which would end a program that has not set it aside, does not reach

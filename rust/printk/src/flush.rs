@@ -5,7 +5,7 @@ use crate::context::Owed;
 use crate::control::count;
 use crate::core::{Core, direct};
 use crate::emit::Want;
-use crate::fd::{ATOMIC_BYTES, write_ready};
+use crate::fd::{ATOMIC_BYTES, Timely};
 use crate::owner::{Priority, Refused};
 use crate::port::{Port, class};
 use crate::print::{Hold, Printed};
@@ -116,11 +116,14 @@ impl Core {
         let mut whole = true;
         for wanted in class::MEMORY..class::LOCKING {
             for (index, slot) in self.consoles().iter().enumerate() {
-                let fits = |port: &&Port| port.is_atomic() && port.class() == wanted;
+                let fits = |port: &&Port| port.class() == wanted;
                 let Some(port) = self.port(index).filter(fits) else {
                     continue;
                 };
-                if is_usable(slot) && !self.flush_one(index, priority, target, deadline_ns) {
+                if !is_usable(slot) || has_passed(Some(slot), target) {
+                    continue;
+                }
+                if !port.is_atomic() || !self.flush_one(index, priority, target, deadline_ns) {
                     count(&self.control().left_behind);
                     port.leave();
                     whole = false;
@@ -176,10 +179,9 @@ fn print_until(hold: &mut Hold<'_>, target: Seq, deadline_ns: u64) -> bool {
         until: target,
         hurry: &late,
     };
+    let (piece, mut sink) = (hold.port().piece_bytes(), Timely::new(fd, deadline_ns));
     loop {
-        let printed = hold.print(&want, ATOMIC_BYTES, &mut |bytes| {
-            write_ready(fd, bytes, deadline_ns)
-        });
+        let printed = hold.print(&want, piece, &mut |bytes| sink.write(bytes));
         match printed {
             Printed::Some if has_passed(Some(hold.slot()), target) => return true,
             Printed::Some if late() => return false,

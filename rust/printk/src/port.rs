@@ -149,7 +149,7 @@ impl Port {
         self.class.store(class, Ordering::Relaxed);
     }
 
-    /// Sets the descriptor that the console writes to; negative: none that may be used in any context. By the console's
+    /// Sets the descriptor that callers write to, which does not block where it may be full; negative: there is none. By the console's
     /// owner in an unsafe place, or before it is enabled. What was broken off goes to the old target alone.
     pub fn set_fd(&self, fd: libc::c_int) {
         let target = crate::fd::target(fd).unwrap_or_default();
@@ -184,6 +184,15 @@ impl Port {
     /// Whether there is a descriptor that may be written to in any context.
     pub fn is_atomic(&self) -> bool {
         self.fd.load(Ordering::Relaxed) >= 0 && self.class() < class::LOCKING
+    }
+
+    /// The most bytes that are written at a time. Another process may append to a file: a record is whole there. What may
+    /// be full is handed pieces, so that somebody more urgent need not wait long.
+    pub fn piece_bytes(&self) -> usize {
+        match self.class() {
+            class::MEMORY | class::FILE => usize::MAX,
+            _ => crate::fd::ATOMIC_BYTES,
+        }
     }
 
     /// How far the sink can be relied on: one of [`class`].

@@ -10,7 +10,8 @@ use pr_printk::store::{Stamp, Stored};
 use pr_printk::{context, thread};
 use pr_record::Payload;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,54 @@ fn with_a_blocked_pipe_before_it_a_file_gets_the_whole_backlog() {
         is_whole
     });
     assert!(whole);
+}
+
+/// A console in slot `index` that is handed whole records, and what it is handed: each write is a message.
+fn add_messages(core: &Core, index: usize) -> UnixDatagram {
+    let (reader, writer) = UnixDatagram::pair().expect("a pair");
+    reader.set_nonblocking(true).expect("a flag");
+    rig::add_console(core, index, writer.into_raw_fd(), class::FILE);
+    reader
+}
+
+#[test]
+fn a_file_that_others_append_to_gets_a_long_record_in_one_write() {
+    let long = "y".repeat(3 * pr_printk::fd::ATOMIC_BYTES);
+    let word = own_word();
+    word.enter_emergency();
+    let core = rig::core(9);
+    let writes = add_messages(core, 1);
+    core.enter_emergency();
+    // Late, it may be the printer's: but not every time.
+    let handed = (0..20).find_map(|_| {
+        rig::log(core, &long);
+        let mut bytes = vec![0; 64 * 1024];
+        let count = writes.recv(&mut bytes).ok()?;
+        bytes.truncate(count);
+        Some(bytes)
+    });
+    let handed = String::from_utf8(handed.expect("a write")).expect("text");
+    assert_eq!(handed.len() % rig::printed(&long).len(), 0, "whole records");
+    assert!(handed.starts_with(&rig::printed(&long)));
+}
+
+#[test]
+fn a_console_that_callers_cannot_write_to_is_left_to_its_printer_and_counted() {
+    let core = rig::core(6);
+    let mut file = add_file(core, 1);
+    rig::add_console(core, 2, -1, class::STREAM);
+    own_word().enter_emergency();
+    core.enter_emergency();
+    let told = (0..20).any(|number| {
+        let before = left_behind(core);
+        rig::log(core, "not there");
+        assert!(left_behind(core) > before, "{number}");
+        assert!(core.port(2).expect("its port").take_left());
+        left_behind(core) == before + 1 && text(&mut file).contains("not there")
+    });
+    assert!(told);
+    let seq = core.consoles()[2].seq.load(Ordering::Relaxed);
+    assert_eq!(seq, 0, "what was not written was passed");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A descriptor in a process where anybody may close any number, and open another file that gets it.
 
+use super::aside;
 use crate::error::Error;
 use crate::fork::Listed;
 use pr_printk::fd::{Written, write_all};
@@ -93,15 +94,88 @@ pub(crate) unsafe fn let_go_after_fork() {
     holders.numbers.clear();
 }
 
-/// A descriptor that is written to, and closed, only as long as it is what it was. Whoever closes it takes nothing but the
-/// number: what the number means next is left alone.
+/// A descriptor that is used, and closed, only as long as it is what it was. Whoever closes it takes nothing but the number:
+/// what the number means next is left alone.
 #[derive(Debug)]
-pub(super) struct Descriptor {
+struct Number {
     file: ManuallyDrop<File>,
     /// Who this is, among [`HOLDERS`].
     holder: u64,
     /// Device and inode.
     identity: Option<(u64, u64)>,
+}
+
+impl Number {
+    /// Takes a fresh descriptor over.
+    fn own(fresh: OwnedFd) -> Number {
+        match duplicate_held(fresh.as_raw_fd(), NUMBERS_FROM) {
+            Some((number, holder)) => Number::held(number, holder),
+            None => {
+                let number = fresh.into_raw_fd(); // so many are not allowed
+                let holder = HOLDERS.lock().hold(number);
+                Number::held(number, holder)
+            }
+        }
+    }
+
+    /// A number that was just taken over.
+    fn held(number: libc::c_int, holder: u64) -> Number {
+        // SAFETY: a fresh descriptor that nobody else knows.
+        let file = unsafe { File::from_raw_fd(number) };
+        let identity = file.metadata().ok().as_ref().map(identity_of);
+        if let Some(held) = HOLDERS.lock().find(number, holder) {
+            held.identity = identity;
+        }
+        Number {
+            file: ManuallyDrop::new(file),
+            holder,
+            identity,
+        }
+    }
+
+    fn get(&self) -> libc::c_int {
+        self.file.as_raw_fd()
+    }
+
+    /// What is behind the number, if it is still what it was.
+    fn about(&self) -> Option<Metadata> {
+        if !holds(self.get(), self.holder) {
+            return None;
+        }
+        let about = self.file.metadata().ok()?;
+        (Some(identity_of(&about)) == self.identity).then_some(about)
+    }
+
+    /// Whether the number still means what it meant.
+    fn is_intact(&self) -> bool {
+        self.identity.is_some()
+            && holds(self.get(), self.holder)
+            && pr_printk::fd::identity(self.get()) == self.identity
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        if self.identity.is_none() {
+            return; // left open; a child closes its copy
+        }
+        let number = self.get();
+        if self.is_intact() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
+        // Not before it is closed: a fork in between would leave the child with it.
+        HOLDERS.lock().release(number, self.holder);
+    }
+}
+
+/// A target that is written to by a descriptor, and by another one where the first could hold a caller.
+#[derive(Debug)]
+pub(super) struct Descriptor {
+    number: Number,
+    /// An open file description of our own of the same target, which does not block. None: there can be none, or none is
+    /// needed.
+    aside: Option<Number>,
     /// The sink refused, after it took this much of a file: that ends inside a line.
     broken_at: Option<u64>,
     /// Whoever read it is gone, and has what it had.
@@ -111,14 +185,7 @@ pub(super) struct Descriptor {
 impl Descriptor {
     /// Takes a fresh descriptor over.
     pub(super) fn own(fresh: OwnedFd) -> Descriptor {
-        match duplicate_held(fresh.as_raw_fd(), NUMBERS_FROM) {
-            Some((number, holder)) => Descriptor::held(number, holder),
-            None => {
-                let number = fresh.into_raw_fd(); // so many are not allowed
-                let holder = HOLDERS.lock().hold(number);
-                Descriptor::held(number, holder)
-            }
-        }
+        Descriptor::of(Number::own(fresh))
     }
 
     /// Takes over a duplicate of descriptor `fd`.
@@ -128,48 +195,50 @@ impl Descriptor {
             what: format!("descriptor {fd} cannot be duplicated for a console"),
             errno: pr_printk::fd::errno(),
         })?;
-        Ok(Descriptor::held(number, holder))
+        Ok(Descriptor::of(Number::held(number, holder)))
     }
 
-    /// A number that was just taken over.
-    fn held(number: libc::c_int, holder: u64) -> Descriptor {
-        // SAFETY: a fresh descriptor that nobody else knows.
-        let file = unsafe { File::from_raw_fd(number) };
-        let identity = file.metadata().ok().as_ref().map(identity_of);
-        if let Some(held) = HOLDERS.lock().find(number, holder) {
-            held.identity = identity;
-        }
+    fn of(number: Number) -> Descriptor {
         Descriptor {
-            file: ManuallyDrop::new(file),
-            holder,
-            identity,
+            aside: aside::open(number.get()).map(Number::own),
+            number,
             broken_at: None,
             reader_gone: false,
         }
     }
 
     pub(super) fn number(&self) -> libc::c_int {
-        self.file.as_raw_fd()
+        self.number.get()
     }
 
     pub(super) fn identity(&self) -> Option<(u64, u64)> {
-        self.identity
+        self.number.identity
     }
 
-    /// What is behind the number, if it is still what it was.
     fn about(&self) -> Option<Metadata> {
-        if !holds(self.number(), self.holder) {
-            return None;
+        self.number.about()
+    }
+
+    /// The descriptor that a caller may write to, who must not be held; None: there is none.
+    pub(super) fn for_callers(&self) -> Option<libc::c_int> {
+        match &self.aside {
+            Some(aside) => Some(aside.get()),
+            None => aside::takes_at_once(&self.about()?).then(|| self.number()),
         }
-        let about = self.file.metadata().ok()?;
-        (Some(identity_of(&about)) == self.identity).then_some(about)
     }
 
     /// Whether the number still means what it meant.
     pub(super) fn is_intact(&self) -> bool {
-        self.identity.is_some()
-            && holds(self.number(), self.holder)
-            && pr_printk::fd::identity(self.number()) == self.identity
+        self.number.is_intact()
+    }
+
+    /// Opens what callers write to anew, if somebody has closed it. True: it is another one now, or none.
+    pub(super) fn mend(&mut self) -> bool {
+        if self.aside.as_ref().is_none_or(Number::is_intact) {
+            return false;
+        }
+        self.aside = aside::open(self.number()).map(Number::own);
+        true
     }
 
     /// Whether what is written is still to be found: by a name, or by whoever reads it.
@@ -226,22 +295,10 @@ impl Descriptor {
 
     /// Gives the number up without closing it: somebody who cannot be stopped may be using it.
     pub(super) fn leave_open(&mut self) {
-        self.identity = None;
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        if self.identity.is_none() {
-            return; // left open; a child closes its copy
-        }
-        let number = self.number();
-        if self.is_intact() {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.file) };
-        }
-        // Not before it is closed: a fork in between would leave the child with it.
-        HOLDERS.lock().release(number, self.holder);
+        self.number.identity = None;
+        self.aside
+            .iter_mut()
+            .for_each(|aside| aside.identity = None);
     }
 }
 

@@ -62,7 +62,10 @@ impl Sink for File {
 
     fn refresh(&mut self, force: bool) -> Result<Refreshed, i32> {
         if !force && self.is_current() {
-            return Ok(Refreshed::No);
+            return Ok(match self.descriptor.mend() {
+                true => Refreshed::Same,
+                false => Refreshed::No,
+            });
         }
         match append_to(&self.path) {
             Ok(fresh) => {
@@ -87,7 +90,7 @@ impl Sink for File {
     }
 
     fn fd(&self) -> Option<libc::c_int> {
-        Some(self.descriptor.number())
+        self.descriptor.for_callers()
     }
 
     fn class(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! Where consoles write. A sink is handed bytes, whole records of them, and never sees the ring.
 
+mod aside;
 mod descriptor;
 mod file;
 mod memory;
@@ -52,7 +53,8 @@ pub(crate) trait Sink: Send + std::fmt::Debug {
     /// An error number: nothing may be written now.
     fn refresh(&mut self, force: bool) -> Result<Refreshed, i32>;
 
-    /// The descriptor that may be written to in any context; None: there is none.
+    /// The descriptor that may be written to in any context, and does not block where the target may be full; None: there
+    /// is none.
     fn fd(&self) -> Option<libc::c_int>;
 
     /// How far it can be relied on: one of [`pr_printk::port::class`].

@@ -31,7 +31,10 @@ impl Sink for Stream {
                 self.descriptor.begin_anew();
                 return Ok(Refreshed::Another);
             }
-            return Ok(Refreshed::No);
+            return Ok(match self.descriptor.mend() {
+                true => Refreshed::Same,
+                false => Refreshed::No,
+            });
         }
         // The duplicate was closed by somebody who closes everything; what it came from may have been spared.
         let before = self.descriptor.identity();
@@ -43,7 +46,7 @@ impl Sink for Stream {
     }
 
     fn fd(&self) -> Option<libc::c_int> {
-        Some(self.descriptor.number())
+        self.descriptor.for_callers()
     }
 
     fn class(&self) -> u32 {
