@@ -35,46 +35,47 @@ wrong() {
 broken() { wrong owner "$@"; }
 unfair() { wrong turn "$@"; }
 asleep() { wrong kick "$@"; }
-seldom() { [ "$full" != --full ] || wrong kick "$@"; }
+# The rarer ones: each costs a build.
+rarely() { [ "$full" != --full ] || "$@"; }
 
 broken "a change of the word orders nothing" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Relaxed, Ordering::Relaxed'
-broken "whoever takes a free console sees nothing of its last owner" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Release, Ordering::Relaxed'
+rarely broken "whoever takes a free console sees nothing of its last owner" 'Ordering::AcqRel, Ordering::Acquire' 'Ordering::Release, Ordering::Relaxed'
 broken "an unsafe place is interrupted" 'if now.is_unsafe() {
                 return Err' 'if false {
                 return Err'
-broken "the same priority takes over" 'if priority as u64 <= now.priority() ||' 'if (priority as u64) < now.priority() ||'
-broken "a request stays when its waiter has gone" '!wait() && self.replace(now, Seen(now.0 & !REQ)).is_ok()' '!wait()'
-broken "an owner does not let go for who waits" 'if now.requested() == 0 || now.is_unsafe() {' 'if true {'
+rarely broken "the same priority takes over" 'if priority as u64 <= now.priority() ||' 'if (priority as u64) < now.priority() ||'
+rarely broken "a request stays when its waiter has gone" '!wait() && self.replace(now, Seen(now.0 & !REQ)).is_ok()' '!wait()'
+rarely broken "an owner does not let go for who waits" 'if now.requested() == 0 || now.is_unsafe() {' 'if true {'
 broken "who is interrupted by force does not notice" '            if !now.is_of(owner) {
                 return false;
             }
             let stays' '            let stays'
-broken "a console taken in an unsafe place looks sound" 'let stays = inside || now.was_taken();' 'let stays = inside;'
+rarely broken "a console taken in an unsafe place looks sound" 'let stays = inside || now.was_taken();' 'let stays = inside;'
 
 unfair "letting go and the look for records are in no order" '            fence(Ordering::SeqCst);
             if !work.has_more' '            if !work.has_more'
 unfair "a record and the look at the word are in no order" 'fence(Ordering::SeqCst); // ORD(take:A)' ''
-unfair "who lets go does not look again" 'if !work.has_more() {' 'if true {'
+rarely unfair "who lets go does not look again" 'if !work.has_more() {' 'if true {'
 unfair "two print at once" '(HELD, None) => now & !STATE | WANTED' '(HELD, None) => mine'
-unfair "whoever prints does not let go for who waits" 'while work.round() && !self.is_wanted() {}' 'while work.round() {}'
-unfair "whoever waits in vain does so again and again" 'wanted & !STATE | LATE' 'wanted & !STATE | HELD'
-unfair "whoever waited in vain says nothing of it" 'map(|()| Taken::Late);' 'map(|()| Taken::Others);'
-unfair "the turn of a dead thread stays its own" 'if !work.is_alive((wanted >> TID_SHIFT) as u32)' 'if false'
-unfair "the turn of a thread that died later stays its own" '(LATE, _) if work.is_alive((now >> TID_SHIFT) as u32)' '(LATE, _) if true'
+rarely unfair "whoever prints does not let go for who waits" 'while work.round() && !self.is_wanted() {}' 'while work.round() {}'
+rarely unfair "whoever waits in vain does so again and again" 'wanted & !STATE | LATE' 'wanted & !STATE | HELD'
+rarely unfair "whoever waited in vain says nothing of it" 'map(|()| Taken::Late);' 'map(|()| Taken::Others);'
+rarely unfair "the turn of a dead thread stays its own" 'if !work.is_alive((wanted >> TID_SHIFT) as u32)' 'if false'
+rarely unfair "the turn of a thread that died later stays its own" '(LATE, _) if work.is_alive((now >> TID_SHIFT) as u32)' '(LATE, _) if true'
 unfair "a handler waits for the thread that it interrupts" '_ if now >> TID_SHIFT == u64::from(tid) => return Taken::Others,' ''
 
 asleep "a record and the look at the sleepers are in no order" 'barrier::light();' ''
-asleep "a printer parks and looks for records in no order" '!barrier::heavy() || work()' 'work()'
-seldom "a printer parks without a look for records" '!barrier::heavy() || work()' '!barrier::heavy()'
+rarely asleep "a printer parks and looks for records in no order" '!barrier::heavy() || work()' 'work()'
+rarely asleep "a printer parks without a look for records" '!barrier::heavy() || work()' '!barrier::heavy()'
 asleep "who wakes leaves the word as it was" 'and the kernel compares again.
         self.calls.fetch_add(1, Ordering::SeqCst);' ''
-seldom "who wakes those at rest leaves the word as it was" 'self.orders.fetch_add(1, Ordering::SeqCst);' ''
+rarely asleep "who wakes those at rest leaves the word as it was" 'self.orders.fetch_add(1, Ordering::SeqCst);' ''
 asleep "progress and the look at who waits are in no order" 'fence(Ordering::SeqCst);
         if self.held' 'if self.held'
-seldom "waiting and the look at the progress are in no order" 'fence(Ordering::SeqCst);
+rarely asleep "waiting and the look at the progress are in no order" 'fence(Ordering::SeqCst);
         let result' 'let result'
-seldom "progress leaves the word as it was" 'self.progress.fetch_add(1, Ordering::SeqCst);' ''
-seldom "who waits for progress does not say so" 'self.held.fetch_add(1, Ordering::Relaxed);' ''
+rarely asleep "progress leaves the word as it was" 'self.progress.fetch_add(1, Ordering::SeqCst);' ''
+rarely asleep "who waits for progress does not say so" 'self.held.fetch_add(1, Ordering::Relaxed);' ''
 asleep "who wakes leaves out the crew" 'if self.crew.load(Ordering::SeqCst) != 0 {' 'if false {'
-seldom "of the crew nobody on this processor is woken" 'ANY_CONSOLE & !here) == 0' 'ANY_CONSOLE & !here) == 7'
-seldom "one of the crew that is about to wait is not called" 'self.calls.fetch_add(1, Ordering::SeqCst); // one' '// one'
+rarely asleep "of the crew nobody on this processor is woken" 'ANY_CONSOLE & !here) == 0' 'ANY_CONSOLE & !here) == 7'
+rarely asleep "one of the crew that is about to wait is not called" 'self.calls.fetch_add(1, Ordering::SeqCst); // one' '// one'
