@@ -143,6 +143,7 @@ fn a_stuck_console_that_was_removed_ends_its_write_and_nothing_more_and_leaves_n
         let task = format!("/proc/self/task/{thread}");
         wait_until("its thread has ended", || !Path::new(&task).exists());
     }
+    wait_until("it has let go of the sink", || descriptors_of(&fifo) == 1);
     let mut rest = Vec::new();
     let mut buffer = [0; 65536];
     while let Ok(count @ 1..) = reader.read(&mut buffer) {
