@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ON = {**os.environ, "PRINTK_RING_LOCKDEP": "1"}
 
 PRELUDE = """
-    import contextlib, gc, logging, os, pickle, queue, signal, sys, threading, time, weakref
+    import _thread, contextlib, gc, logging, os, pickle, queue, signal, sys, threading, time, weakref
     import printk_ring as pr
     from printk_ring import lockdep
 
@@ -628,9 +628,14 @@ def test_what_a_console_itself_logs_waits_for_no_console() -> None:
 def test_two_consoles_that_take_two_locks_in_opposite_orders_are_reported() -> None:
     watched("""
         log = pr.Log(size="256 KiB")
-        locks = Names()
-        log.add_console(pr.sinks.callable(lambda record: locks.take("ab")))
-        log.add_console(pr.sinks.callable(lambda record: locks.take("ba")))
+        locks, one_at_a_time = Names(), _thread.allocate_lock()  # which no one watches: both at once would hang
+        def takes(names):
+            def code(record):
+                with one_at_a_time:
+                    locks.take(names)
+            log.add_console(pr.sinks.callable(code))
+        takes("ab")
+        takes("ba")
         log.get_logger().info("event")
         assert log.flush(PATIENCE)
         assert locks.found() == ["ab"], "that both are consoles keeps them not apart"

@@ -108,6 +108,18 @@ def test_without_a_default_log_they_say_so() -> None:
             missing()
 
 
+def logs_200_printed_or_counted(log: pr.Log, consoles: list[pr.Console]) -> None:
+    """Each record is on all consoles when its call returns, or counted as left behind; some are."""
+    logger, at_once = log.get_logger(), 0
+    for number in range(200):
+        before = log.stats()["left_behind"]
+        logger.info("event", number=number)
+        printed = all(console.lag == 0 for console in consoles)
+        assert printed or log.stats()["left_behind"] > before
+        at_once += printed
+    assert at_once > 0, "all were late, and left to the threads"
+
+
 def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(
     log: pr.Log, tmp_path: Path, mode: OffloadMode
 ) -> None:
@@ -117,14 +129,7 @@ def test_when_it_is_ordered_every_record_is_printed_before_its_call_returns(
     assert log.offload.enforce_emergency is False
     log.offload.enforce_emergency = True
     assert log.offload.enforce_emergency is True
-    at_once = 0
-    for number in range(200):
-        before = log.stats()["left_behind"]
-        logger.info("event", number=number)
-        printed = all(console.lag == 0 for console in consoles)
-        assert printed or log.stats()["left_behind"] > before
-        at_once += printed
-    assert at_once > 0, "all were late, and left to the threads"
+    logs_200_printed_or_counted(log, consoles)
     log.offload.enforce_emergency = False
     logger.info("event", number=200)
     assert log.flush(timeout=30.0)
@@ -157,14 +162,7 @@ def test_where_callers_print_each_record_is_printed_before_its_call_returns(log:
     assert log.offload.mode == "console"
     log.offload.mode = "caller"
     assert log.offload.mode == "caller"
-    at_once = 0
-    for number in range(200):
-        before = log.stats()["left_behind"]
-        logger.info("event", number=number)
-        printed = all(console.lag == 0 for console in consoles)
-        assert printed or log.stats()["left_behind"] > before
-        at_once += printed
-    assert at_once > 0, "all were late, and left to the threads"
+    logs_200_printed_or_counted(log, consoles)
     log.offload.mode = "console"
     logger.info("event", number=200)
     wait_until(lambda: all(numbers(tmp_path / name) == list(range(201)) for name in "ab"), "the threads print again")

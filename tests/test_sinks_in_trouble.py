@@ -229,7 +229,7 @@ def fill_and_make_room(how: str, folder: Path) -> tuple[list[dict[str, Any]], di
     """What the console beside the full one printed, and what that one counted."""
     prefix = () if how == "limit" else mounting()
     if prefix is None:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("no file system can be mounted here")  # needs the right to; "limit" needs none and runs everywhere
     (folder / "disk").mkdir()
     pipe = subprocess.PIPE
     child = begin(FULL, how, folder / "disk", folder / "copy", MANY, prefix=prefix, stdout=pipe, stderr=pipe)

@@ -262,8 +262,11 @@ class _Watched:
         return True
 
     def release(self) -> None:
-        """As that of `threading`."""
-        raise NotImplementedError
+        """As that of `threading`: by any thread."""
+        hold, self._node.hold = self._node.hold, None
+        self._lock.release()
+        if hold is not None:
+            hold.leave()
 
     def locked(self) -> bool:
         """As that of `threading`."""
@@ -307,15 +310,8 @@ class Lock(_Watched):
         self._lock = _thread.allocate_lock()
         self._node = _LockNode("Lock", self._lock)
 
-    def release(self) -> None:
-        """As that of `threading`: by any thread."""
-        hold, self._node.hold = self._node.hold, None
-        self._lock.release()
-        if hold is not None:
-            hold.leave()
-
     acquire_lock = _Watched.acquire
-    release_lock = release
+    release_lock = _Watched.release
     locked_lock = _Watched.locked
 
 

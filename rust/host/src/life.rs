@@ -9,7 +9,9 @@ use pr_printk::control::Control;
 use pr_printk::flush::is_usable;
 use pr_printk::port::Port;
 use pr_printk::registry::{ConsoleSlot, SLOTS};
+use pr_printk::store::Stamp;
 use pr_printk::{Core, stamp, thread};
+use pr_record::{Level, Payload};
 use pr_ring::Ring;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,6 +97,22 @@ impl Life {
     #[inline(always)]
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// Says to the other consoles that the sink of this one fails; each of its troubles is told once.
+    pub(crate) fn tell_failed_write(&self, console: &str, errno: i32) {
+        let why = std::io::Error::from_raw_os_error(errno);
+        let event = format!("console {console}: write failed: {why}; it will be tried again");
+        let payload = Payload {
+            event: &event,
+            logger: Some("printk_ring"),
+            ..Payload::default()
+        };
+        let stamp = Stamp {
+            level: Level::Warning as u8,
+            ts_nsec: None,
+        };
+        let _ = self.core.store(stamp, &payload);
     }
 
     /// A number that no other life has, of whatever log.

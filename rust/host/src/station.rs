@@ -12,9 +12,7 @@ use pr_printk::owner::{Priority, Seen};
 use pr_printk::port::Port;
 use pr_printk::print::{Hold, Printed};
 use pr_printk::registry::{ConsoleSlot, flag};
-use pr_printk::store::Stamp;
 use pr_printk::{stamp, thread};
-use pr_record::{Level, Payload};
 use pr_ring::Seq;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -267,27 +265,8 @@ impl Station {
         desk.not_before_nsec = stamp::monotonic_nsec().saturating_add(desk.pause_nsec);
         desk.pause_nsec = (desk.pause_nsec * 2).min(*RETRY_NSEC.end());
         if !std::mem::replace(&mut desk.failing, true) {
-            self.tell(errno);
+            self.life.tell_failed_write(&self.name, errno);
         }
-    }
-
-    /// Says once, to the other consoles, that this one's sink fails.
-    fn tell(&self, errno: i32) {
-        let why = std::io::Error::from_raw_os_error(errno);
-        let event = format!(
-            "console {}: write failed: {why}; it will be tried again",
-            self.name
-        );
-        let payload = Payload {
-            event: &event,
-            logger: Some("printk_ring"),
-            ..Payload::default()
-        };
-        let stamp = Stamp {
-            level: Level::Warning as u8,
-            ts_nsec: None,
-        };
-        let _ = self.life.core().store(stamp, &payload);
     }
 
     /// Somebody else has the console. An owner that has not moved for long may have died, and so may one that waited: then

@@ -9,9 +9,8 @@ use crate::sinks::{Refreshed, Sink};
 use pr_printk::emit::Cursor;
 use pr_printk::fd::Written;
 use pr_printk::stamp;
-use pr_printk::store::Stamp;
 use pr_record::render::escape::write_name;
-use pr_record::{Level, NoSites, Out, Payload, RecordView, Value, decode};
+use pr_record::{NoSites, Out, RecordView, Value, decode};
 use std::sync::atomic::Ordering;
 
 /// After a failed write, first and longest pause before the next attempt.
@@ -184,7 +183,7 @@ impl Writer {
             };
             self.place.slot().errors.fetch_add(1, Ordering::Relaxed);
             if !std::mem::replace(&mut self.failing, true) {
-                self.tell(errno);
+                self.place.life.tell_failed_write(&self.name, errno);
             }
             if self.place.orders.stop().is_some() {
                 return false; // no more attempts: the console goes
@@ -214,21 +213,5 @@ impl Writer {
             }
             kick.nap(ticket, left);
         }
-    }
-
-    /// Says once, to the other consoles, that this one's sink fails.
-    fn tell(&self, errno: i32) {
-        let (why, name) = (std::io::Error::from_raw_os_error(errno), &self.name);
-        let event = format!("console {name}: write failed: {why}; it will be tried again");
-        let payload = Payload {
-            event: &event,
-            logger: Some("printk_ring"),
-            ..Payload::default()
-        };
-        let stamp = Stamp {
-            level: Level::Warning as u8,
-            ts_nsec: None,
-        };
-        let _ = self.place.life.core().store(stamp, &payload);
     }
 }
