@@ -368,3 +368,13 @@ def test_an_order_that_is_not_a_bool_is_a_type_error(log: pr.Log) -> None:
     with pytest.raises(TypeError):
         log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # that is the test
     assert log.offload.enforce_emergency is False
+
+
+def test_in_a_panic_unreliable_consoles_are_left_out_if_the_records_are_saved_unless_told_otherwise(
+    log: pr.Log,
+) -> None:
+    assert log.offload.skip_unreliable_if_saved is True
+    log.offload.skip_unreliable_if_saved = False
+    assert log.offload.skip_unreliable_if_saved is False
+    log.offload.skip_unreliable_if_saved = True
+    assert log.offload.skip_unreliable_if_saved is True

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from logging import Handler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, final
+from typing import Any, Literal, NoReturn, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -663,6 +663,13 @@ class Log:
                 real one, too many consoles, or the log is closed.
             OSError: the sink cannot be opened (with its path).
         """
+    def panic(self, text: str) -> NoReturn:
+        """Gives the process up: stores `text` at EMERG, prints all logs of the process, and ends it by SIGABRT.
+
+        Printing takes at most 20 ms, the most reliable consoles first; what that is too short for is in the ring. What other
+        threads log meanwhile is dropped and counted in `stats()["panic_dropped"]`. Consoles that take locks, as all Python
+        ones do, come last, and their own threads print on them. A second thread that panics waits for the first.
+        """
     def deferred(self) -> Context:
         """A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers."""
     def emergency(self) -> Context:
@@ -792,6 +799,13 @@ class Offload:
         """
     @enforce_emergency.setter
     def enforce_emergency(self, value: bool, /) -> None: ...
+    @property
+    def skip_unreliable_if_saved(self) -> bool:
+        """True, which a log starts with: a panic leaves out the consoles of the least reliable class when a dumper has saved
+        the records. Settable.
+        """
+    @skip_unreliable_if_saved.setter
+    def skip_unreliable_if_saved(self, value: bool, /) -> None: ...
     def threads(self) -> list[tuple[str, int]]:
         """The printer threads: their names and the kernel's numbers of them.
 

@@ -108,6 +108,7 @@ class Stats(TypedDict):
     block_timeouts: int
     report_timeouts: int
     left_behind: int
+    panic_dropped: int
     bytes: int
     size_bytes: int
     descriptors: int

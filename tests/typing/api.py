@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, NoReturn, assert_type
 
 import printk_ring as pr
 from printk_ring.typing import ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
@@ -86,11 +86,17 @@ def consoles(log: pr.Log) -> None:
     log.offload.cpus = 0  # type: ignore[assignment]  # no set of them
     assert_type(log.offload.enforce_emergency, bool)
     log.offload.enforce_emergency = True
+    assert_type(log.offload.skip_unreliable_if_saved, bool)
+    log.offload.skip_unreliable_if_saved = False
     log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # a bool
     assert_type(log.offload.threads(), list[tuple[str, int]])
     stats = log.stats()
     assert_type(stats, Stats)
     assert_type(stats["consoles"]["x"], ConsoleStats)
+
+
+def gives_up(log: pr.Log) -> NoReturn:
+    log.panic("the reason")
 
 
 def sections(log: pr.Log) -> None:

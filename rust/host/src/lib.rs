@@ -10,6 +10,7 @@
 //! | [`inspect`] | the counters and consoles of a ring file |
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
+//! | `crash` | a thread that gives the process up, and what it must find |
 //! | [`exit`] | the time that the end of the process may take, for all logs together |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
@@ -38,6 +39,7 @@ pub mod bench;
 pub mod console;
 pub mod context;
 pub mod courier;
+mod crash;
 mod crew;
 pub mod error;
 pub mod exit;

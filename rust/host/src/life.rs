@@ -1,5 +1,6 @@
 //! One life of a log: the memory of one ring and the core that works on it. A forked child begins another one.
 
+use crate::crash;
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::mapping::{RingMap, SectionKind};
@@ -39,6 +40,12 @@ pub struct Life {
     stations: [Listed<Weak<Station>>; SLOTS],
     /// What a panic works in; there from the start.
     panic: Box<PortMemory>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        crash::roll::leave(self);
+    }
 }
 
 impl Life {
@@ -89,6 +96,7 @@ impl Life {
         // SAFETY: the box lives as long as the core, and only the core knows what it points to.
         unsafe { life.core.give_panic_memory(memory) };
         life.sample_clocks();
+        crash::roll::enter(&life);
         crate::fork::watch(Arc::downgrade(&life));
         Ok(life)
     }

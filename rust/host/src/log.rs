@@ -185,7 +185,7 @@ impl Log {
 
     /// The life of this process: a forked child begins its own here, at its first record. None: it could not.
     #[inline(always)]
-    fn own_life(&self) -> Option<&Life> {
+    pub(crate) fn own_life(&self) -> Option<&Life> {
         let life = self.life();
         if life.core().generation() == thread::generation() {
             Some(life)

@@ -228,6 +228,16 @@ impl Log {
         }
     }
 
+    /// Whether a panic leaves out the consoles of the least reliable class when a dumper has saved the records.
+    pub fn skips_unreliable_if_saved(&self) -> bool {
+        !self.offload.wants(direct::LOCKING_ALWAYS)
+    }
+
+    /// Sets it.
+    pub fn set_skip_unreliable_if_saved(&self, on: bool) {
+        self.set_direct(direct::LOCKING_ALWAYS, !on);
+    }
+
     /// From now on every record is on the consoles before its call returns: printers may not come to it any more.
     pub(crate) fn print_from_now_on(&self) {
         if let Some(core) = self.own_core() {

@@ -33,6 +33,8 @@ pub struct Stats {
     /// Records stored in the middle of another thread's report, because the wait for its end was over; and reports that
     /// held others up for too long.
     pub report_timeouts: u64,
+    /// Log calls dropped because another thread panicked.
+    pub panic_dropped: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -73,6 +75,7 @@ impl Stats {
             block_timeouts: count(&control.block_timeouts),
             left_behind: count(&control.left_behind),
             report_timeouts: count(&control.report_timeouts),
+            panic_dropped: count(&control.panic_dropped),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),

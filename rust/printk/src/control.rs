@@ -32,7 +32,9 @@ pub struct Control {
     /// Records stored in the middle of another thread's report, because the wait for its end was over; and reports that
     /// held others up for too long.
     pub report_timeouts: AtomicU64,
-    more: [AtomicU64; 7],
+    /// Log calls dropped because another thread panicked.
+    pub panic_dropped: AtomicU64,
+    more: [AtomicU64; 6],
 }
 
 const _: () = assert!(size_of::<Control>() == 192);

@@ -31,6 +31,14 @@ pub mod direct {
     pub const SUSPENDED: u32 = 1 << 3;
     /// Printers serve any console. Nothing to callers.
     pub const ANY_CONSOLE: u32 = 1 << 4;
+    /// One thread panics: it alone logs and prints. For good.
+    pub const PANIC: u32 = 1 << 5;
+    /// And so do, at its end, the threads of consoles that take locks.
+    pub const LOCKING_PRINT: u32 = 1 << 6;
+    /// They do even if the records have been saved elsewhere.
+    pub const LOCKING_ALWAYS: u32 = 1 << 7;
+    /// What callers need not look at.
+    pub(crate) const NOT_CALLERS: u32 = ANY_CONSOLE | LOCKING_ALWAYS;
     /// The bits of which a mode is made.
     pub const MODES: u32 = CALLER | ANY_CONSOLE;
     /// Callers print wherever that can be done in any context; printers do what is left to them.
@@ -166,12 +174,18 @@ impl Core {
     /// Whether a record is more than stored, as far as callers are concerned.
     #[inline(always)]
     pub(crate) fn concerns_callers(&self) -> bool {
-        self.direct() & !direct::ANY_CONSOLE != 0
+        self.direct() & !direct::NOT_CALLERS != 0
     }
 
     /// Whether printers that serve any console are to print now, and not the consoles' own.
     pub fn prints_by_crew(&self) -> bool {
         self.direct() & (direct::BY_CALLERS | direct::ANY_CONSOLE) == direct::ANY_CONSOLE
+    }
+
+    /// From now on this log is the panic's alone (see [`crate::panic`]). Nobody is woken: those who sleep have nothing to
+    /// do any more.
+    pub(crate) fn close_to_others(&self) {
+        self.direct.fetch_or(direct::PANIC, Ordering::SeqCst);
     }
 
     /// Sets or clears bits of [`direct`], and wakes the printers, who go by them.
@@ -297,7 +311,9 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn is_held_back(&self, depth: u32) -> bool {
-        thread::may_wait(depth) && (self.is_report_of_another() || self.must_wait_for_room())
+        !self.is_closed()
+            && thread::may_wait(depth)
+            && (self.is_report_of_another() || self.must_wait_for_room())
     }
 
     /// Whether a console would lose a record that it has not printed by the next one.

@@ -10,7 +10,7 @@ use pr_record::{
     Format, Meta, NoSites, Out, decode, render, render_cut, render_dropped, render_replay,
     render_torn,
 };
-use pr_ring::{Lpos, Read, RecordInfo, Seq, Unfinished};
+use pr_ring::{Lpos, Read, RecordInfo, Seq};
 
 /// How far a console has come, and what it has counted on the way. A copy is worked on; it becomes the console's own when
 /// the sink has taken what belongs to it.
@@ -169,7 +169,7 @@ fn item(
     first: bool,
 ) -> bool {
     let again = next.seq < begun;
-    match core.ring().read_valid(next.seq, scratch, Unfinished::Wait) {
+    match core.ring().read_valid(next.seq, scratch, core.unfinished()) {
         Read::NotYet { at, .. } => {
             // Lost records at the end: told now, since nothing may follow them for long.
             pass_gap(style, next, &now_at(core, at), again, out);

@@ -59,6 +59,7 @@ const PAUSE_NSEC: u64 = 50_000;
 pub struct Timely {
     fd: libc::c_int,
     deadline_ns: u64,
+    waits: bool,
     has_begun: bool,
 }
 
@@ -68,7 +69,16 @@ impl Timely {
         Timely {
             fd,
             deadline_ns,
+            waits: true,
             has_begun: false,
+        }
+    }
+
+    /// The same, and never waits for room.
+    pub fn without_waiting(self) -> Timely {
+        Timely {
+            waits: false,
+            ..self
         }
     }
 
@@ -82,7 +92,7 @@ impl Timely {
             return timed_out;
         }
         loop {
-            if !is_writable(self.fd, self.deadline_ns) {
+            if !is_writable(self.fd, if self.waits { self.deadline_ns } else { 0 }) {
                 return timed_out;
             }
             let (wrote, refused) = write_without_signal(self.fd, piece);
@@ -97,6 +107,7 @@ impl Timely {
                 // ever.
                 (_, Some(libc::EINTR | libc::EAGAIN)) if self.is_late() => return timed_out,
                 (_, Some(libc::EINTR)) => {}
+                (_, Some(libc::EAGAIN)) if !self.waits => return timed_out,
                 (_, Some(libc::EAGAIN)) => pause(),
                 (_, why) => {
                     return Written {
@@ -113,7 +124,8 @@ impl Timely {
     }
 }
 
-fn pause() {
+/// A moment, in which others may get on.
+pub(crate) fn pause() {
     let time = libc::timespec {
         tv_sec: 0,
         tv_nsec: PAUSE_NSEC as libc::c_long,

@@ -25,6 +25,9 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(crate) fn stored_aside(&self, seq: Seq, end: Lpos) -> Stored {
+        if self.direct() & direct::PANIC != 0 {
+            return Stored::Yes; // printed when the panic comes to it
+        }
         let sections = thread::sections();
         let mut owed = Owed {
             print: false,
@@ -108,8 +111,8 @@ impl Core {
     /// Prints what there is, by this thread, on every console that can be written to in any context, within `bound_ns`.
     /// False: something was left to a printer; counted.
     pub fn flush_now(&self, priority: Priority, bound_ns: u64) -> bool {
-        if self.direct() & direct::SUSPENDED != 0 {
-            return true;
+        if self.direct() & direct::SUSPENDED != 0 || self.is_closed() {
+            return true; // those who have seen to that will see to this
         }
         let target = self.ring().next_reserve_seq();
         let deadline_ns = stamp::monotonic_nsec().saturating_add(bound_ns);
@@ -154,13 +157,7 @@ impl Core {
                 // It may have been removed while this thread waited; a fresh one in its place is not enabled yet.
                 Ok(hold) if !self.may_print_on(hold.slot()) => return true,
                 Ok(mut hold) => {
-                    let reached = print_until(&mut hold, target, deadline_ns);
-                    drop(hold); // what is said of the dead is printed, too
-                    // Somebody has a record in hand; or is dead, and nobody else looks while callers print.
-                    if reached == Reached::Unfinished && (self.look_after_unfinished() || wait()) {
-                        continue;
-                    }
-                    return reached == Reached::Target;
+                    return print_until(&mut hold, target, (deadline_ns, Room::WaitFor));
                 }
                 Err(why) => why,
             };
@@ -175,22 +172,24 @@ impl Core {
     }
 }
 
-/// How far printing up to a target came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reached {
-    /// All the way; or somebody more urgent goes on.
-    Target,
-    /// The next record is not finished.
-    Unfinished,
-    /// The sink did not go along, or not in time.
-    Less,
+/// What to do where a sink has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Wait for it, until the deadline.
+    WaitFor,
+    /// Give up.
+    Need,
 }
 
-/// Prints up to `target`, as far as the sink goes along until `deadline_ns`.
-fn print_until(hold: &mut Hold<'_>, target: Seq, deadline_ns: u64) -> Reached {
+/// Prints up to `target`, as far as the sink goes along until the deadline.
+pub(crate) fn print_until(
+    hold: &mut Hold<'_>,
+    target: Seq,
+    (deadline_ns, room): (u64, Room),
+) -> bool {
     let Some(fd) = hold.port().checked_fd() else {
         hold.slot().errors.fetch_add(1, Ordering::Relaxed);
-        return Reached::Less;
+        return false;
     };
     let late = || stamp::monotonic_nsec() >= deadline_ns;
     let want = Want {
@@ -199,27 +198,29 @@ fn print_until(hold: &mut Hold<'_>, target: Seq, deadline_ns: u64) -> Reached {
         hurry: &late,
     };
     let (piece, mut sink) = (hold.port().piece_bytes(), Timely::new(fd, deadline_ns));
+    if room == Room::Need {
+        sink = sink.without_waiting();
+    }
     loop {
         let printed = hold.print(&want, piece, &mut |bytes| sink.write(bytes));
         match printed {
-            Printed::Some | Printed::Nothing if has_passed(Some(hold.slot()), target) => {
-                return Reached::Target;
-            }
-            Printed::Some if late() => return Reached::Less,
+            Printed::Some if has_passed(Some(hold.slot()), target) => return true,
+            Printed::Some if late() => return false,
             Printed::Some => {}
-            Printed::Nothing => return Reached::Unfinished,
+            // The next record is not finished: its writer will see to it.
+            Printed::Nothing => return true,
             Printed::Failed(errno) => {
                 if errno != libc::ETIMEDOUT {
                     hold.slot().errors.fetch_add(1, Ordering::Relaxed);
                 }
-                return Reached::Less;
+                return false;
             }
-            Printed::Lost => return Reached::Target, // to somebody more urgent, who prints it
+            Printed::Lost => return true, // to somebody more urgent, who prints it
         }
     }
 }
 
-fn has_passed(slot: Option<&ConsoleSlot>, target: Seq) -> bool {
+pub(crate) fn has_passed(slot: Option<&ConsoleSlot>, target: Seq) -> bool {
     // ORD(flushed:B) pairs with ORD(confirm:A)
     slot.is_some_and(|slot| slot.seq.load(Ordering::Acquire) >= target.0)
 }

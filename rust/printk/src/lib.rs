@@ -21,6 +21,8 @@
 //! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
 //! | [`caller`] | printing by whoever logs, one record at a time |
 //! | [`turn`] | whose turn it is to print, where callers do |
+//! | [`panic`](mod@crate::panic) | the end of the process: one thread has the logs to itself, and prints what there is |
+//! | [`roll`] | all logs of the process, for the thread that panics |
 //! | [`fd`] | `write(2)`: until done, or what is taken now |
 //!
 //! # What this crate does not know
@@ -51,10 +53,12 @@ pub mod flush;
 pub mod futex;
 pub mod kick;
 pub mod owner;
+pub mod panic;
 pub mod port;
 pub mod print;
 pub mod reap;
 pub mod registry;
+pub mod roll;
 pub mod stamp;
 pub mod store;
 pub mod thread;

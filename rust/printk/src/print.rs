@@ -56,6 +56,9 @@ impl Core {
         let (Some(slot), Some(port)) = (self.consoles().get(index), self.port(index)) else {
             return Err(Refused::Owned);
         };
+        if self.is_closed() {
+            return Err(Refused::Owned);
+        }
         let memory = match priority {
             Priority::Panic => self.panic_memory().ok_or(Refused::Owned)?,
             _ => port.memory(),

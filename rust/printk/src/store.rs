@@ -29,6 +29,8 @@ pub enum Stored {
     Refused,
     /// This thread is too deep in log calls; counted.
     TooDeep,
+    /// Another thread panics, and has the log to itself; counted.
+    Closed,
 }
 
 /// What is said of a record beside its payload.
@@ -65,6 +67,10 @@ impl Core {
     /// As [`Core::store_owing`], for a caller that has entered a log call itself.
     #[inline]
     pub fn store_inside(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
+        if self.is_closed() {
+            count(&self.control().panic_dropped);
+            return Stored::Closed;
+        }
         let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
         let tid = thread::tid();
         let info = Info {

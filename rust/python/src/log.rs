@@ -277,6 +277,17 @@ impl Log {
         Offload::new(self.handle.clone())
     }
 
+    /// Gives the process up: stores `text` at EMERG, prints all logs of the process within 20 ms, most reliable consoles
+    /// first, and ends the process by SIGABRT. Never returns.
+    ///
+    /// What other threads log meanwhile is dropped and counted. Consoles that take locks, as all Python ones, come last, and
+    /// their own threads print on them.
+    fn panic(&self, py: Python<'_>, text: &Bound<'_, PyString>) {
+        let mut taker = Taker::default();
+        let text = taker.text_of(text);
+        py.detach(|| self.handle.panic(&text, || false))
+    }
+
     /// A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers.
     fn deferred(log: &Bound<'_, Log>) -> Context {
         Context::new(Some(log), pr_host::Context::Deferred)
@@ -314,6 +325,7 @@ impl Log {
             ("block_timeouts", stats.block_timeouts),
             ("report_timeouts", stats.report_timeouts),
             ("left_behind", stats.left_behind),
+            ("panic_dropped", stats.panic_dropped),
             ("bytes", stats.bytes),
             ("size_bytes", stats.size_bytes),
             ("descriptors", stats.descriptors),

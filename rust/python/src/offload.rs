@@ -64,6 +64,17 @@ impl Offload {
         py.detach(|| self.log.set_enforce_emergency(on));
     }
 
+    /// True: a panic leaves out the consoles of the least reliable class when a dumper has saved the records. Settable.
+    #[getter]
+    fn skip_unreliable_if_saved(&self) -> bool {
+        self.log.skips_unreliable_if_saved()
+    }
+
+    #[setter]
+    fn set_skip_unreliable_if_saved(&self, py: Python<'_>, on: bool) {
+        py.detach(|| self.log.set_skip_unreliable_if_saved(on));
+    }
+
     /// The printer threads: their names and the kernel's numbers of them.
     fn threads(&self, py: Python<'_>) -> Vec<(String, u32)> {
         py.detach(|| self.log.printer_threads())

@@ -72,7 +72,10 @@ impl Place {
 
     /// Whether the console was asked to pause.
     pub(super) fn is_suspended(&self) -> bool {
-        self.slot().has(flag::SUSPENDED) || self.life.core().direct() & direct::SUSPENDED != 0
+        let core = self.life.core();
+        self.slot().has(flag::SUSPENDED)
+            || core.direct() & direct::SUSPENDED != 0
+            || core.is_closed_to_locking()
     }
 }
 

@@ -157,6 +157,6 @@ fn stored(outcome: Stored) -> Emit {
     match outcome {
         Stored::Yes => Emit::Stored,
         Stored::Owing(owed) => Emit::Owing(owed),
-        Stored::Refused | Stored::TooDeep => Emit::Refused,
+        Stored::Refused | Stored::TooDeep | Stored::Closed => Emit::Refused,
     }
 }

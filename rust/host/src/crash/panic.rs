@@ -1,0 +1,44 @@
+//! A thread that gives the process up: it says why, has it saved, prints all logs, and ends the process.
+
+use crate::log::Log;
+use pr_printk::panic::{self, BOUND_NSEC, Begun};
+use pr_printk::store::Stamp;
+use pr_record::{Level, Payload};
+use std::time::Duration;
+
+/// How long the end of another thread's panic is waited for. Longer than any panic takes whose dumpers come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Log {
+    /// Ends the process by SIGABRT, with `text` as its last record: stores it, has `dump` save what it can (true: the
+    /// records are saved), then prints all logs of the process, within 20 ms. What other threads log meanwhile is dropped and
+    /// counted. A second thread that panics waits for the first.
+    pub fn panic(&self, text: &str, dump: impl FnOnce() -> bool) -> ! {
+        let log = self.own_life().filter(|_| !self.is_closed());
+        let begun = panic::begin();
+        if begun == Begun::Anothers {
+            await_the_end();
+        }
+        let last_words = Payload {
+            event: text,
+            ..Payload::default()
+        };
+        let stamp = Stamp {
+            level: Level::Emerg as u8,
+            ts_nsec: None,
+        };
+        if let Some(life) = log {
+            let _ = life.core().store(stamp, &last_words);
+        }
+        // A dumper that panics itself is not asked once more.
+        let is_saved = begun == Begun::Mine && dump();
+        panic::flush(BOUND_NSEC, is_saved);
+        std::process::abort()
+    }
+}
+
+/// Waits for the end of the process, which another thread's panic brings; one that hangs is not waited for for ever.
+pub(super) fn await_the_end() -> ! {
+    std::thread::sleep(PATIENCE);
+    std::process::abort()
+}

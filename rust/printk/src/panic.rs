@@ -1,0 +1,230 @@
+//! The end of the process, seen from within: one thread panics and has the logs to itself. What others log is dropped and
+//! counted, and they print no more; so the order is what the panic makes it, and what it says last is the last.
+//!
+//! | step | on which consoles |
+//! |---|---|
+//! | [`begin`] | none: the others are shut out |
+//! | the caller logs why, and has it saved where it can be | none |
+//! | [`flush`], safely | those that nobody has in an unsafe place, as far as they take it at once; the most reliable first |
+//! | by force | those that somebody has, who may be stuck there, or be the thread that panics; and those that have to be waited for |
+//! | by their own threads | those that take locks; not if the records are saved |
+//!
+//! All of [`flush`] is bounded. Any context: it is what a handler of a fatal signal runs.
+
+use crate::control::count;
+use crate::core::{Core, direct};
+use crate::fd::pause;
+use crate::flush::{Room, has_passed, is_usable, print_until};
+use crate::owner::Priority;
+use crate::port::{Port, class};
+use crate::{roll, stamp, thread};
+use core::sync::atomic::{AtomicU64, Ordering};
+use pr_ring::{Read, Seq, Unfinished};
+
+/// How long a dying process may print, on all consoles of all logs together.
+pub const BOUND_NSEC: u64 = 20_000_000;
+/// The part of it for which the owner of one console is waited for, before the next one's turn.
+const HANDOVER_PART: u64 = 20;
+/// The part that is kept for consoles that take locks: one pipe that takes nothing must not cost them theirs.
+const LOCKING_PART: u64 = 4;
+
+/// The thread that panics: the low half of the process's generation, and its id. 0: nobody does.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Whose the panic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Begun {
+    /// This thread's, from now on.
+    Mine,
+    /// This thread's already: it has got into trouble while it panicked.
+    Again,
+    /// Another thread's: this one has to wait for the end.
+    Anothers,
+}
+
+/// This thread panics: shuts all others out of the logs, if none of them was faster.
+pub fn begin() -> Begun {
+    let me = me();
+    let mut now = PANICS.load(Ordering::SeqCst);
+    loop {
+        if now == me {
+            return Begun::Again;
+        }
+        if is_of_this_process(now) {
+            return Begun::Anothers;
+        }
+        // ORD(claim:A) pairs with ORD(leave_roll:A): said, then the look at the logs.
+        match PANICS.compare_exchange(now, me, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => break,
+            Err(found) => now = found,
+        }
+    }
+    // SAFETY: this thread panics.
+    unsafe { roll::all() }.for_each(Core::close_to_others);
+    Begun::Mine
+}
+
+/// Whether this thread panics.
+pub fn is_mine() -> bool {
+    PANICS.load(Ordering::SeqCst) == me()
+}
+
+/// Whether another thread of this process does.
+pub fn is_anothers() -> bool {
+    let now = PANICS.load(Ordering::SeqCst);
+    is_of_this_process(now) && now != me()
+}
+
+fn me() -> u64 {
+    thread::generation() << 32 | u64::from(thread::tid())
+}
+
+fn is_of_this_process(panics: u64) -> bool {
+    panics != 0 && panics >> 32 == thread::generation() & 0xFFFF_FFFF
+}
+
+/// Prints what there is in all logs, within `bound_ns`, by the thread that panics. `is_saved`: the records have been saved
+/// elsewhere, and the consoles that take locks need not be tried. False: something was left; counted.
+pub fn flush(bound_ns: u64, is_saved: bool) -> bool {
+    if !is_mine() {
+        return false;
+    }
+    let deadline_ns = stamp::monotonic_nsec().saturating_add(bound_ns);
+    let safely = Takeover::Safe {
+        patience_ns: bound_ns / HANDOVER_PART,
+    };
+    for wanted in class::MEMORY..class::LOCKING {
+        // SAFETY: this thread panics.
+        for core in unsafe { roll::all() } {
+            core.print_in_panic(wanted, deadline_ns, safely);
+        }
+    }
+    let forced_until = deadline_ns - bound_ns / LOCKING_PART;
+    let mut left = 0;
+    for wanted in class::MEMORY..class::LOCKING {
+        // SAFETY: as above.
+        for core in unsafe { roll::all() } {
+            left += core.print_in_panic(wanted, forced_until, Takeover::ByForce);
+        }
+    }
+    // SAFETY: as above.
+    let locking = unsafe { roll::all() }.map(|core| core.let_locking_print(deadline_ns, is_saved));
+    left + locking.sum::<u64>() == 0
+}
+
+/// How a panic gets at a console.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takeover {
+    /// If its owner lets go in time. What it does not get it comes back to.
+    Safe { patience_ns: u64 },
+    /// Whoever has it. What is still left then is counted.
+    ByForce,
+}
+
+impl Core {
+    /// Whether another thread panics: this one neither logs nor prints any more. One load, for nearly all.
+    #[inline(always)]
+    pub fn is_closed(&self) -> bool {
+        self.direct() & direct::PANIC != 0 && panic_of_another()
+    }
+
+    /// The same for the thread of a console that takes locks: it may print when everything else is done.
+    pub fn is_closed_to_locking(&self) -> bool {
+        self.is_closed() && self.direct() & direct::LOCKING_PRINT == 0
+    }
+
+    /// What to do about a record that is not finished: its writer was stopped, or will be, if this thread panics.
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        if self.direct() & direct::PANIC != 0 && is_mine() {
+            Unfinished::Skip
+        } else {
+            Unfinished::Wait
+        }
+    }
+
+    /// Where a panic stops: the very last record may be one that its own thread has not finished.
+    fn panic_target(&self) -> Seq {
+        let end = self.ring().next_reserve_seq();
+        let last = Seq(end.0.saturating_sub(1));
+        match self.ring().read_valid(last, &mut [], Unfinished::Wait) {
+            Read::NotYet { at, .. } if at == last => last,
+            _ => end,
+        }
+    }
+
+    /// Prints on the consoles of this class. On how many something was left.
+    fn print_in_panic(&self, wanted: u32, deadline_ns: u64, how: Takeover) -> u64 {
+        let target = self.panic_target();
+        let mut left = 0;
+        for (index, slot) in self.consoles().iter().enumerate() {
+            let fits = |port: &&Port| port.class() == wanted;
+            let Some(port) = self.port(index).filter(fits) else {
+                continue;
+            };
+            if !is_usable(slot) || has_passed(Some(slot), target) {
+                continue;
+            }
+            let done = port.is_atomic() && self.panic_on(index, target, deadline_ns, how);
+            if !done && how == Takeover::ByForce {
+                count(&self.control().left_behind);
+                left += 1;
+            }
+        }
+        left
+    }
+
+    /// Prints on one console up to `target`. False: it could not be had, or did not take all of it.
+    fn panic_on(&self, index: usize, target: Seq, deadline_ns: u64, how: Takeover) -> bool {
+        let (held, room) = match how {
+            Takeover::Safe { patience_ns } => {
+                let until = stamp::monotonic_nsec().saturating_add(patience_ns);
+                let mut wait = || {
+                    pause();
+                    stamp::monotonic_nsec() < until.min(deadline_ns)
+                };
+                let held = self.hold(index, Priority::Panic, Some(&mut wait), false);
+                (held, Room::Need)
+            }
+            Takeover::ByForce => {
+                let held = self.hold(index, Priority::Panic, None, true);
+                (held, Room::WaitFor)
+            }
+        };
+        held.is_ok_and(|mut hold| print_until(&mut hold, target, (deadline_ns, room)))
+    }
+
+    /// Lets the threads of consoles that take locks print what is left, until `deadline_ns`. On how many they did not.
+    fn let_locking_print(&self, deadline_ns: u64, is_saved: bool) -> u64 {
+        let target = self.panic_target();
+        let lacking = || {
+            let slots = self.consoles().iter().enumerate();
+            let lacking = slots.filter(|(index, slot)| {
+                let takes_locks = |port: &Port| port.class() == class::LOCKING;
+                is_usable(slot)
+                    && self.port(*index).is_none_or(takes_locks)
+                    && !has_passed(Some(slot), target)
+            });
+            lacking.count() as u64
+        };
+        let mut left = lacking();
+        let skipped = is_saved && self.direct() & direct::LOCKING_ALWAYS == 0;
+        if left > 0 && !skipped {
+            self.set_direct(direct::LOCKING_PRINT, true);
+            while left > 0 && stamp::monotonic_nsec() < deadline_ns {
+                pause();
+                left = lacking();
+            }
+        }
+        self.control()
+            .left_behind
+            .fetch_add(left, Ordering::Relaxed);
+        left
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn panic_of_another() -> bool {
+    is_anothers()
+}
