@@ -95,7 +95,7 @@ impl Printer {
             match round {
                 Round::Some => (worked, grace) = (stamp::monotonic_nsec(), Grace::default()),
                 Round::GivenUp => return,
-                Round::Nothing if stop.is_some() && self.settles_the_dead() => {}
+                Round::Nothing if stop.is_some() && station.life.core().settles_the_dead() => {}
                 // Asked to stop, and a writer has what is missing in hand.
                 Round::Nothing if stop.is_some() && grace.is_left() => kick.nap(ticket, POLL_NSEC),
                 // It does not come. Or the sink takes nothing: no more attempts.
@@ -143,12 +143,6 @@ impl Printer {
         let (kick, before) = (self.0.life.core().kick(), self.0.seq());
         kick.nap(ticket, PATIENCE_NSEC);
         kick.was_woken(ticket) || self.0.seq() != before
-    }
-
-    /// Whether what stands in the way was a dead thread's, and no longer does.
-    fn settles_the_dead(&self) -> bool {
-        let reaped = self.0.life.core().reap();
-        reaped.lost + reaped.finalized > 0
     }
 
     /// Sleeps a moment, or parks.

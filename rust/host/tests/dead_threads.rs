@@ -3,7 +3,7 @@
 
 mod scratch;
 
-use pr_host::{Emit, Log, Next, Origin, Overflow, RecordReader};
+use pr_host::{Context, Emit, Log, Mode, Next, Origin, Overflow, RecordReader, Section};
 use pr_printk::thread;
 use pr_record::Payload;
 use pr_ring::{Info, Reaped, Ticket};
@@ -145,6 +145,64 @@ fn a_log_that_is_closed_prints_what_is_behind_a_dead_thread_s_record() {
     say(&log, 7);
     log.close(PATIENCE);
     assert_eq!(numbers(&scratch.read("out")), [7]);
+}
+
+/// Logs `numbers` until the console has them all, which it gets by log calls alone, or by a thread that one has told.
+fn assert_goes_on(log: &Log, scratch: &Scratch, reaped: u64) {
+    a_thread_dies(log);
+    let mut said = numbers(&scratch.read("out"));
+    wait_until("what is behind the dead thread's record is printed", || {
+        said.push(said.len() as i64);
+        say(log, said.len() as i64 - 1);
+        numbers(&scratch.read("out")) == said
+    });
+    assert_eq!(log.stats().reaped, reaped);
+}
+
+#[test]
+fn callers_in_an_emergency_section_print_what_is_behind_a_dead_thread_s_record() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    log.add_console(scratch.console("out", Overflow::DropOldest))
+        .expect("a console");
+    say(&log, 0);
+    flush(&log);
+    let section = Section::new(log.clone(), Context::Emergency);
+    // The printers stay out as long as something is logged in it: nobody else can help.
+    assert_eq!(section.enter(), Ok(true));
+    for reaped in 1..4 {
+        assert_goes_on(&log, &scratch, reaped);
+    }
+    let _ = section.exit().expect("it was open");
+    flush(&log);
+    let told = scratch.read("out").matches("threads have died").count();
+    assert_eq!(told, 3);
+}
+
+#[test]
+fn one_record_behind_a_dead_thread_s_is_printed_where_callers_print_and_no_other_comes() {
+    for mode in [Mode::Console, Mode::Caller] {
+        let scratch = Scratch::new();
+        let log = scratch.log();
+        log.add_console(scratch.console("out", Overflow::DropOldest))
+            .expect("a console");
+        log.set_mode(mode).expect("no threads are needed");
+        log.set_enforce_emergency(mode == Mode::Console);
+        flush(&log);
+        std::thread::sleep(std::time::Duration::from_millis(500)); // the console's thread rests
+        for i in 0..2 {
+            a_thread_dies(&log);
+            say(&log, i);
+            wait_until(mode.name(), || {
+                numbers(&scratch.read("out")) == (0..=i).collect::<Vec<_>>()
+            });
+            assert_eq!(log.stats().reaped, i as u64 + 1, "{mode:?}");
+            assert!(
+                log.stats().left_behind > i as u64,
+                "{mode:?}: said to be left"
+            );
+        }
+    }
 }
 
 /// However long it takes, and whoever is held up by it.

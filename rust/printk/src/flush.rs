@@ -157,7 +157,13 @@ impl Core {
                 // It may have been removed while this thread waited; a fresh one in its place is not enabled yet.
                 Ok(hold) if !self.may_print_on(hold.slot()) => return true,
                 Ok(mut hold) => {
-                    return print_until(&mut hold, target, (deadline_ns, Room::WaitFor));
+                    let reached = print_until(&mut hold, target, (deadline_ns, Room::WaitFor));
+                    drop(hold); // what is said of the dead is printed, too
+                    // Somebody has a record in hand; or is dead, and nobody else looks while callers print.
+                    if reached == Reached::Unfinished && (self.look_after_unfinished() || wait()) {
+                        continue;
+                    }
+                    return reached == Reached::Target;
                 }
                 Err(why) => why,
             };
@@ -181,15 +187,26 @@ pub(crate) enum Room {
     Need,
 }
 
+/// How far printing up to a target came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// All the way; or somebody more urgent goes on.
+    Target,
+    /// The next record is not finished.
+    Unfinished,
+    /// The sink did not go along, or not in time.
+    Less,
+}
+
 /// Prints up to `target`, as far as the sink goes along until the deadline.
 pub(crate) fn print_until(
     hold: &mut Hold<'_>,
     target: Seq,
     (deadline_ns, room): (u64, Room),
-) -> bool {
+) -> Reached {
     let Some(fd) = hold.port().checked_fd() else {
         hold.slot().errors.fetch_add(1, Ordering::Relaxed);
-        return false;
+        return Reached::Less;
     };
     let late = || stamp::monotonic_nsec() >= deadline_ns;
     let want = Want {
@@ -204,18 +221,19 @@ pub(crate) fn print_until(
     loop {
         let printed = hold.print(&want, piece, &mut |bytes| sink.write(bytes));
         match printed {
-            Printed::Some if has_passed(Some(hold.slot()), target) => return true,
-            Printed::Some if late() => return false,
+            Printed::Some | Printed::Nothing if has_passed(Some(hold.slot()), target) => {
+                return Reached::Target;
+            }
+            Printed::Some if late() => return Reached::Less,
             Printed::Some => {}
-            // The next record is not finished: its writer will see to it.
-            Printed::Nothing => return true,
+            Printed::Nothing => return Reached::Unfinished,
             Printed::Failed(errno) => {
                 if errno != libc::ETIMEDOUT {
                     hold.slot().errors.fetch_add(1, Ordering::Relaxed);
                 }
-                return false;
+                return Reached::Less;
             }
-            Printed::Lost => return true, // to somebody more urgent, who prints it
+            Printed::Lost => return Reached::Target, // to somebody more urgent, who prints it
         }
     }
 }

@@ -14,7 +14,7 @@
 use crate::control::count;
 use crate::core::{Core, direct};
 use crate::fd::pause;
-use crate::flush::{Room, has_passed, is_usable, print_until};
+use crate::flush::{Reached, Room, has_passed, is_usable, print_until};
 use crate::owner::Priority;
 use crate::port::{Port, class};
 use crate::{roll, stamp, thread};
@@ -191,7 +191,9 @@ impl Core {
                 (held, Room::WaitFor)
             }
         };
-        held.is_ok_and(|mut hold| print_until(&mut hold, target, (deadline_ns, room)))
+        held.is_ok_and(|mut hold| {
+            print_until(&mut hold, target, (deadline_ns, room)) != Reached::Less
+        })
     }
 
     /// Lets the threads of consoles that take locks print what is left, until `deadline_ns`. On how many they did not.

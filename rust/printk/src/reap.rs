@@ -49,16 +49,22 @@ impl Watch {
 
 impl Core {
     /// To be called by whoever cannot go on, and again while it cannot: settles what the dead have left, once the oldest
-    /// unfinished record has been that for a while. Any context; costs nothing where nobody is held up.
+    /// unfinished record has been that for a while. Any context; costs nothing where nobody is held up. True: it has, so
+    /// that the caller may go on.
     #[cold]
-    pub fn look_after_unfinished(&self) {
+    pub fn look_after_unfinished(&self) -> bool {
         let ring = self.ring();
         let oldest = ring.next_seq();
         let is_held_up = oldest < ring.next_reserve_seq();
-        if (is_held_up || ring.is_crowded()) && self.watch().is_due(oldest, stamp::monotonic_nsec())
-        {
-            let _ = self.reap();
-        }
+        (is_held_up || ring.is_crowded())
+            && self.watch().is_due(oldest, stamp::monotonic_nsec())
+            && self.settles_the_dead()
+    }
+
+    /// Whether something stood in the way that a dead thread had left, and no longer does.
+    pub fn settles_the_dead(&self) -> bool {
+        let reaped = self.reap();
+        reaped.lost + reaped.finalized > 0
     }
 
     /// Settles what threads of this process have left that are gone, and says in the log what was lost by it.
