@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,8 +19,8 @@ PRDMESG = Path(sys.executable).with_name("prdmesg")
 
 
 def run(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end; what it wrote to stderr is shown when it fails."""
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    """Runs a program to its end; what it wrote to stderr is shown when it fails. `prefix`: how the command begins."""
+    command = [*options.pop("prefix", ()), sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     options = {"capture_output": True, "encoding": "utf-8", "timeout": PATIENCE_SECONDS, **options}
     return subprocess.run(command, check=False, **options)
 
@@ -56,6 +58,16 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.002)
+
+
+@functools.cache
+def mounting() -> tuple[str, ...] | None:
+    """What goes before a command that may mount file systems; None: there is no way here."""
+    command = ("unshare", "--map-root-user", "--mount")
+    if shutil.which(command[0]) is None:
+        return None
+    mount = [*command, "mount", "-t", "tmpfs", "none", "/mnt"]
+    return command if subprocess.run(mount, check=False, capture_output=True).returncode == 0 else None
 
 
 def prdmesg(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ itself, and no line is torn, lost unsaid, or printed twice.
 from __future__ import annotations
 
 import fcntl
-import functools
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import printk_ring as pr
-from tests.children import PATIENCE_SECONDS, succeed, wait_until
+from tests.children import PATIENCE_SECONDS, mounting, succeed, wait_until
 from tests.printed import failures, lines_of, lost, numbers, parsed
 
 if TYPE_CHECKING:
@@ -213,16 +212,6 @@ FULL = """
     shutil.copy(out, copy)
     print(json.dumps({"dropped": full.dropped, "errors": full.errors}), file=sys.stderr)
     """
-
-
-@functools.cache
-def mounting() -> tuple[str, ...] | None:
-    """What goes before a command that may mount file systems; None: there is no way here."""
-    command = ("unshare", "--map-root-user", "--mount")
-    if shutil.which(command[0]) is None:
-        return None
-    mount = [*command, "mount", "-t", "tmpfs", "none", "/mnt"]
-    return command if subprocess.run(mount, check=False, capture_output=True).returncode == 0 else None
 
 
 def fill_and_make_room(how: str, folder: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:

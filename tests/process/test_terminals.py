@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.children import succeed
+from tests.children import mounting, succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +126,127 @@ def test_a_caller_that_prints_goes_on_after_its_descriptors_were_closed(tmp_path
         os._exit(0)
         """
     )
+
+
+# Descriptor 2 is a pipe that is full, and nobody's to read.
+UNREAD_STDERR = """
+import fcntl, os, shutil, signal, sys
+import printk_ring as pr
+
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"." * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+kept = os.dup(2)
+os.dup2(writer, 2)
+flags = fcntl.fcntl(2, fcntl.F_GETFL)
+signal.alarm(50)  # nothing of this outlives the test
+
+
+def end(well):
+    os.dup2(kept, 2)
+    assert well and fcntl.fcntl(writer, fcntl.F_GETFL) == flags
+"""
+
+
+def test_a_child_that_has_something_to_say_on_stderr_goes_on_though_nobody_reads(tmp_path: Path) -> None:
+    succeed(
+        UNREAD_STDERR
+        + """
+folder = sys.argv[1]
+os.mkdir(folder)
+log = pr.Log(folder + "/a.ring", size="256 KiB")
+shutil.rmtree(folder)  # no ring can be made there any more
+pid = os.fork()
+if pid == 0:
+    signal.alarm(50)
+    log.get_logger().info("the child's")
+    events = [record.event for record in log.reader()]
+    os._exit((log.path, events) != (None, ["the child's"]))
+end(os.waitpid(pid, 0) == (pid, 0))
+""",
+        tmp_path / "folder",
+    )
+
+
+def test_a_console_whose_code_fails_goes_on_though_nobody_reads_what_is_said_of_it() -> None:
+    succeed(
+        UNREAD_STDERR
+        + """
+def fail_at_first(record):
+    seen.append(record.fields["number"])
+    if len(seen) <= 3:
+        raise ValueError("the first ones")
+
+seen = []
+log = pr.Log(size="256 KiB")
+console = log.add_console(pr.sinks.callable(fail_at_first))
+for number in range(10):
+    log.get_logger().info("event", number=number)
+end(log.flush(timeout=30.0) and seen == list(range(10)) and console.errors == 3)
+"""
+    )
+
+
+# A console that writes where callers cannot be sure not to be held; then what was logged, in both ways to print by callers.
+HELD = """
+import os, resource, socket, subprocess, sys, time
+import printk_ring as pr
+
+kind = sys.argv[1]
+if kind == "no /proc":
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
+reader, writer = (end.detach() for end in socket.socketpair()) if kind == "socket" else os.pipe()
+if kind == "another's":
+    os.setgid(65534)
+    os.setuid(65534)
+kept = os.dup(1)
+os.dup2(writer, 1)
+log = pr.Log(size="1 MiB")
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if kind == "no number left":
+    os.close(number := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    try:
+        log.add_console(pr.sinks.stdout())
+    except OSError as error:
+        assert "cannot be duplicated" in str(error) and log.consoles() == [], error
+    else:
+        sys.exit("there was a number")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number + 1, hard))  # for the console's thread, not for callers
+console = log.add_console(pr.sinks.stdout())
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+os.dup2(kept, 1)
+
+
+def logged_and_left(begin):
+    before, text = log.stats()["left_behind"], b""
+    for number in range(begin, begin + 10):
+        log.get_logger("a").info("event", number=number)
+    while b"number=%d" % (begin + 9) not in text:  # without a flush
+        text += os.read(reader, 4096)
+    assert [int(line.rpartition(b"=")[2]) for line in text.splitlines()] == list(range(begin, begin + 10)), text
+    return log.stats()["left_behind"] - before
+
+
+log.offload.mode = "caller"
+time.sleep(0.3)  # its thread would rest if callers came
+by_turns = logged_and_left(0)
+log.offload.mode = "console"
+log.offload.enforce_emergency = True
+time.sleep(0.3)
+print(by_turns, logged_and_left(10), console.reliability)
+"""
+
+
+@pytest.mark.parametrize("kind", ["socket", "no /proc", "another's", "no number left"])
+def test_what_callers_cannot_write_to_without_being_held_is_left_to_the_console_s_thread(kind: str) -> None:
+    prefix = mounting() if kind == "no /proc" else ()
+    if prefix is None or (kind == "another's" and os.geteuid() != 0):
+        pytest.skip("needs the right to it")
+    told = succeed(HELD, kind, prefix=prefix)
+    # What was to be printed before its call returned is counted; a socket is of the class that callers never print on.
+    assert told.split() == (["0", "0", "3"] if kind == "socket" else ["0", "10", "2"])

@@ -225,11 +225,24 @@ pub fn identity(fd: libc::c_int) -> Option<(u64, u64)> {
     target(fd).map(|target| target.identity)
 }
 
-/// Says a line on stderr, as far as that takes it: what cannot be said is not worth dying for.
-pub fn say_on_stderr(line: &str) {
-    let bytes = line.as_bytes();
-    // SAFETY: valid for reads of its length.
-    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+/// The longest that saying a line takes.
+const SAY_NSEC: u64 = 100_000_000;
+
+/// Says a line by `fd`, as far as that takes it within a moment: what cannot be said is worth neither waiting for nor dying.
+/// Any context. False: not all of it.
+pub fn say(fd: libc::c_int, line: &str) -> bool {
+    let deadline_ns = crate::stamp::monotonic_nsec().saturating_add(SAY_NSEC);
+    let (mut sink, mut rest) = (Timely::new(fd, deadline_ns), line.as_bytes());
+    while let Some(piece) = rest.get(..rest.len().min(ATOMIC_BYTES))
+        && !piece.is_empty()
+    {
+        let written = sink.write(piece);
+        if written.errno.is_some() {
+            return false;
+        }
+        rest = rest.get(written.bytes..).unwrap_or_default();
+    }
+    true
 }
 
 /// Waits, at most a tenth of a second, until `fd` takes bytes.

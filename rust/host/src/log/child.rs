@@ -2,7 +2,7 @@
 
 use super::{Log, absolute, make_map, own_path};
 use crate::life::Life;
-use pr_printk::fd::say_on_stderr;
+use crate::sinks::say_on_stderr;
 use pr_printk::thread;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};

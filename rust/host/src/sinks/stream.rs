@@ -1,9 +1,20 @@
 //! An inherited descriptor: duplicated, so that it stays what it is now, and never reconfigured.
 
 use super::descriptor::Descriptor;
-use super::{Refreshed, Sink};
+use super::{Refreshed, Sink, aside};
 use crate::error::Error;
-use pr_printk::fd::{Written, identity};
+use pr_printk::fd::{Written, identity, say};
+use std::os::fd::AsRawFd;
+
+/// Says on stderr what no record can say, within a moment. What that does not take is lost: it told of something that can
+/// be seen elsewhere, too, and whoever says it may be in the middle of a log call.
+pub(crate) fn say_on_stderr(line: &str) {
+    let aside = aside::open(libc::STDERR_FILENO);
+    let fd = aside
+        .as_ref()
+        .map_or(libc::STDERR_FILENO, AsRawFd::as_raw_fd);
+    let _ = say(fd, line);
+}
 
 /// A duplicate of a descriptor.
 #[derive(Debug)]
