@@ -806,6 +806,21 @@ class Offload:
         """
     @skip_unreliable_if_saved.setter
     def skip_unreliable_if_saved(self, value: bool, /) -> None: ...
+    @property
+    def suspend_on_stop(self) -> bool:
+        """True: SIGTSTP (Ctrl-Z) suspends printing before it stops the process, and SIGCONT resumes it. False to begin with.
+
+        All logs that are set so flush together at most 1 s, then nobody prints on them, then the process is stopped. A log
+        that `Log.suspend` has suspended stays that. They share one signal handler, which the first one installs and the
+        last one that is set back takes away. A handler that was there before is called in place of the stop: whether the
+        process stops is up to that. A SIGTSTP that is ignored stays ignored.
+
+        Raises:
+            ConfigError: set in another thread than the main one, the only one in which Python handles signals; or SIGTSTP
+                has a handler that is not Python's.
+        """
+    @suspend_on_stop.setter
+    def suspend_on_stop(self, value: bool, /) -> None: ...
     def threads(self) -> list[tuple[str, int]]:
         """The printer threads: their names and the kernel's numbers of them.
 
@@ -860,6 +875,14 @@ def _open_logs() -> list[Log]:
 
 def _watch(told: Callable[[int], object], /) -> None:
     """Has `told(life)` called before each log call that stores and each flush, with `Log._life` of the log. For good."""
+
+def _while_suspended(stop: Callable[[], object], /) -> None:
+    """Calls `stop()` while nobody prints on the logs with `Offload.suspend_on_stop`. They flush before that, together at
+    most 1 s.
+    """
+
+def _stop_process() -> None:
+    """Stops the process as SIGTSTP does where nobody handles it. Returns when it was continued."""
 
 def _shutdown() -> None:
     """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.

@@ -89,6 +89,9 @@ def consoles(log: pr.Log) -> None:
     assert_type(log.offload.skip_unreliable_if_saved, bool)
     log.offload.skip_unreliable_if_saved = False
     log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # a bool
+    assert_type(log.offload.suspend_on_stop, bool)
+    log.offload.suspend_on_stop = True
+    log.offload.suspend_on_stop = "yes"  # type: ignore[assignment]  # a bool
     assert_type(log.offload.threads(), list[tuple[str, int]])
     stats = log.stats()
     assert_type(stats, Stats)

@@ -9,7 +9,6 @@ use crate::orders::Orders;
 use crate::printer::{self, Printer};
 use crate::sinks::SinkSpec;
 use crate::station::Station;
-use pr_printk::core::direct;
 use pr_printk::emit::Style;
 use pr_printk::flush::is_printed_on;
 use pr_printk::port::class;
@@ -292,7 +291,7 @@ impl Console {
     pub(crate) fn has_flushed(&self, target: u64) -> bool {
         let place = self.place();
         let core = place.life.core();
-        if !place.is_own() || place.suspended || core.direct() & direct::SUSPENDED != 0 {
+        if !place.is_own() || place.suspended || core.is_suspended() {
             return true;
         }
         place.slot().seq.load(Ordering::Acquire) >= target // ORD(flushed:A) pairs with ORD(confirm:A)

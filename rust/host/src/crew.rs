@@ -10,7 +10,6 @@ use crate::fork::Listed;
 use crate::life::Life;
 use crate::printer::{BlockedSignals, PARK_AFTER_NSEC, POLL_NSEC, STACK_BYTES, WAKE_AT_PART};
 use crate::station::{Round, Station};
-use pr_printk::core::direct;
 use pr_printk::flush::is_usable;
 use pr_printk::kick::Ticket;
 use pr_printk::registry::{SLOTS, flag};
@@ -197,7 +196,7 @@ impl Hand {
                 return;
             }
             crew.life.sample_clocks();
-            if !core.prints_by_crew() || core.direct() & direct::SUSPENDED != 0 {
+            if !core.prints_by_crew() || core.is_suspended() {
                 kick.rest(ticket);
             } else if let Some(left_ns) = core.printers_stay_out_nsec() {
                 kick.nap(ticket, left_ns);

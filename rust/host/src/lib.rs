@@ -22,6 +22,7 @@
 //! | `printer` | a console's own thread |
 //! | [`courier`] | the thread of a console that hands over whole records |
 //! | [`offload`] | who prints, and when |
+//! | [`stop`] | stopping the process as SIGTSTP does |
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`reader`] | records one by one, from a log or a file |
@@ -61,6 +62,7 @@ pub mod reader;
 pub mod sinks;
 mod station;
 pub mod stats;
+pub mod stop;
 
 pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};

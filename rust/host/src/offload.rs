@@ -8,9 +8,9 @@ use crate::life::Life;
 use crate::log::Log;
 use pr_printk::core::direct;
 use pr_printk::owner::Priority;
-use pr_printk::{flush, thread};
+use pr_printk::{Core, flush, thread};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Who prints the records of a log.
@@ -65,6 +65,8 @@ impl Mode {
 pub(crate) struct Offload {
     /// Bits of [`direct`].
     wanted: AtomicU32,
+    /// Nobody is to print while the process is stopped.
+    suspends_on_stop: AtomicBool,
     /// The processors that printers may use; None: all that there are.
     cpus: Listed<Option<Vec<u32>>>,
     /// The printers that serve any console.
@@ -186,17 +188,7 @@ impl Log {
     /// `timeout` for writes in progress; false: one of them does not end, and will be the last of that console.
     pub fn suspend(&self, timeout: Duration) -> bool {
         self.set_direct(direct::SUSPENDED, true);
-        let Some(core) = self.own_core() else {
-            return true;
-        };
-        let start = Instant::now();
-        while core.is_printing() {
-            if start.elapsed() >= timeout {
-                return false;
-            }
-            std::thread::sleep(LOOK);
-        }
-        true
+        self.own_core().is_none_or(|core| rests(core, timeout))
     }
 
     /// Goes on printing where it stopped.
@@ -205,14 +197,39 @@ impl Log {
             return;
         }
         self.set_direct(direct::SUSPENDED, false);
-        if let Some(core) = self.own_core().filter(|core| core.prints_by_callers()) {
-            core.leave_to_printers(); // no caller stands behind what has gathered
-        }
+        self.own_core().into_iter().for_each(go_on);
     }
 
     /// Whether printing is stopped.
     pub fn is_suspended(&self) -> bool {
         self.offload.wants(direct::SUSPENDED)
+    }
+
+    /// Whether printing is to be suspended while the process is stopped by SIGTSTP.
+    pub fn suspends_on_stop(&self) -> bool {
+        self.offload.suspends_on_stop.load(Ordering::SeqCst)
+    }
+
+    /// Sets it. Whoever handles the signal goes by this.
+    pub fn set_suspend_on_stop(&self, on: bool) {
+        self.offload.suspends_on_stop.store(on, Ordering::SeqCst);
+    }
+
+    /// Before the process is stopped: as [`Log::suspend`], but whoever suspended the log before has to resume it all the
+    /// same, and a forked child does not begin with it.
+    pub fn suspend_for_stop(&self, timeout: Duration) -> bool {
+        self.own_core().is_none_or(|core| {
+            core.set_direct(direct::STOPPED, true);
+            rests(core, timeout)
+        })
+    }
+
+    /// After the process was continued.
+    pub fn resume_after_stop(&self) {
+        if let Some(core) = self.own_core() {
+            core.set_direct(direct::STOPPED, false);
+            go_on(core);
+        }
     }
 
     /// Whether every record is to be on the consoles before its call returns.
@@ -340,6 +357,25 @@ impl Log {
         if let Some(core) = self.own_core() {
             core.set_direct(bit, on);
         }
+    }
+}
+
+/// Waits until nobody prints any more, after that was forbidden. False: a write does not end in time.
+fn rests(core: &Core, timeout: Duration) -> bool {
+    let start = Instant::now();
+    while core.is_printing() {
+        if start.elapsed() >= timeout {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    true
+}
+
+/// After printing was allowed again: where callers print, none stands behind what has gathered.
+fn go_on(core: &Core) {
+    if core.prints_by_callers() {
+        core.leave_to_printers();
     }
 }
 

@@ -3,7 +3,6 @@
 
 use crate::orders::{Finish, Grace};
 use crate::station::{Round, Station};
-use pr_printk::core::direct;
 use pr_printk::fd::errno;
 use pr_printk::kick::Ticket;
 use pr_printk::registry::flag;
@@ -112,7 +111,7 @@ impl Printer {
     fn must_stay_out(&self, ticket: Ticket, had_desk: &mut bool) -> bool {
         let station = &self.0;
         let core = station.life.core();
-        if station.slot().has(flag::SUSPENDED) || core.direct() & direct::SUSPENDED != 0 {
+        if station.slot().has(flag::SUSPENDED) || core.is_suspended() {
             core.kick().rest(ticket);
             return true;
         }

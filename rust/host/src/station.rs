@@ -5,7 +5,6 @@ use crate::console::ConsoleOptions;
 use crate::life::Life;
 use crate::orders::Orders;
 use crate::sinks::{Refreshed, Sink, SinkSpec};
-use pr_printk::core::direct;
 use pr_printk::emit::Want;
 use pr_printk::fd::Written;
 use pr_printk::owner::{Priority, Seen};
@@ -249,7 +248,7 @@ impl Station {
         let (orders, core) = (&self.orders, self.life.core());
         hold.print(&want, piece, &mut |bytes| {
             let errno = Some(libc::ECANCELED);
-            if stop.is_none() && core.direct() & direct::SUSPENDED != 0 {
+            if stop.is_none() && core.is_suspended() {
                 return Written { bytes: 0, errno };
             }
             let written = sink.write(bytes, &|| !orders.is_abandoned());

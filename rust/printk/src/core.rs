@@ -37,6 +37,8 @@ pub mod direct {
     pub const LOCKING_PRINT: u32 = 1 << 6;
     /// They do even if the records have been saved elsewhere.
     pub const LOCKING_ALWAYS: u32 = 1 << 7;
+    /// Nobody prints: the process is about to be stopped by a signal, or has not gone on printing since.
+    pub const STOPPED: u32 = 1 << 8;
     /// What callers need not look at.
     pub(crate) const NOT_CALLERS: u32 = ANY_CONSOLE | LOCKING_ALWAYS;
     /// The bits of which a mode is made.
@@ -169,6 +171,12 @@ impl Core {
     #[inline(always)]
     pub fn direct(&self) -> u32 {
         self.direct.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody is to print on any console.
+    #[inline(always)]
+    pub fn is_suspended(&self) -> bool {
+        self.direct() & (direct::SUSPENDED | direct::STOPPED) != 0
     }
 
     /// Whether a record is more than stored, as far as callers are concerned.

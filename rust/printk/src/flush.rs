@@ -99,7 +99,7 @@ impl Core {
     /// looks for owners after that.
     pub fn may_print_on(&self, slot: &ConsoleSlot) -> bool {
         fence(Ordering::SeqCst); // ORD(may_print_on:A) pairs with ORD(is_printed_on:A): owned, then the look
-        is_usable(slot) && self.direct() & direct::SUSPENDED == 0
+        is_usable(slot) && !self.is_suspended()
     }
 
     /// Whether somebody prints at this moment. To be asked after printing was forbidden.
@@ -111,7 +111,7 @@ impl Core {
     /// Prints what there is, by this thread, on every console that can be written to in any context, within `bound_ns`.
     /// False: something was left to a printer; counted.
     pub fn flush_now(&self, priority: Priority, bound_ns: u64) -> bool {
-        if self.direct() & direct::SUSPENDED != 0 || self.is_closed() {
+        if self.is_suspended() || self.is_closed() {
             return true; // those who have seen to that will see to this
         }
         let target = self.ring().next_reserve_seq();

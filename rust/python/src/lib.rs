@@ -73,7 +73,7 @@ mod _native {
     #[pymodule_export]
     use crate::logger::Logger;
     #[pymodule_export]
-    use crate::offload::Offload;
+    use crate::offload::{_stop_process, _while_suspended, Offload};
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]

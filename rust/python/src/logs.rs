@@ -1,12 +1,13 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
-use crate::context;
 use crate::watch;
+use crate::{context, ending};
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log, exit};
 use pr_printk::context::Owed;
 use pr_record::Payload;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -194,6 +195,27 @@ pub fn suspend(py: Python<'_>, log: &Log) -> PyResult<bool> {
     let flushed = flush(py, log, timeout)?;
     let left = timeout.saturating_sub(start.elapsed());
     Ok(py.detach(|| log.suspend(left)) && flushed)
+}
+
+/// Has the logs that ask for it print nothing while `stop` is called. They flush before, all within the time for one flush
+/// together, and what they hold back meanwhile is printed afterwards. What comes out of `stop`, or of a signal that came
+/// before, is passed on then.
+pub fn stop(py: Python<'_>, stop: &Bound<'_, PyAny>) -> PyResult<()> {
+    let mut logs = open();
+    logs.retain(|log| log.suspends_on_stop() && log.pid() == std::process::id());
+    let (start, timeout) = (
+        Instant::now(),
+        Duration::from_secs_f64(default::FLUSH_TIMEOUT_S),
+    );
+    let left = || timeout.saturating_sub(start.elapsed());
+    let mut outcome = Ok(());
+    for log in &logs {
+        outcome = outcome.and(flush(py, log, left()).map(drop));
+        py.detach(|| log.suspend_for_stop(left()));
+    }
+    let stopped = ending::call(stop, &PyTuple::empty(py));
+    py.detach(|| logs.iter().for_each(|log| log.resume_after_stop()));
+    outcome.and(stopped.map(drop))
 }
 
 /// Closes; its consoles print what there is, within `timeout` together.

@@ -1,11 +1,12 @@
 //! `Offload`: who prints.
 
 use crate::errors;
-use crate::logs::LogHandle;
+use crate::logs::{self, LogHandle};
 use pr_host::Mode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFrozenSet, PyInt};
+use std::sync::Arc;
 
 /// Who prints the records of a log. Made by `Log.offload`.
 #[pyclass(frozen, module = "printk_ring")]
@@ -75,6 +76,25 @@ impl Offload {
         py.detach(|| self.log.set_skip_unreliable_if_saved(on));
     }
 
+    /// True: SIGTSTP suspends printing before it stops the process, and SIGCONT resumes it. Settable in the main thread.
+    #[getter]
+    fn suspend_on_stop(&self) -> bool {
+        self.log.suspends_on_stop()
+    }
+
+    #[setter]
+    fn set_suspend_on_stop(&self, py: Python<'_>, on: bool) -> PyResult<()> {
+        let others = logs::open();
+        let mut others = others
+            .iter()
+            .filter(|log| !Arc::ptr_eq(log.shared(), self.log.shared()));
+        let any = on || others.any(|log| log.suspends_on_stop());
+        py.import("printk_ring.stop")?
+            .call_method1("_handle", (any,))?;
+        self.log.set_suspend_on_stop(on);
+        Ok(())
+    }
+
     /// The printer threads: their names and the kernel's numbers of them.
     fn threads(&self, py: Python<'_>) -> Vec<(String, u32)> {
         py.detach(|| self.log.printer_threads())
@@ -99,4 +119,18 @@ fn numbers(cpus: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
         numbers.push(cpu.extract().unwrap_or(u32::MAX)); // there is no such processor
     }
     Ok(numbers)
+}
+
+/// Calls `stop()` while nobody prints on the logs with `Offload.suspend_on_stop`. They flush before that, together at most 1 s.
+#[pyfunction]
+#[pyo3(signature = (stop, /))]
+pub fn _while_suspended(stop: &Bound<'_, PyAny>) -> PyResult<()> {
+    logs::stop(stop.py(), stop)
+}
+
+/// Stops the process as SIGTSTP does where nobody handles it. Returns when it was continued.
+#[pyfunction]
+#[pyo3(signature = ())]
+pub fn _stop_process(py: Python<'_>) {
+    py.detach(pr_host::stop::stop_process);
 }

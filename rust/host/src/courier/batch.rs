@@ -5,7 +5,6 @@ use super::is_closed;
 use super::text::{Lines, escaped};
 use crate::life::Life;
 use crate::orders::Orders;
-use pr_printk::core::direct;
 use pr_printk::emit::Cursor;
 use pr_printk::registry::{ConsoleSlot, flag};
 use pr_printk::thread;
@@ -73,9 +72,7 @@ impl Place {
     /// Whether the console was asked to pause.
     pub(super) fn is_suspended(&self) -> bool {
         let core = self.life.core();
-        self.slot().has(flag::SUSPENDED)
-            || core.direct() & direct::SUSPENDED != 0
-            || core.is_closed_to_locking()
+        self.slot().has(flag::SUSPENDED) || core.is_suspended() || core.is_closed_to_locking()
     }
 }
 
