@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
-from printk_ring.levels import Level
+from printk_ring.levels import Level, Reason
 from printk_ring.snapshot import Snapshot
 from printk_ring.typing import (
     ConsoleFormat,
@@ -663,6 +663,29 @@ class Log:
                 real one, too many consoles, or the log is closed.
             OSError: the sink cannot be opened (with its path).
         """
+    def register_dumper(
+        self,
+        fn: Callable[[Reason, str | None], object],
+        *,
+        max_reason: Reason | int | str = 2,
+        name: str | None = None,
+        always: bool = False,
+        preserves: bool = False,
+    ) -> Dumper:
+        """Has `fn(reason, detail)` called when the process gets into trouble, after those registered before.
+
+        `detail` is a short text or None. `max_reason`: called for this reason and more important ones; `always`: for every
+        reason. `preserves`: what it did counts as saved, and a panic leaves out the consoles of the least reliable class.
+        `name`: None: that of `fn`; where it is taken "-2", "-3" .. follows. An exception in it is counted and goes to
+        `sys.unraisablehook`. Two dumps may call it at once: see `Dumper.running` and `Dumper.alone`.
+
+        It is called on a thread that has the interpreter: for `Log.panic`, uncaught exceptions, dumps on demand and the
+        orderly exit. A handler of a fatal signal cannot call Python code. At most 32 at a time.
+
+        Raises:
+            ConfigError: no such reason, too many dumpers, or the log is closed.
+            TypeError: `fn` cannot be called.
+        """
     def panic(self, text: str) -> NoReturn:
         """Gives the process up: stores `text` at EMERG, prints all logs of the process, and ends it by SIGABRT.
 
@@ -721,6 +744,8 @@ class Log:
         A row, little endian, packed: seq u64, ts_nsec u64, caller_id u64, text_offset u64 (into the second item),
         text_len u32, level u8, facility u8, flags u8, zero u8.
         """
+    def _call_dumpers(self, reason: Reason | int | str, detail: str | None = None, /) -> int:
+        """Calls the dumpers that want this reason. How many were called."""
     def _emit(
         self,
         level: int,
@@ -825,6 +850,62 @@ class Offload:
         """The printer threads: their names and the kernel's numbers of them.
 
         In the mode "smp" these are the threads of `cpus` and those of Python consoles: the consoles' own ones rest.
+        """
+
+@final
+class _Alone:
+    """A block that one call of a dumper at a time is in."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Dumper:
+    """A function that is called when the process gets into trouble. Made by `Log.register_dumper`."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique within the log."""
+    @property
+    def max_reason(self) -> Reason:
+        """It is called for this reason and more important ones."""
+    @property
+    def always(self) -> bool:
+        """Whether it is called for every reason."""
+    @property
+    def preserves(self) -> bool:
+        """Whether what it has done counts as saved: in a panic consoles of the least reliable class are left out then."""
+    @property
+    def registered(self) -> bool:
+        """Whether it is called; False after `unregister`, and once the log is closed."""
+    @property
+    def running(self) -> int:
+        """How many dumps are in it at this moment.
+
+        More than one: a second one has come while the first was under way, on another thread or from within.
+        """
+    @property
+    def calls(self) -> int:
+        """How many calls of it have ended."""
+    @property
+    def errors(self) -> int:
+        """How many of them raised."""
+    def alone(self) -> _Alone:
+        """For use within the function: `with dumper.alone() as alone:`, which never waits.
+
+        `alone` is False if another call of it is inside of such a block already: what they share may be in the middle of
+        anything.
+        """
+    def unregister(self) -> None:
+        """Has it called no more, and waits for calls that are under way on other threads.
+
+        From within its own function it takes effect when that returns. Twice is once.
         """
 
 @final

@@ -10,6 +10,7 @@
 //! | [`inspect`] | the counters and consoles of a ring file |
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
+//! | [`dumper`] | who is called when the process gets into trouble |
 //! | `crash` | a thread that gives the process up, and what it must find |
 //! | [`exit`] | the time that the end of the process may take, for all logs together |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
@@ -42,6 +43,7 @@ pub mod context;
 pub mod courier;
 mod crash;
 mod crew;
+pub mod dumper;
 pub mod error;
 pub mod exit;
 pub mod foreign;
@@ -68,6 +70,7 @@ pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};
 pub use context::{Context, Ended, Misuse, Section};
 pub use courier::{Batch, Post, RecordSink, SharedRecordSink};
+pub use dumper::{Dump, Dumper, DumperOptions};
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};

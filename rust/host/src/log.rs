@@ -7,6 +7,7 @@ mod emit;
 pub use consoles::reliability;
 
 use crate::console::{Console, ConsoleOptions};
+use crate::dumper::Dumper;
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
@@ -66,6 +67,8 @@ pub struct Log {
     stillborn: AtomicU64,
     lives: Listed<Vec<Arc<Life>>>,
     consoles: Listed<Vec<Arc<Console>>>,
+    /// Those that go as soon as no call of them is under way, too.
+    pub(crate) dumpers: Listed<Vec<Arc<Dumper>>>,
     pub(crate) offload: Offload,
     name: String,
     plan: Plan,
@@ -98,6 +101,7 @@ impl Log {
             stillborn: AtomicU64::new(0),
             lives: Listed::new(vec![life]),
             consoles: Listed::new(Vec::new()),
+            dumpers: Listed::new(Vec::new()),
             offload: Offload::default(),
             name,
             plan,
@@ -316,6 +320,7 @@ impl Log {
         let end = Instant::now() + timeout;
         let consoles = std::mem::take(&mut *self.consoles.lock());
         self.offload.end();
+        self.end_dumpers();
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }

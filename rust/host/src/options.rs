@@ -27,6 +27,8 @@ pub mod default {
     pub const MEMORY_RECORDS: usize = 10_000;
     /// And in bytes of their payload: the oldest go when they are more.
     pub const MEMORY_BYTES: usize = 16 << 20;
+    /// What a dumper is called for: trouble. An orderly end, or a dump that somebody asked for, is none.
+    pub const MAX_REASON: pr_printk::dumper::Reason = pr_printk::dumper::Reason::Oops;
     /// For all consoles together at an orderly exit: what a user takes for "at once".
     pub const EXIT_TIMEOUT_S: f64 = 1.0;
 }

@@ -3,6 +3,7 @@
 use crate::barrier;
 use crate::context::Contexts;
 use crate::control::Control;
+use crate::dumper::Dumpers;
 use crate::kick::Kick;
 use crate::port::{Memory, Port};
 use crate::reap::Watch;
@@ -70,6 +71,8 @@ pub struct Core {
     turn: Turn,
     /// The ports of the consoles that this process has had; once there they stay.
     ports: [AtomicPtr<Port>; SLOTS],
+    /// Who is called when the process gets into trouble.
+    dumpers: Dumpers,
     /// What a panic works in.
     panic_memory: AtomicPtr<Memory>,
     /// What the ring drops at once while no console does.
@@ -109,6 +112,7 @@ impl Core {
             record_limit: half.min(MAX_RECORD_BYTES),
             holds: AtomicU32::new(0),
             direct: AtomicU32::new(0),
+            dumpers: Dumpers::new(),
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
             contexts: Contexts::default(),
             turn: Turn::default(),
@@ -229,6 +233,11 @@ impl Core {
         let port = self.ports.get(index)?.load(Ordering::Acquire); // ORD(port:A) pairs with ORD(give_port:A)
         // SAFETY: null, or a port that `give_port`'s caller keeps as long as the core.
         unsafe { port.as_ref() }
+    }
+
+    /// Who is called when the process gets into trouble.
+    pub fn dumpers(&self) -> &Dumpers {
+        &self.dumpers
     }
 
     /// What a panic works in.

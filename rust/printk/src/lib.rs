@@ -21,6 +21,7 @@
 //! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
 //! | [`caller`] | printing by whoever logs, one record at a time |
 //! | [`turn`] | whose turn it is to print, where callers do |
+//! | [`dumper`] | who is called when the process gets into trouble |
 //! | [`panic`](mod@crate::panic) | the end of the process: one thread has the logs to itself, and prints what there is |
 //! | [`roll`] | all logs of the process, for the thread that panics |
 //! | [`fd`] | `write(2)`: until done, or what is taken now |
@@ -47,6 +48,7 @@ pub mod caller;
 pub mod context;
 pub mod control;
 pub mod core;
+pub mod dumper;
 pub mod emit;
 pub mod fd;
 pub mod flush;

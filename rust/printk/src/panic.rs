@@ -13,6 +13,7 @@
 
 use crate::control::count;
 use crate::core::{Core, direct};
+use crate::dumper::{Place, Reason, Why};
 use crate::fd::pause;
 use crate::flush::{Reached, Room, has_passed, is_usable, print_until};
 use crate::owner::Priority;
@@ -111,6 +112,24 @@ pub fn flush(bound_ns: u64, is_saved: bool) -> bool {
     // SAFETY: as above.
     let locking = unsafe { roll::all() }.map(|core| core.let_locking_print(deadline_ns, is_saved));
     left + locking.sum::<u64>() == 0
+}
+
+/// Has the dumpers of all logs called, those of `first` before the others, by the thread that panics. Whether one of them
+/// has saved the records.
+pub fn dump(first: &Core, detail: &str, place: Place) -> bool {
+    if !is_mine() {
+        return false;
+    }
+    let why = Why {
+        reason: Reason::Panic,
+        detail: Some(detail),
+    };
+    let own = first.dumpers().dump(&why, place);
+    // SAFETY: this thread panics.
+    let others = unsafe { roll::all() }.filter(|core| !core::ptr::eq(*core, first));
+    others.fold(own.is_saved, |is_saved, core| {
+        core.dumpers().dump(&why, place).is_saved || is_saved
+    })
 }
 
 /// How a panic gets at a console.

@@ -17,6 +17,7 @@
 //! | `ending` | what becomes of a thread in Python code when the interpreter ends |
 //! | `sink`, `console` | where a console writes, and the console |
 //! | `offload` | who prints |
+//! | `dumper`, `reasons` | Python code that is called when the process gets into trouble, and why it is |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
 //! | `watch` | telling a debugging aid of calls that may wait for consoles |
@@ -33,6 +34,7 @@ mod columns;
 mod console;
 mod context;
 mod convert;
+mod dumper;
 mod ending;
 mod errors;
 mod fastcall;
@@ -45,6 +47,7 @@ mod logs;
 mod offload;
 mod parameters;
 mod reader;
+mod reasons;
 mod record;
 mod ring;
 mod sink;
@@ -62,6 +65,8 @@ mod _native {
     use crate::console::Console;
     #[pymodule_export]
     use crate::context::{_nested, _no_context, Context};
+    #[pymodule_export]
+    use crate::dumper::{_Alone, Dumper};
     #[pymodule_export]
     use crate::file::{RingFile, RingFileInfo, open_ring};
     #[pymodule_export]

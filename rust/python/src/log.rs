@@ -4,6 +4,7 @@ use crate::columns::{self, Copied};
 use crate::console::{self, Console};
 use crate::context::Context;
 use crate::convert::{Taken, Taker, mapping, text};
+use crate::dumper::{self, Callback, Dumper};
 use crate::errors;
 use crate::fastcall;
 use crate::levels::{self, LevelArg};
@@ -12,13 +13,15 @@ use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
 use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::reader::{Place, Reader, Start};
+use crate::reasons::ReasonArg;
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
 use crate::watch;
 use pr_host::options::{self, default};
-use pr_host::{ConsoleOptions, Emit, LogOptions};
+use pr_host::{ConsoleOptions, DumperOptions, Emit, LogOptions};
 use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyList, PyString};
@@ -285,7 +288,61 @@ impl Log {
     fn panic(&self, py: Python<'_>, text: &Bound<'_, PyString>) {
         let mut taker = Taker::default();
         let text = taker.text_of(text);
-        py.detach(|| self.handle.panic(&text, || false))
+        py.detach(|| self.handle.panic(&text))
+    }
+
+    /// Has `fn(reason, detail)` called when the process gets into trouble, after those registered before. `detail` is a short
+    /// text or None.
+    ///
+    /// `max_reason`: called for this reason and more important ones; `always`: for every reason. `preserves`: what it did
+    /// counts as saved, and a panic leaves out the consoles of the least reliable class. `name`: None: that of `fn`; where
+    /// it is taken "-2", "-3" .. follows. An exception in it is counted and goes to `sys.unraisablehook`. Two dumps may
+    /// call it at once: see `Dumper.running` and `Dumper.alone`.
+    ///
+    /// It is called on a thread that has the interpreter: for `Log.panic`, uncaught exceptions, dumps on demand and the
+    /// orderly exit. A handler of a fatal signal cannot call Python code.
+    #[pyo3(
+        signature = (r#fn, *, max_reason=ReasonArg(default::MAX_REASON), name=None, always=false, preserves=false),
+        text_signature = "($self, fn, *, max_reason=2, name=None, always=False, preserves=False)"
+    )]
+    fn register_dumper(
+        &self,
+        py: Python<'_>,
+        r#fn: &Bound<'_, PyAny>,
+        max_reason: ReasonArg,
+        name: Option<&Bound<'_, PyString>>,
+        always: bool,
+        preserves: bool,
+    ) -> PyResult<Dumper> {
+        if !r#fn.is_callable() {
+            let kind = r#fn.get_type().name()?;
+            let why = format!("a dumper is called with a reason and a text: {kind} cannot be");
+            return Err(PyTypeError::new_err(why));
+        }
+        let callback = Callback::new(r#fn);
+        let options = DumperOptions {
+            name: name.map_or_else(|| dumper::name_of(r#fn), text::owned),
+            max_reason: max_reason.0,
+            always,
+            preserves,
+        };
+        let registered = py.detach(|| self.handle.register_dumper(options, callback.clone()));
+        registered
+            .map(|dumper| Dumper::new(&self.handle, dumper, callback))
+            .map_err(|why| errors::from_host(py, why))
+    }
+
+    /// Calls the dumpers that want this reason. How many were called.
+    #[pyo3(signature = (reason, detail=None, /))]
+    fn _call_dumpers(
+        &self,
+        py: Python<'_>,
+        reason: ReasonArg,
+        detail: Option<&Bound<'_, PyString>>,
+    ) -> u32 {
+        let detail = detail.map(text::owned);
+        py.detach(|| self.handle.call_dumpers(reason.0, detail.as_deref()))
+            .called
     }
 
     /// A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers.
@@ -573,6 +630,7 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("exit_timeout", default::EXIT_TIMEOUT_S)?;
     dict.set_item("memory_records", default::MEMORY_RECORDS)?;
     dict.set_item("memory_bytes", default::MEMORY_BYTES)?;
+    dict.set_item("max_reason", default::MAX_REASON as u32)?;
     dict.set_item("min_size_bytes", options::MIN_SIZE)?;
     dict.set_item("max_record_bytes", pr_printk::core::MAX_RECORD_BYTES)?;
     Ok(dict)

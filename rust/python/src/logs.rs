@@ -5,6 +5,7 @@ use crate::{context, ending};
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log, exit};
 use pr_printk::context::Owed;
+use pr_printk::dumper::Reason;
 use pr_record::Payload;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -236,6 +237,9 @@ fn shutdown_within(py: Python<'_>, timeout: Duration) -> PyResult<()> {
     let open: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
     let start = Instant::now();
     let mut outcome = Ok(());
+    for log in open.iter().filter(|log| !log.is_closed()) {
+        py.detach(|| log.call_dumpers(Reason::Shutdown, None)); // and what they log is flushed with the rest
+    }
     for log in open.into_iter().map(LogHandle) {
         // In a forked child the parent's logs are the parent's to end.
         if log.is_closed() || log.pid() != std::process::id() {

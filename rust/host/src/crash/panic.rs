@@ -1,6 +1,7 @@
 //! A thread that gives the process up: it says why, has it saved, prints all logs, and ends the process.
 
 use crate::log::Log;
+use pr_printk::dumper::Place;
 use pr_printk::panic::{self, BOUND_NSEC, Begun};
 use pr_printk::store::Stamp;
 use pr_record::{Level, Payload};
@@ -10,10 +11,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Log {
-    /// Ends the process by SIGABRT, with `text` as its last record: stores it, has `dump` save what it can (true: the
-    /// records are saved), then prints all logs of the process, within 20 ms. What other threads log meanwhile is dropped and
-    /// counted. A second thread that panics waits for the first.
-    pub fn panic(&self, text: &str, dump: impl FnOnce() -> bool) -> ! {
+    /// Ends the process by SIGABRT, with `text` as its last record: stores it, has the dumpers save what
+    /// they can, then prints all logs of the process, within 20 ms. What other threads log meanwhile is dropped and counted. A
+    /// second thread that panics waits for the first.
+    pub fn panic(&self, text: &str) -> ! {
         let log = self.own_life().filter(|_| !self.is_closed());
         let begun = panic::begin();
         if begun == Begun::Anothers {
@@ -27,11 +28,12 @@ impl Log {
             level: Level::Emerg as u8,
             ts_nsec: None,
         };
-        if let Some(life) = log {
-            let _ = life.core().store(stamp, &last_words);
+        let core = self.core();
+        if log.is_some() {
+            let _ = core.store(stamp, &last_words);
         }
         // A dumper that panics itself is not asked once more.
-        let is_saved = begun == Begun::Mine && dump();
+        let is_saved = begun == Begun::Mine && panic::dump(core, text, Place::Task);
         panic::flush(BOUND_NSEC, is_saved);
         std::process::abort()
     }

@@ -75,6 +75,7 @@ impl Log {
         crate::context::carry(self, &life);
         let gone = self.prune(self.options.path.as_deref());
         gone.iter().for_each(|gone| self.tell_removed(gone));
+        self.revive_dumpers(&life);
         self.revive_consoles(&life);
         true
     }

@@ -1,0 +1,213 @@
+//! Dumpers of a log: who is called when the process gets into trouble. The table that is walked then lies in the core; here
+//! is what keeps them, names them, and waits for their end.
+
+use crate::error::Error;
+use crate::fork::Listed;
+use crate::life::Life;
+use crate::log::Log;
+use pr_printk::Core;
+use pr_printk::dumper::{self, DUMPERS, Dumped, Place, Reason, Ticket, Why};
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// Between two looks at a dumper that is to go.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// What a dumper does.
+pub trait Dump: Send + Sync + Debug {
+    /// True: it has done what it is for. May be called on two threads at once, and within itself.
+    fn dump(&self, why: &Why<'_>) -> bool;
+}
+
+/// How a dumper is to be.
+#[derive(Clone, Debug)]
+pub struct DumperOptions {
+    /// Unique within the log; where it is taken "-2", "-3" and so on follows.
+    pub name: String,
+    /// Called for reasons that are no less important.
+    pub max_reason: Reason,
+    /// Called for every reason.
+    pub always: bool,
+    /// What it has done counts as saved.
+    pub preserves: bool,
+}
+
+/// A registered dumper.
+#[derive(Debug)]
+pub struct Dumper {
+    options: DumperOptions,
+    work: Arc<dyn Dump>,
+    /// What the core calls: points back here.
+    entry: dumper::Dumper,
+    /// Where it stands in the table of the life it was registered with last.
+    ticket: Listed<Option<Ticket>>,
+    is_gone: AtomicBool,
+}
+
+// SAFETY: the one pointer is to the dumper itself, and all else is for any thread.
+unsafe impl Send for Dumper {}
+// SAFETY: as above.
+unsafe impl Sync for Dumper {}
+
+/// What the core calls.
+///
+/// # Safety
+/// `data` is a dumper that stays as long as the call.
+unsafe fn call(data: *const (), why: &Why<'_>) -> bool {
+    // SAFETY: the caller's promise.
+    let dumper = unsafe { &*data.cast::<Dumper>() };
+    dumper.work.dump(why)
+}
+
+impl Dumper {
+    fn new(options: DumperOptions, work: Arc<dyn Dump>) -> Arc<Dumper> {
+        Arc::new_cyclic(|at: &Weak<Dumper>| Dumper {
+            entry: dumper::Dumper {
+                max_reason: options.max_reason,
+                always: options.always,
+                preserves: options.preserves,
+                any_context: false,
+                call,
+                data: at.as_ptr().cast(),
+            },
+            options,
+            work,
+            ticket: Listed::new(None),
+            is_gone: AtomicBool::new(false),
+        })
+    }
+
+    /// How it was asked to be, under the name that it got.
+    pub fn options(&self) -> &DumperOptions {
+        &self.options
+    }
+
+    /// Whether it is called.
+    pub fn is_registered(&self) -> bool {
+        !self.is_gone.load(Ordering::SeqCst)
+    }
+
+    /// Has it called in this core. False: there are too many.
+    fn enter(&self, core: &Core) -> bool {
+        // SAFETY: the log keeps what it has registered until no call is under way; see `forget_ended`.
+        let ticket = unsafe { core.dumpers().register(&raw const self.entry) };
+        *self.ticket.lock() = ticket;
+        ticket.is_some()
+    }
+
+    /// How many calls of it are under way, on all threads.
+    fn calls(&self, core: &Core) -> u64 {
+        let ticket = *self.ticket.lock();
+        ticket.map_or(0, |ticket| core.dumpers().calls(ticket))
+    }
+}
+
+impl Log {
+    /// Has `work` called when the process gets into trouble, after those that are registered already.
+    ///
+    /// # Errors
+    /// The log is closed, or has too many.
+    pub fn register_dumper(
+        &self,
+        mut options: DumperOptions,
+        work: Arc<dyn Dump>,
+    ) -> Result<Arc<Dumper>, Error> {
+        if self.is_closed() {
+            let text = "the log is closed: it takes no more dumpers";
+            return Err(Error::Config(text.into()));
+        }
+        self.forget_ended();
+        options.name = self.dumper_name(&options.name);
+        let dumper = Dumper::new(options, work);
+        let Some(core) = self.own_life().map(Life::core) else {
+            let what = "this forked child has no ring of its own".into();
+            let errno = libc::ENOMEM;
+            return Err(Error::Os { what, errno });
+        };
+        self.dumpers.lock().push(dumper.clone());
+        if dumper.enter(core) {
+            return Ok(dumper);
+        }
+        dumper.is_gone.store(true, Ordering::SeqCst);
+        self.forget_ended();
+        Err(Error::Config(format!(
+            "the log has {DUMPERS} dumpers already: unregister one of them"
+        )))
+    }
+
+    fn dumper_name(&self, wanted: &str) -> String {
+        let dumpers = self.dumpers();
+        let taken = |name: &str| dumpers.iter().any(|dumper| dumper.options.name == name);
+        let numbered = (2_u32..).map(|n| format!("{wanted}-{n}"));
+        let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+        names.find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// Has it called no more, and waits at most `timeout` for the calls that are under way, but for `own`, from within
+    /// which this is asked. False: there are still others.
+    pub fn unregister_dumper(&self, dumper: &Dumper, own: u64, timeout: Duration) -> bool {
+        dumper.is_gone.store(true, Ordering::SeqCst);
+        let Some(core) = self.own_core() else {
+            return true; // what runs it is the parent's
+        };
+        let ticket = *dumper.ticket.lock();
+        if let Some(ticket) = ticket {
+            core.dumpers().unregister(ticket);
+        }
+        let start = Instant::now();
+        while dumper.calls(core) > own {
+            if start.elapsed() >= timeout {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        self.forget_ended();
+        true
+    }
+
+    /// The dumpers, in the order in which they are called.
+    pub fn dumpers(&self) -> Vec<Arc<Dumper>> {
+        let dumpers = self.dumpers.lock().clone();
+        let mut registered = dumpers;
+        registered.retain(|dumper| dumper.is_registered());
+        registered
+    }
+
+    /// Calls the dumpers that want this, in order. In a forked child that has logged nothing there is nothing to dump.
+    pub fn call_dumpers(&self, reason: Reason, detail: Option<&str>) -> Dumped {
+        let why = Why { reason, detail };
+        let core = self.own_core();
+        core.map_or_else(Dumped::default, |core| {
+            core.dumpers().dump(&why, Place::Task)
+        })
+    }
+
+    /// Takes the dumpers into a child's life.
+    pub(crate) fn revive_dumpers(&self, life: &Life) {
+        for dumper in self.dumpers() {
+            dumper.enter(life.core()); // as many as its parent had
+        }
+    }
+
+    /// Has none called any more. Those whose calls are under way stay as long as the log.
+    pub(crate) fn end_dumpers(&self) {
+        for dumper in self.dumpers() {
+            self.unregister_dumper(&dumper, u64::MAX, Duration::ZERO);
+        }
+    }
+
+    /// Lets go of those that have gone and are in no call.
+    fn forget_ended(&self) {
+        let Some(core) = self.own_core() else {
+            return;
+        };
+        let all = self.dumpers.lock().clone();
+        let stays = |dumper: &Arc<Dumper>| dumper.is_registered() || dumper.calls(core) > 0;
+        let ended: Vec<_> = all.iter().filter(|dumper| !stays(dumper)).collect();
+        let is_ended = |dumper: &Arc<Dumper>| ended.iter().any(|ended| Arc::ptr_eq(ended, dumper));
+        // What goes is dropped outside of the lock, with `all`.
+        self.dumpers.lock().retain(|dumper| !is_ended(dumper));
+    }
+}
