@@ -12,7 +12,7 @@ VECTORS = Path(__file__).resolve().parent / "vectors"
 SUMS = VECTORS / "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
 # Stated here a second time on purpose: a list that lost lines would otherwise agree with a folder that lost files.
-RING_FILES = 60
+FILES = {"ring/": 60, "printk/format_": 30, "printk/dump_": 30}
 
 
 def listed(sums: Path) -> dict[str, str]:
@@ -49,10 +49,12 @@ def test_the_vectors_are_the_published_files() -> None:
     assert differences(VECTORS) == []
 
 
-def test_the_list_names_all_sixty_ring_files_and_their_description() -> None:
+def test_the_list_names_all_files_of_each_kind_and_their_descriptions() -> None:
     names = listed(SUMS)
-    assert sum(name.startswith("ring/") and name.endswith(".jsonl") for name in names) == RING_FILES
-    assert "RING.md" in names
+    for kind, count in FILES.items():
+        assert sum(name.startswith(kind) and name.endswith(".jsonl") for name in names) == count
+    assert {"RING.md", "PRINTK.md"} <= names.keys()
+    assert len(names) == sum(FILES.values()) + 2
 
 
 @pytest.fixture

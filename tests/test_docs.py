@@ -132,7 +132,7 @@ def test_a_test_named_in_the_text_is_there(document: Path) -> None:
 def test_the_promises_of_consoles_name_their_tests() -> None:
     text = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
     promises = re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)
-    assert promises == ["12", *map(str, range(17, 26))]
+    assert promises == ["12", "13", *map(str, range(15, 26))]
     assert all(NAMED_TEST.search(line) for line in text.splitlines() if re.match(r"\| \d+ \|", line))
 
 

@@ -20,7 +20,7 @@ FLOORS = [
     {"typing"},
     {"_native", "exceptions", "logrecords"},
     {"delivery"},
-    {"context", "log", "sinks", "snapshot", "stop"},
+    {"context", "kernel", "log", "sinks", "snapshot", "stop"},
     {"integrations", "cli", "lockdep"},
     {"__init__"},
     {"demo"},

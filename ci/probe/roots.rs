@@ -4,6 +4,7 @@
 //! its types, so this file names them. `ci/nopanic.sh` and `ci/nostd.sh` build it; it never runs.
 #![no_std]
 
+use pr_printk::dump::{Block, DumpIter, Form, Found, Plain, Rendered, View};
 use pr_record::{DecodeError, RecordView, Site, Sites, decode};
 use pr_ring::{Info, Read, Reaped, Refused, Region, Reservation, Ring, Seq, Ticket, Unfinished};
 
@@ -55,6 +56,34 @@ pub fn reap(ring: &Ring<Region>, me: u64, is_dead: fn(u64) -> bool) -> Reaped {
 
 pub fn read(ring: &Ring<Region>, seq: Seq, buffer: &mut [u8], mode: Unfinished) -> Read {
     ring.read_valid(seq, buffer, mode)
+}
+
+pub fn dump_record(iter: &mut DumpIter, view: &View<'_, Ring<Region>>, until: Seq, scratch: &mut [u8]) -> Option<Found> {
+    let Ok(found) = iter.next_record(view, until, scratch);
+    found
+}
+
+fn dump_block<F: Form>(
+    iter: &mut DumpIter,
+    view: &View<'_, Ring<Region>>,
+    form: &F,
+    [scratch, buffer]: [&mut [u8]; 2],
+) -> Option<Block> {
+    let Ok(block) = iter.get_buffer(view, form, scratch, buffer);
+    block
+}
+
+pub fn dump_plain(iter: &mut DumpIter, view: &View<'_, Ring<Region>>, form: &Plain, memory: [&mut [u8]; 2]) -> Option<Block> {
+    dump_block(iter, view, form, memory)
+}
+
+pub fn dump_rendered(
+    iter: &mut DumpIter,
+    view: &View<'_, Ring<Region>>,
+    form: &Rendered<fn(u64) -> u64>,
+    memory: [&mut [u8]; 2],
+) -> Option<Block> {
+    dump_block(iter, view, form, memory)
 }
 
 pub fn numbers(ring: &Ring<Region>) -> [Seq; 4] {

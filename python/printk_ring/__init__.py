@@ -13,13 +13,14 @@ environment: with PRINTK_RING_LOCKDEP=1 the locks of `threading` are watched fro
 import os
 from typing import TYPE_CHECKING
 
-from printk_ring import sinks
+from printk_ring import kernel, sinks
 from printk_ring._native import (
     ConfigError,
     Console,
     Context,
     ContextError,
     Dumper,
+    DumpIter,
     FileConsole,
     Log,
     Logger,
@@ -59,6 +60,7 @@ __all__ = [
     "Console",
     "Context",
     "ContextError",
+    "DumpIter",
     "Dumper",
     "FileConsole",
     "Level",
@@ -87,6 +89,7 @@ __all__ = [
     "emergency",
     "get_logger",
     "install",
+    "kernel",
     "lockdep",
     "open",
     "report",

@@ -20,6 +20,7 @@ from typing_extensions import Buffer, disjoint_base
 from printk_ring.levels import Level, Reason
 from printk_ring.snapshot import Snapshot
 from printk_ring.typing import (
+    BinaryFile,
     ConsoleFormat,
     ConsoleSpec,
     ExcInfoLike,
@@ -274,6 +275,81 @@ class Ring:
     @property
     def descriptors(self) -> int:
         """Number of descriptors: 2**desc_bits."""
+
+# --- the kernel's own formatting and walk -----------------------------------------------------------------------------
+
+def print_text(
+    info: RecordInfo,
+    text: Buffer,
+    *,
+    syslog: bool,
+    time: bool,
+    caller: bool,
+    size: int,
+) -> bytes:
+    """The record in the human format, as the kernel's consoles and syslog have it: whole lines only, at most size - 1 bytes.
+
+    Each line of `text` has its prefix: `<prio>` (`syslog`), `[seconds.microseconds]` (`time`), `[T<thread>]` or
+    `[C<processor>]` (`caller`). Where not even the first line fits there is none. Nothing is escaped; `info.text_len` is not
+    looked at; of a `caller_id` wider than 32 bits the lower half counts.
+
+    Raises:
+        TypeError: a wrong type. ValueError: a negative `size`.
+    """
+
+def print_size(info: RecordInfo, text: Buffer, *, syslog: bool, time: bool, caller: bool) -> int:
+    """Bytes that the whole record takes in the human format."""
+
+def kmsg(info: RecordInfo, text: Buffer, *, caller: bool, subsystem: Buffer = b"", device: Buffer = b"") -> bytes:
+    """The record as a read of `/dev/kmsg` gives it, dictionary lines included, cut at 2048 bytes as there: what is cut may
+    end without a newline, or with half an escape.
+    """
+
+@final
+class KernelDumpIter:
+    """The kernel's walk over a bare ring, for dumps: two numbers, `cur_seq` and `next_seq`, both 0 before the first call.
+
+    `DumpIter(ring, *, clear_seq=0, time=True, caller=False)`. Needs no registration; any number of them walk at once, while
+    others write. `time` and `caller`: whether each line has the time stamp, and who logged. `copy.copy` makes another one
+    that goes its own way from here. Public as `printk_ring.kernel.DumpIter`.
+    """
+
+    def __new__(cls, ring: Ring, *, clear_seq: int = 0, time: bool = True, caller: bool = False) -> Self: ...
+    def rewind(self) -> None:
+        """Goes to the clear mark; blocks will end where the ring ends now."""
+    def get_line(self, size: int, syslog: bool = False) -> bytes | None:
+        """The next record, oldest first, also one that was stored after `rewind`: its whole lines that fit into size - 1
+        bytes, from the first, which may be none. None: there is no record.
+
+        Raises:
+            TypeError: a wrong type. ValueError: a negative `size`.
+        """
+    def get_line_size(self, syslog: bool = False) -> int | None:
+        """Moves on like `get_line`, and says how many bytes all lines of the record take. None: there is no record."""
+    def get_buffer(self, size: int, syslog: bool = False) -> bytes | None:
+        """The newest records not given yet that fit into size - 1 bytes, the oldest of them first. None: no more, or `size`
+        is 0.
+
+        A record that does not fit alone, where the kernel gives nothing for ever, is cut and ends in `<truncated>` and a
+        newline (where there is no room for that, in the beginning of it). Records that were stored after `rewind` are
+        never given.
+
+        Raises:
+            TypeError: a wrong type. ValueError: a negative `size`. MemoryError: there is more than fits into memory.
+        """
+    @property
+    def cur_seq(self) -> int:
+        """The number of the record that comes next, at least."""
+    @property
+    def next_seq(self) -> int:
+        """The number that the next block ends before."""
+    @property
+    def clear_seq(self) -> int:
+        """The clear mark: nothing before it is given. Settable."""
+    @clear_seq.setter
+    def clear_seq(self, value: int, /) -> None: ...
+    def __copy__(self) -> KernelDumpIter:
+        """Another one, as far as this one is."""
 
 # --- sinks and consoles ----------------------------------------------------------------------------------------------
 
@@ -733,9 +809,38 @@ class Log:
     def stats(self) -> Stats:
         """Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too."""
     def clear(self) -> None:
-        """Moves the mark of `start="clear"` and of plain `prdmesg` behind the newest record; removes nothing."""
+        """Moves the mark of dumps, `start="clear"` and plain `prdmesg` behind the newest record; removes nothing."""
     def reader(self, start: Start = "oldest", follow: bool = False) -> Reader:
         """A reader of this log's records. "newest": only what comes. `follow`: wait for more instead of ending."""
+    def dump_iter(self) -> DumpIter:
+        """An iterator over the records as text, for dumps: rewound, behind the clear mark."""
+    def dump(
+        self,
+        to: StrPath | int | BinaryFile | None = None,
+        *,
+        last: int | str | None = None,
+        max_bytes: int | str | None = None,
+        description: str | None = None,
+    ) -> int:
+        """Writes the records behind the clear mark as text, oldest first, and returns how many.
+
+        `to`: a path, a descriptor, a binary file, or None: standard error. A file at the path is appended to, so that no
+        earlier dump is lost; where there is none it is made with mode 0600. A symbolic link is not followed. `last`: only
+        that many records, the newest, or those of that time ("30s", "1.5 min", "250ms"). `max_bytes`: only the newest that
+        fit into that many bytes (int or text, as `parse_size`); one that does not fit alone is cut and ends in
+        `<truncated>`. `description`: why, in a first line, `** dump: .. **`; it is left out where `max_bytes` is less.
+
+        Ends with what was there at the call. Records that are overwritten while it writes have a line that says how many.
+        Waits as long as what it writes to does; writing to a path does not sync it. Then the dumpers are called that want
+        EMERGENCY, with `description`, also where nothing could be written; not by a dump that a dumper makes.
+
+        Raises:
+            ConfigError: a negative number, or text that is no time or no size.
+            RingFileError: the path is a symbolic link, a directory, a pipe without a reader or a ring file, or the system
+                refused to open or write it.
+            OSError: the descriptor is not open, or takes nothing. What a binary file raises is raised.
+            TypeError: a wrong type; a text file.
+        """
     def snapshot(self) -> Snapshot:
         """The whole ring as columns: `printk_ring.snapshot.Snapshot(*self._snapshot())`, imported on use."""
     def _snapshot(self) -> tuple[bytes, bytes]:
@@ -1051,6 +1156,45 @@ class Record:
         """
 
 @final
+class DumpIter:
+    """A log's records as text, for dumps, from the clear mark (`Log.clear`) on. Made by `Log.dump_iter`, rewound.
+
+    It holds a place of its own, registers nothing, and never makes a writer wait; what others overwrite before it comes to
+    it is left out. Iterating gives the lines of one record after the other, and ends with what was there at the rewind.
+    `copy.copy` makes another one that goes its own way from here. Of a closed `RingFile` every method raises RingFileError.
+    """
+
+    def rewind(self) -> None:
+        """Goes back to the clear mark; blocks and iterating will end with what is there now."""
+    def get_line(self, syslog: bool = False) -> str | None:
+        """The next record, oldest first, all its lines, without the final newline; also one that came after the rewind.
+
+        None: there is none. `syslog`: with `<prio>` before each line.
+        """
+    def get_buffer(self, size: int, syslog: bool = False) -> bytes | None:
+        """The newest records not given yet that fit into size - 1 bytes, the oldest of them first, each ending in a newline.
+
+        Blocks come newest first: put in reverse order they are what `get_line` gives, record by record. None: no more, or
+        `size` is 0. A record that does not fit alone is cut and ends in `<truncated>` and a newline (where there is no room
+        for that, in the beginning of it), so that every call gives at least one record. Records that came after the rewind
+        are never given, nor are those that `get_line` has given.
+
+        Raises:
+            ValueError: a negative `size`. MemoryError: there is more than fits into memory.
+        """
+    @property
+    def cur_seq(self) -> int:
+        """The number of the record that comes next, at least."""
+    @property
+    def next_seq(self) -> int:
+        """The number that the next block ends before."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> str:
+        """As `get_line`, but only of what was there at the rewind."""
+    def __copy__(self) -> DumpIter:
+        """Another one, as far as this one is."""
+
+@final
 class Reader:
     """Goes through the records in order. An iterator that ends where nothing more is available; with `follow` it waits,
     and ends when the log was closed or its process is gone and everything was read.
@@ -1130,6 +1274,8 @@ class RingFile:
 
         The reader raises RingFileError when the file is cut off under it.
         """
+    def dump_iter(self) -> DumpIter:
+        """As `Log.dump_iter`. Raises RingFileError when the file is cut off under it."""
     def snapshot(self) -> Snapshot:
         """As `Log.snapshot`."""
     def _snapshot(self) -> tuple[bytes, bytes]:

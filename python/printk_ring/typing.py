@@ -6,7 +6,7 @@ Nothing here exists to be called: these are names for annotations, in user code 
 import os
 from collections.abc import Callable, Mapping  # noqa: TC003 - get_type_hints() of user code needs it
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 from printk_ring.levels import Level
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from printk_ring._native import Record, Sink
 
 __all__ = [
+    "BinaryFile",
     "ConsoleFormat",
     "ConsoleSpec",
     "ConsoleStats",
@@ -67,6 +68,13 @@ ExcInfoLike: TypeAlias = (
 
 ConsoleSpec: TypeAlias = "Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]"
 """One console of `consoles=`: a sink, the arguments of `add_console` as a mapping (with `sink`), or both."""
+
+
+class BinaryFile(Protocol):
+    """What `Log.dump` writes to: any file opened for bytes."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Takes bytes and says how many; None: all."""
 
 
 class RecordException(TypedDict):

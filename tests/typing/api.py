@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, assert_type
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, assert_type
 
 import printk_ring as pr
 from printk_ring.typing import ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
@@ -172,3 +172,28 @@ def errors(path: Path) -> None:
 
 
 handler: logging.Handler = pr.RingHandler(level="INFO")
+
+
+def dumps(log: pr.Log, ring: pr.Ring, file: pr.RingFile, target: BinaryIO) -> None:
+    walk = log.dump_iter()
+    assert_type(walk, pr.DumpIter)
+    assert_type(walk.get_line(syslog=True), str | None)
+    assert_type(walk.get_buffer(1024), bytes | None)
+    assert_type(list(file.dump_iter()), list[str])
+    assert_type(log.dump(), int)
+    log.dump("dump.txt", last=100, max_bytes="64 KiB", description="why")
+    log.dump(Path("dump.txt"), last="30s")
+    log.dump(2, max_bytes=1000)
+    log.dump(target)
+    log.dump(None, 5)  # type: ignore[call-arg]  # by name
+    log.dump("x", last=1.5)  # type: ignore[arg-type]
+    kernel_walk = pr.kernel.DumpIter(ring, clear_seq=1, time=False, caller=True)
+    assert_type(kernel_walk.get_line(100, syslog=True), bytes | None)
+    assert_type(kernel_walk.get_line_size(syslog=False), int | None)
+    assert_type(kernel_walk.get_buffer(100), bytes | None)
+    kernel_walk.clear_seq = 5
+    kernel_walk.cur_seq = 5  # type: ignore[misc]  # read only
+    info = pr.RecordInfo(seq=0, ts_nsec=0, level=6, facility=0, flags=0, caller_id=0)
+    assert_type(pr.kernel.print_text(info, b"x", syslog=True, time=True, caller=False, size=100), bytes)
+    assert_type(pr.kernel.print_size(info, bytearray(b"x"), syslog=True, time=True, caller=False), int)
+    assert_type(pr.kernel.kmsg(info, b"x", caller=False, device=b"sda"), bytes)

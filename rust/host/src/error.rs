@@ -80,6 +80,13 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// What reads memory of this process cannot go wrong.
+impl From<core::convert::Infallible> for Error {
+    fn from(never: core::convert::Infallible) -> Error {
+        match never {}
+    }
+}
+
 /// The system's words without its number.
 fn in_words(why: &io::Error) -> String {
     let text = why.to_string();

@@ -26,6 +26,7 @@
 //! | [`stop`] | stopping the process as SIGTSTP does |
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
+//! | [`dump`] | dump iterators with memory of their own |
 //! | [`reader`] | records one by one, from a log or a file |
 //! | [`stats`] | counters |
 //! | [`bench`](mod@bench) | timings of what cannot be timed from Python |
@@ -43,6 +44,7 @@ pub mod context;
 pub mod courier;
 mod crash;
 mod crew;
+pub mod dump;
 pub mod dumper;
 pub mod error;
 pub mod exit;

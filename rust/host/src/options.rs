@@ -70,6 +70,34 @@ pub fn parse_size(text: &str) -> Result<u64, Error> {
     bytes.ok_or_else(wrong)
 }
 
+/// The nanoseconds that "30s", "1.5 min" or "2 h" mean.
+///
+/// # Errors
+/// Not a number with one of these units.
+pub fn parse_span(text: &str) -> Result<u64, Error> {
+    let wrong = || {
+        Error::Config(format!(
+            "{text:?} is no time: give a number with ms, s, min, h or d, as in \"30s\""
+        ))
+    };
+    let trimmed = text.trim();
+    let digits = trimmed
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
+    let (number, unit) = trimmed.split_at_checked(digits).ok_or_else(wrong)?;
+    let seconds = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Ok((number * seconds * 1e9) as u64) // more than any clock has is all there is
+}
+
 /// Bytes in the largest unit that they are a whole number of.
 pub fn size_in_words(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
@@ -127,6 +155,34 @@ mod tests {
                 said.contains("MiB")
                     && said.contains("1000")
                     && said.contains(&format!("{text:?}")),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them_and_what_is_none_is_refused() {
+        for (text, nanoseconds) in [
+            ("30s", 30_000_000_000),
+            (" 1.5 S ", 1_500_000_000),
+            ("250ms", 250_000_000),
+            ("2m", 120_000_000_000),
+            ("2 min", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("1d", 86_400_000_000_000),
+            ("0s", 0),
+            ("99999999999999999999d", u64::MAX),
+        ] {
+            assert_eq!(parse_span(text), Ok(nanoseconds), "{text}");
+        }
+        for text in [
+            "", "30", "s", "-1s", "+1s", "1e3s", "1..5s", "30 years", "nan s", "inf s",
+        ] {
+            let Err(Error::Config(said)) = parse_span(text) else {
+                panic!("{text:?} was taken");
+            };
+            assert!(
+                said.contains(&format!("{text:?}")) && said.contains("30s"),
                 "{said}"
             );
         }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::foreign::ForeignFile;
 use crate::log::Log;
 use pr_printk::core::MAX_RECORD_BYTES;
+use pr_printk::emit::meta_at;
 use pr_record::Meta;
 use pr_ring::{Read, RecordInfo, Seq, Unfinished};
 use std::sync::Arc;
@@ -94,7 +95,7 @@ impl Found {
         let torn = info.torn || info.text_len as usize > MAX_RECORD_BYTES;
         Found {
             next: Next::Record {
-                meta: meta(info, wall_nsec),
+                meta: meta_at(info, wall_nsec),
                 torn,
                 unfinished,
             },
@@ -154,18 +155,4 @@ fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<Found, E
             Read::NotYet { at, unfinished } => Found::nothing(at, unfinished, !alive),
         },
     )
-}
-
-fn meta(info: &RecordInfo, wall_nsec: u64) -> Meta {
-    Meta {
-        seq: info.seq.0,
-        ts_nsec: info.ts_nsec,
-        wall_nsec,
-        level: info.level,
-        facility: info.facility,
-        flags: info.flags,
-        caller_id: info.caller_id,
-        pid: (info.caller_id >> 32) as u32,
-        tid: info.caller_id as u32,
-    }
 }

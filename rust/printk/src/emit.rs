@@ -256,10 +256,15 @@ fn print_one(
 
 /// What the renderer must know of a record.
 pub fn meta_of(core: &Core, info: &RecordInfo) -> Meta {
+    meta_at(info, core.wall_nsec(info.ts_nsec))
+}
+
+/// The same, with its wall time as somebody else knows it.
+pub fn meta_at(info: &RecordInfo, wall_nsec: u64) -> Meta {
     Meta {
         seq: info.seq.0,
         ts_nsec: info.ts_nsec,
-        wall_nsec: core.wall_nsec(info.ts_nsec),
+        wall_nsec,
         level: info.level,
         facility: info.facility,
         flags: info.flags,

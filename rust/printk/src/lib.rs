@@ -17,6 +17,7 @@
 //! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
 //! | [`reap`] | what threads that are gone have left unfinished |
 //! | [`emit`] | records into a console's buffer, with the notices for what was lost or is printed once more |
+//! | [`dump`] | walking through what a ring holds, oldest first or in blocks from the newest back |
 //! | [`print`] | printing on a console that one owns |
 //! | [`flush`] | printing by whoever logs: emergencies, the operator's switch, the exit |
 //! | [`caller`] | printing by whoever logs, one record at a time |
@@ -48,6 +49,7 @@ pub mod caller;
 pub mod context;
 pub mod control;
 pub mod core;
+pub mod dump;
 pub mod dumper;
 pub mod emit;
 pub mod fd;

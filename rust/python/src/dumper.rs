@@ -32,6 +32,11 @@ thread_local! {
     static INSIDE: RefCell<Vec<*const Callback>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Whether this thread is in a dumper, of whatever log.
+pub fn is_inside() -> bool {
+    INSIDE.with_borrow(|inside| !inside.is_empty())
+}
+
 impl Callback {
     /// Calls `function`.
     pub fn new(function: &Bound<'_, PyAny>) -> Arc<Callback> {

@@ -1,6 +1,7 @@
 //! `RingFile`: a ring file of any process, open for reading.
 
 use crate::columns::{self, Copied};
+use crate::dump::DumpIter;
 use crate::errors;
 use crate::file_console::{self, FileConsole};
 use crate::reader::{Place, Reader, Start};
@@ -112,6 +113,11 @@ impl RingFile {
     #[pyo3(signature = (start=Start::Oldest, follow=false), text_signature = "($self, start='oldest', follow=False)")]
     fn reader(&self, py: Python<'_>, start: Start, follow: bool) -> PyResult<Reader> {
         Reader::new(Place::File(self.open.clone()), &start, py, follow)
+    }
+
+    /// As `Log.dump_iter`. Raises RingFileError when the file is cut off under it.
+    fn dump_iter(&self, py: Python<'_>) -> PyResult<DumpIter> {
+        DumpIter::new(Place::File(self.open.clone()), py)
     }
 
     /// As `Log.snapshot`.

@@ -9,6 +9,7 @@
 //! | `fastcall` | the log call: the interpreter's fast calling convention, straight into the ring |
 //! | `call` | a log call in full: what the fast way does not take |
 //! | `ring` | the bare ring |
+//! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log` | a ring with its consoles |
@@ -19,6 +20,7 @@
 //! | `offload` | who prints |
 //! | `dumper`, `reasons` | Python code that is called when the process gets into trouble, and why it is |
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
+//! | `dump`, `dump_target` | a log's records as text, newest block first or to a file |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
 //! | `watch` | telling a debugging aid of calls that may wait for consoles |
 //! | `bench` | timings of what cannot be timed from Python |
@@ -34,12 +36,15 @@ mod columns;
 mod console;
 mod context;
 mod convert;
+mod dump;
+mod dump_target;
 mod dumper;
 mod ending;
 mod errors;
 mod fastcall;
 mod file;
 mod file_console;
+mod kernel;
 mod levels;
 mod log;
 mod logger;
@@ -66,11 +71,15 @@ mod _native {
     #[pymodule_export]
     use crate::context::{_nested, _no_context, Context};
     #[pymodule_export]
+    use crate::dump::DumpIter;
+    #[pymodule_export]
     use crate::dumper::{_Alone, Dumper};
     #[pymodule_export]
     use crate::file::{RingFile, RingFileInfo, open_ring};
     #[pymodule_export]
     use crate::file_console::FileConsole;
+    #[pymodule_export]
+    use crate::kernel::{KernelDumpIter, kmsg, print_size, print_text};
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]

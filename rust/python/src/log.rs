@@ -4,6 +4,8 @@ use crate::columns::{self, Copied};
 use crate::console::{self, Console};
 use crate::context::Context;
 use crate::convert::{Taken, Taker, mapping, text};
+use crate::dump::DumpIter;
+use crate::dump_target::{LastArg, Target};
 use crate::dumper::{self, Callback, Dumper};
 use crate::errors;
 use crate::fastcall;
@@ -17,8 +19,10 @@ use crate::reasons::ReasonArg;
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
 use crate::watch;
+use pr_host::dump::TextDump;
 use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, DumperOptions, Emit, LogOptions};
+use pr_printk::dumper::Reason;
 use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
 use pyo3::exceptions::PyTypeError;
@@ -406,7 +410,7 @@ impl Log {
         Ok(dict)
     }
 
-    /// Moves the mark of `start="clear"` and of plain `prdmesg` behind the newest record; removes nothing.
+    /// Moves the mark of dumps, `start="clear"` and plain `prdmesg` behind the newest record; removes nothing.
     fn clear(&self) {
         self.handle.clear();
     }
@@ -415,6 +419,46 @@ impl Log {
     #[pyo3(signature = (start=Start::Oldest, follow=false), text_signature = "($self, start='oldest', follow=False)")]
     fn reader(&self, py: Python<'_>, start: Start, follow: bool) -> PyResult<Reader> {
         Reader::new(Place::Log(self.handle.clone()), &start, py, follow)
+    }
+
+    /// An iterator over the records as text, for dumps: rewound, behind the clear mark.
+    fn dump_iter(&self, py: Python<'_>) -> PyResult<DumpIter> {
+        DumpIter::new(Place::Log(self.handle.clone()), py)
+    }
+
+    /// Writes the records behind the clear mark as text, oldest first, and returns how many.
+    ///
+    /// `to`: a path (appended to; made with mode 0600; a symbolic link is not followed), a descriptor, a binary file, or
+    /// None: standard error. `last`: only that many records, or those of that time ("30s"). `max_bytes`: only the newest
+    /// that fit. `description`: why, in a first line.
+    #[pyo3(signature = (to=None, *, last=None, max_bytes=None, description=None))]
+    fn dump(
+        &self,
+        py: Python<'_>,
+        to: Option<&Bound<'_, PyAny>>,
+        last: Option<LastArg>,
+        max_bytes: Option<SizeArg>,
+        description: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<u64> {
+        let target = Target::of(py, to)?;
+        let description = description.map(text::owned);
+        let dump = py.detach(|| {
+            let most = max_bytes.map(|most| usize::try_from(most.0).unwrap_or(usize::MAX));
+            let last = last.map(|last| last.0);
+            TextDump::begin(
+                self.handle.shared().clone(),
+                last,
+                most,
+                description.as_deref(),
+            )
+        });
+        let dump = dump.map_err(|why| errors::from_host(py, why))?;
+        let written = target.take(py, dump);
+        if !dumper::is_inside() {
+            let detail = description.as_deref();
+            py.detach(|| self.handle.call_dumpers(Reason::Emergency, detail)); // also where nothing could be written
+        }
+        written
     }
 
     /// The whole ring as columns: `printk_ring.snapshot.Snapshot(*self._snapshot())`, imported on use.

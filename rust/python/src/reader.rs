@@ -24,10 +24,15 @@ pub enum Place {
 impl Place {
     /// A reader without a place of its own.
     pub fn records(&self, py: Python<'_>) -> PyResult<RecordReader> {
-        Ok(RecordReader::new(match self {
+        Ok(RecordReader::new(self.origin(py)?))
+    }
+
+    /// The log, or the file as long as it is open.
+    pub fn origin(&self, py: Python<'_>) -> PyResult<Origin> {
+        Ok(match self {
             Place::Log(log) => Origin::Log(log.shared().clone()),
             Place::File(file) => Origin::File(file.get(py)?),
-        }))
+        })
     }
 
     fn clear_seq(&self, py: Python<'_>) -> PyResult<u64> {

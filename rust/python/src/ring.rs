@@ -2,6 +2,7 @@
 
 use crate::errors;
 use pr_host::BareRing;
+use pr_record::Meta;
 use pr_ring::Info;
 use pr_ring::layout::limit;
 use pr_ring::{Geometry, Read, Seq, Ticket, Unfinished};
@@ -73,6 +74,21 @@ impl RecordInfo {
             "RecordInfo(seq={seq}, ts_nsec={ts_nsec}, level={level}, facility={facility}, flags={flags}, \
              caller_id={caller_id}, text_len={text_len})"
         )
+    }
+}
+
+impl RecordInfo {
+    /// What a formatter knows of it.
+    pub fn meta(&self) -> Meta {
+        Meta {
+            seq: self.seq,
+            ts_nsec: self.ts_nsec,
+            level: self.level,
+            facility: self.facility,
+            flags: self.flags,
+            caller_id: self.caller_id,
+            ..Meta::default()
+        }
     }
 }
 
@@ -244,7 +260,7 @@ impl Drop for Reservation {
 }
 
 /// The bytes of any buffer.
-fn contiguous<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+pub fn contiguous<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = data.cast::<PyBytes>() {
         return Ok(bytes.clone());
     }
@@ -264,6 +280,11 @@ pub struct Ring {
 }
 
 impl Ring {
+    /// The ring, shared.
+    pub fn shared(&self) -> &Arc<BareRing> {
+        &self.bare
+    }
+
     fn ring(&self) -> &pr_ring::Ring<pr_ring::Region> {
         self.bare.ring()
     }
@@ -442,7 +463,7 @@ impl Ring {
 }
 
 /// A number of bytes. One that no machine has is as good as the largest: the ring refuses it.
-fn bytes(what: &str, number: i128) -> PyResult<usize> {
+pub fn bytes(what: &str, number: i128) -> PyResult<usize> {
     if number < 0 {
         return Err(PyValueError::new_err(format!(
             "{what} is {number}: it must not be negative"

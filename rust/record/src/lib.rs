@@ -85,6 +85,8 @@ pub use level::Level;
 pub use meta::Meta;
 pub use nest::ValueWriter;
 pub use out::Out;
-pub use render::{Format, render, render_cut, render_dropped, render_replay, render_torn};
+pub use render::{
+    Format, render, render_beginning, render_cut, render_dropped, render_replay, render_torn,
+};
 pub use sites::{NoSites, Site, Sites};
 pub use value::{Field, Map, Raw, Seq, Value};

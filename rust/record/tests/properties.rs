@@ -8,7 +8,9 @@ use std::collections::HashSet;
 
 use call::call;
 use lines::{assert_json, assert_record, pairs, rendered};
-use pr_record::{Format, Meta, NoSites, Out, decode, render::FORMATS, render_cut, wire::MARK};
+use pr_record::{
+    Format, Meta, NoSites, Out, decode, render::FORMATS, render_beginning, render_cut, wire::MARK,
+};
 use proptest::prelude::*;
 use tree::Tree;
 
@@ -158,6 +160,26 @@ proptest! {
             }
             if is_there && format == Format::Json {
                 assert_json(shown);
+            }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_record_is_how_all_of_it_begins(call in call(), size in 0usize..2000, before in 0usize..50) {
+        let bytes = call.encoded(32 * 1024);
+        let view = decode(&bytes, &NoSites).unwrap();
+        let meta = Meta { wall_nsec: 1_795_169_472_123_456_789, ..Meta::default() };
+        for format in FORMATS {
+            let whole = rendered(format, &meta, &bytes);
+            let mut buf = vec![0; before + size];
+            let mut out = Out::new(&mut buf);
+            out.put(&vec![b'x'; before]);
+            let is_whole = render_beginning(format, &mut out, &meta, &view);
+            prop_assert_eq!(is_whole, whole.len() <= size);
+            let shown = &out.written()[before..];
+            prop_assert!(whole.as_bytes().starts_with(shown));
+            if let (false, Format::Text | Format::Iso | Format::Syslog) = (is_whole, format) {
+                prop_assert_eq!(shown.len(), size);
             }
         }
     }

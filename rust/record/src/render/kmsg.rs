@@ -42,7 +42,7 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     });
 }
 
-fn head(out: &mut Out<'_>, meta: &Meta) {
+pub(super) fn head(out: &mut Out<'_>, meta: &Meta) {
     number::unsigned(out, prio_number(meta.facility, meta.level));
     out.put_byte(b',');
     number::unsigned(out, meta.seq);
@@ -99,7 +99,7 @@ fn value(out: &mut Out<'_>, value: &Value<'_>, cap: usize) {
     out.escape_since(start, |byte| escape_byte(byte, b'\\'));
 }
 
-fn escape_byte(byte: u8, also: u8) -> Option<Escape> {
+pub(super) fn escape_byte(byte: u8, also: u8) -> Option<Escape> {
     let escapes = !(0x20..0x7f).contains(&byte) || byte == b'\\' || byte == also;
     escapes.then(|| Escape::hex(byte))
 }

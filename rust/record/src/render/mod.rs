@@ -10,10 +10,12 @@
 //! empty writer is shortened, by the same rule as [`crate::cut`]: long texts first, then
 //! the last fields. Its lines stay whole, its JSON stays JSON.
 
+mod beginning;
 pub mod escape;
 mod fields;
 mod iso;
 pub(crate) mod json;
+pub mod kernel;
 mod kmsg;
 mod logfmt;
 mod notice;
@@ -28,6 +30,7 @@ use crate::meta::Meta;
 use crate::out::Out;
 use crate::wire::MAX_LENGTH;
 
+pub use beginning::render_beginning;
 pub use notice::{render_dropped, render_replay, render_torn};
 
 /// An output format.
