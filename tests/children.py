@@ -18,6 +18,20 @@ PATIENCE_SECONDS = 60.0
 PRDMESG = Path(sys.executable).with_name("prdmesg")
 
 
+# Of a program: a pipe that blocks, is full, and has nobody who reads it.
+FULL_PIPE = """
+import os
+
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"." * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+"""
+
+
 def run(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end; what it wrote to stderr is shown when it fails. `prefix`: how the command begins."""
     command = [*options.pop("prefix", ()), sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]

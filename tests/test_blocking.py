@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import printk_ring as pr
-from tests.children import succeed, wait_until
+from tests.children import FULL_PIPE, succeed, wait_until
 from tests.printed import lost, numbers, parsed
 
 if TYPE_CHECKING:
@@ -399,51 +399,51 @@ def test_a_call_that_interrupts_other_code_never_waits_for_room(full: Full, wher
 @pytest.mark.parametrize("registered", ["before the log was made", "when the log has already made somebody wait"])
 def test_fork_hooks_never_wait_for_room(registered: str) -> None:
     succeed(
-        """
-        import os, sys
-        import printk_ring as pr
+        FULL_PIPE
+        + """
+import sys
+import printk_ring as pr
 
-        reader, writer = os.pipe()
-        os.dup2(writer, 1)
-        timeouts = lambda: log.stats()["block_timeouts"]
-        seen = []
+os.dup2(writer, 1)  # full: the console does not move, however late its thread comes to run
+timeouts = lambda: log.stats()["block_timeouts"]
+seen = []
 
-        def fill():
-            with log.deferred():
-                for _ in range(4 * log.stats()["descriptors"]):
-                    logger.info("fill")
+def fill():
+    with log.deferred():
+        for _ in range(4 * log.stats()["descriptors"]):
+            logger.info("fill")
 
-        class Hook:
-            def __init__(self, name):
-                self.name = name
+class Hook:
+    def __init__(self, name):
+        self.name = name
 
-            def __call__(self):
-                if self.name == "child":
-                    fill()
-                before = timeouts()
-                logger.info(self.name)
-                logger.info("the long way %s", [object()])
-                seen.append((self.name, timeouts() - before))
-
-        def register():
-            os.register_at_fork(before=Hook("before"), after_in_parent=Hook("parent"), after_in_child=Hook("child"))
-
-        if sys.argv[1].startswith("before"):
-            register()
-        log = pr.Log(size="256 KiB")
-        console = log.add_console(pr.sinks.stdout(), overflow="block", block_timeout=0.01)
-        logger = log.get_logger()
-        while not timeouts():
-            logger.info("until the pipe is full and the ring too", text="x" * 1000)
-        if not sys.argv[1].startswith("before"):
-            register()
-        child = os.fork()
-        assert seen == [("before", 0), ("parent" if child else "child", 0)], seen
+    def __call__(self):
+        if self.name == "child":
+            fill()
         before = timeouts()
-        logger.info("ordinary")
-        assert timeouts() == before + 1
-        status = os.waitpid(child, 0)[1] if child else 0
-        os._exit(status != 0)
-        """,
+        logger.info(self.name)
+        logger.info("the long way %s", [object()])
+        seen.append((self.name, timeouts() - before))
+
+def register():
+    os.register_at_fork(before=Hook("before"), after_in_parent=Hook("parent"), after_in_child=Hook("child"))
+
+if sys.argv[1].startswith("before"):
+    register()
+log = pr.Log(size="256 KiB")
+console = log.add_console(pr.sinks.stdout(), overflow="block", block_timeout=0.01)
+logger = log.get_logger()
+while not timeouts():
+    logger.info("until the ring is full", text="x" * 1000)
+if not sys.argv[1].startswith("before"):
+    register()
+child = os.fork()
+assert seen == [("before", 0), ("parent" if child else "child", 0)], seen
+before = timeouts()
+logger.info("ordinary")
+assert timeouts() == before + 1
+status = os.waitpid(child, 0)[1] if child else 0
+os._exit(status != 0)
+""",
         registered,
     )

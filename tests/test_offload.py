@@ -13,7 +13,7 @@ import pytest
 
 import printk_ring as pr
 from printk_ring.typing import OffloadMode
-from tests.children import run, succeed, wait_until
+from tests.children import FULL_PIPE, run, succeed, wait_until
 
 
 @pytest.fixture
@@ -47,23 +47,18 @@ def test_a_suspended_log_prints_nothing_and_goes_on_where_it_was(log: pr.Log, ou
 
 
 def test_suspend_says_when_a_sink_is_stuck() -> None:
-    succeed("""
-        import os
-        import printk_ring as pr
+    succeed(
+        FULL_PIPE
+        + """
+import printk_ring as pr
 
-        read_end, write_end = os.pipe()
-        os.set_blocking(write_end, False)
-        try:
-            while True:
-                os.write(write_end, b"." * 4096)
-        except BlockingIOError:
-            os.set_blocking(write_end, True)
-        os.dup2(write_end, 1)
-        log = pr.Log(size="256 KiB", consoles=[pr.sinks.stdout()])
-        log.get_logger().info("nobody reads this")
-        assert log.suspend() is False
-        os._exit(0)
-    """)
+os.dup2(writer, 1)
+log = pr.Log(size="256 KiB", consoles=[pr.sinks.stdout()])
+log.get_logger().info("nobody reads this")
+assert log.suspend() is False
+os._exit(0)
+"""
+    )
 
 
 def test_a_suspended_log_that_is_closed_prints_what_it_has(ring_path: Path, output: Path, mode: OffloadMode) -> None:

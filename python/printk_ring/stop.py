@@ -21,16 +21,16 @@ class _Handler:
 
     def __init__(self, previous: Any) -> None:
         self.previous = previous
-        self.is_running = False
+        self.runs_in = 0  # the process: in a child that another thread forks meanwhile nobody is in here
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.is_running:
+        if self.runs_in == os.getpid():
             return  # another Ctrl-Z during the flush: the process is about to stop
-        self.is_running = True
+        self.runs_in = os.getpid()
         try:
             _native._while_suspended(partial(self._stop, number, frame))  # noqa: SLF001 - our own
         finally:
-            self.is_running = False
+            self.runs_in = 0
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not callable(self.previous):  # what is ignored is not handled, so this is the default action
@@ -49,7 +49,6 @@ class _Handler:
 
 
 _handler: _Handler | None = None
-_watching_forks = False
 
 
 def _handle(wanted: bool, /) -> None:
@@ -78,7 +77,6 @@ def _install() -> None:
     handler = _Handler(found)
     signal.signal(signal.SIGTSTP, handler)
     _handler = handler
-    _watch_forks()
 
 
 def _take_away() -> None:
@@ -89,16 +87,3 @@ def _take_away() -> None:
     # Another one that was installed later stays, and may call this one, which does what was done before.
     if handler is not None and found is handler:
         signal.signal(signal.SIGTSTP, handler.previous)
-
-
-def _watch_forks() -> None:
-    global _watching_forks  # noqa: PLW0603 - registered once for the life of the process
-    if not _watching_forks:
-        os.register_at_fork(after_in_child=_forget_after_fork)
-        _watching_forks = True
-
-
-def _forget_after_fork() -> None:
-    """In a child that another thread has forked nobody is in the handler."""
-    if _handler is not None:
-        _handler.is_running = False

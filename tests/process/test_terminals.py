@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.children import mounting, succeed
+from tests.children import FULL_PIPE, mounting, succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,17 +129,12 @@ def test_a_caller_that_prints_goes_on_after_its_descriptors_were_closed(tmp_path
 
 
 # Descriptor 2 is a pipe that is full, and nobody's to read.
-UNREAD_STDERR = """
-import fcntl, os, shutil, signal, sys
+UNREAD_STDERR = (
+    FULL_PIPE
+    + """
+import fcntl, shutil, signal, sys
 import printk_ring as pr
 
-reader, writer = os.pipe()
-os.set_blocking(writer, False)
-try:
-    while True:
-        os.write(writer, b"." * 4096)
-except BlockingIOError:
-    os.set_blocking(writer, True)
 kept = os.dup(2)
 os.dup2(writer, 2)
 flags = fcntl.fcntl(2, fcntl.F_GETFL)
@@ -150,6 +145,7 @@ def end(well):
     os.dup2(kept, 2)
     assert well and fcntl.fcntl(writer, fcntl.F_GETFL) == flags
 """
+)
 
 
 def test_a_child_that_has_something_to_say_on_stderr_goes_on_though_nobody_reads(tmp_path: Path) -> None:

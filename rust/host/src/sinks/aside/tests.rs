@@ -63,3 +63,35 @@ fn a_device_of_memory_and_a_file_need_none() {
     let program = std::env::current_exe().expect("this program");
     assert!(takes_at_once(&program.metadata().expect("about it")));
 }
+
+#[test]
+fn an_unusual_device_is_neither_opened_once_more_nor_taken_for_one_that_does_not_wait() {
+    // SAFETY: a count, and no flags: one that blocks when it is full.
+    let counter = unsafe { File::from_raw_fd(libc::eventfd(0, 0)) };
+    let master = File::options().write(true).open("/dev/ptmx");
+    let unusual = [counter, master.expect("a terminal's other side")];
+    for file in unusual {
+        assert!(open(file.as_raw_fd()).is_none());
+        assert!(!takes_at_once(&file.metadata().expect("about it")));
+    }
+    // It refuses, and does so at once.
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("the device");
+    assert!(open(full.as_raw_fd()).is_none());
+    assert!(takes_at_once(&full.metadata().expect("about it")));
+}
+
+#[test]
+fn what_is_no_descriptor_any_more_is_not_opened() {
+    let [reader, writer] = pipe();
+    let number = writer.as_raw_fd();
+    // SAFETY: duplicating touches no memory.
+    let high = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 900) };
+    // SAFETY: fresh, and used by nobody else.
+    drop(unsafe { OwnedFd::from_raw_fd(high) });
+    assert!(open(high).is_none() && open(-1).is_none());
+    assert!(open(number).is_some());
+    drop(reader);
+}
