@@ -83,6 +83,56 @@ def test_an_exit_hook_that_logs_after_ours_ends_though_nobody_reads(tmp_path: Pa
     assert numbers(output) == list(range(1500))
 
 
+def test_a_caller_is_not_held_by_a_pipe_that_another_process_fills_whenever_there_is_room(tmp_path: Path) -> None:
+    # Both wait for room in it, and get to know of it at the same time. In an emergency section callers are on their own.
+    succeed(
+        """
+        import os, select, signal, sys, threading, time
+        import printk_ring as pr
+
+        reader, writer = os.pipe()
+        filler = os.fork()
+        if filler == 0:
+            signal.alarm(50)
+            own = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
+            while True:
+                select.select([], [own], [])
+                try:
+                    os.write(own, b"." * 4096)
+                except BlockingIOError:
+                    pass
+        signal.alarm(50)
+        kept = os.dup(1)
+        os.dup2(writer, 1)
+        log = pr.Log(size="1 MiB", consoles=[pr.sinks.stdout()])
+        os.dup2(kept, 1)
+        calls, enough = 0, False
+
+        def work():
+            global calls
+            with log.emergency():
+                while not enough:
+                    log.get_logger("a").info("event", number=calls)
+                    calls += 1
+
+        def goes_on():
+            awaited, deadline = calls + 2, time.monotonic() + 15.0
+            while calls < awaited and time.monotonic() < deadline:
+                time.sleep(0.0005)
+            return calls >= awaited
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        rounds = 0
+        while rounds < 300 and goes_on():
+            os.read(reader, 4096)  # room for one of them, and for nobody until the next round
+            rounds += 1
+        os.kill(filler, signal.SIGKILL)
+        os._exit(rounds != 300)
+        """
+    )
+
+
 def test_a_caller_that_prints_goes_on_after_its_descriptors_were_closed(tmp_path: Path) -> None:
     # By a program that closes whatever it does not know, from the second one of the console on.
     succeed(
