@@ -21,16 +21,18 @@ FLOORS = [
     {"_native", "exceptions", "logrecords"},
     {"delivery"},
     {"context", "kernel", "log", "sinks", "snapshot", "stop"},
-    {"integrations", "cli", "lockdep"},
+    {"crash", "integrations", "cli", "lockdep"},
     {"__init__"},
     {"demo"},
     {"__main__"},
 ]
 # Ways back down, each taken only when asked for: `install` is the front door and opens the captures behind it.
 LAZY_WAYS_BACK = {
+    ("log", "crash"),
     ("log", "integrations"),
     ("__init__", "integrations"),
     ("__init__", "snapshot"),
+    ("__init__", "crash"),
     ("__init__", "lockdep"),
 }
 NEVER = {"ctypes", "struct", "numpy", "mmap"}

@@ -84,6 +84,7 @@ __all__ = [
     "Sink",
     "Snapshot",
     "__version__",
+    "crash",
     "default_log",
     "deferred",
     "emergency",
@@ -102,6 +103,7 @@ __all__ = [
 _ON_FIRST_USE = {
     "RingHandler": "printk_ring.integrations.logging",
     "Snapshot": "printk_ring.snapshot",
+    "crash": "printk_ring.crash",
     "lockdep": "printk_ring.lockdep",
 }
 

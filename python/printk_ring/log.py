@@ -44,6 +44,7 @@ def install(
     consoles: Iterable[ConsoleSpec] | None = None,
     capture_logging: bool = False,
     capture_warnings: bool = False,
+    crash: bool = True,
 ) -> Log:
     """Makes the process's default log, or returns it: with the same arguments any number of calls give the same log.
 
@@ -52,7 +53,9 @@ def install(
     encoded record. `level`: the least severe level stored; `console_level`: the least severe one that consoles without a
     level of their own print. `consoles`: sinks, mappings of `Log.add_console`'s arguments, or (sink, mapping) pairs; None:
     one on stderr. `capture_logging`: what the standard library's root logger gets is stored too. `capture_warnings`:
-    warnings are stored too.
+    warnings are stored too. `crash`: uncaught exceptions are stored too, also those of threads, finalizers and the running
+    event loop (others: `printk_ring.crash.watch`), and dumpers are called with the reason OOPS; then whatever hook was there
+    before goes on.
 
     At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
 
@@ -71,7 +74,7 @@ def install(
         "console_level": console_level,
     }
     arguments = _comparable(path, options, chosen)
-    arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings))
+    arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
     with _lock:
         if _installed is not None and not _installed.log.closed:
             _refuse_other_arguments(_installed.arguments, arguments)
@@ -81,6 +84,10 @@ def install(
         _native._set_default(log)  # noqa: SLF001 - our own
         _watch_forks()
     _capture(log, capture_logging=capture_logging, capture_warnings=capture_warnings)
+    if crash:
+        from printk_ring.crash import watch_process  # noqa: PLC0415 - on use: who has no need of it need not pay for it
+
+        watch_process()
     return log
 
 

@@ -32,7 +32,7 @@ thread_local! {
     static INSIDE: RefCell<Vec<*const Callback>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether this thread is in a dumper, of whatever log.
+/// Whether this thread is in a dumper, of whatever log: its trouble there is none to call dumpers for.
 pub fn is_inside() -> bool {
     INSIDE.with_borrow(|inside| !inside.is_empty())
 }

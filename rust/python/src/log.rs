@@ -336,7 +336,7 @@ impl Log {
             .map_err(|why| errors::from_host(py, why))
     }
 
-    /// Calls the dumpers that want this reason. How many were called.
+    /// Calls the dumpers that want this reason. How many were called; from within a dumper only a panic calls any.
     #[pyo3(signature = (reason, detail=None, /))]
     fn _call_dumpers(
         &self,
@@ -344,6 +344,9 @@ impl Log {
         reason: ReasonArg,
         detail: Option<&Bound<'_, PyString>>,
     ) -> u32 {
+        if dumper::is_inside() && reason.0 != Reason::Panic {
+            return 0;
+        }
         let detail = detail.map(text::owned);
         py.detach(|| self.handle.call_dumpers(reason.0, detail.as_deref()))
             .called

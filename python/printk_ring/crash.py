@@ -1,0 +1,194 @@
+"""Uncaught exceptions: each is stored with all there is to know of it, then the dumpers are called, then whoever was there.
+
+`install` begins this, unless told `crash=False`. Nothing is replaced: what Python, a framework or the application does about
+an uncaught exception it does as ever, after the record is in the ring of the default log.
+"""
+
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from printk_ring.exceptions import describe
+from printk_ring.levels import Level, Reason
+from printk_ring.log import default_log
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+__all__ = ["watch"]
+
+# Of an exception with a long history, and of a group, so much is taken apart; the stack trace has all of it.
+_MOST = 16
+# No trouble: somebody wants the program to end.
+_NO_OOPS = (KeyboardInterrupt, SystemExit)
+
+# What was there before, by the name of the hook.
+_before: "dict[str, Callable[[Any], object]]" = {}
+
+
+def watch_process() -> None:
+    """Has uncaught exceptions of this process stored: of all threads, of finalizers, and of the running event loop."""
+    for module, hook, ours in (
+        (sys, "excepthook", _uncaught),
+        (threading, "excepthook", _uncaught_in_thread),
+        (sys, "unraisablehook", _unraisable),
+    ):
+        name = f"{module.__name__}.{hook}"
+        found = getattr(module, hook)
+        # Whoever came after us and went on to us is left where it is.
+        if name not in _before or found is getattr(module, f"__{hook}__"):
+            _before[name] = found
+            setattr(module, hook, ours)
+    loop = _running_loop()
+    if loop is not None:
+        watch(loop)
+
+
+def watch(loop: "asyncio.AbstractEventLoop") -> None:
+    """Has exceptions that nobody handles in this event loop stored in the default log; then its handler goes on.
+
+    `install` does this for the loop that runs then. Twice is once. It has no effect while there is no default log.
+    """
+    before = loop.get_exception_handler()
+    if isinstance(before, _LoopHandler):
+        return
+    loop.set_exception_handler(_LoopHandler(before))
+
+
+class _LoopHandler:
+    """The handler of one event loop."""
+
+    def __init__(self, before: "Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None") -> None:
+        self.before = before
+
+    def __call__(self, loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
+        try:
+            _tell_loop(context)
+        finally:
+            if self.before is None:
+                loop.default_exception_handler(context)
+            else:
+                self.before(loop, context)
+
+
+def _uncaught(kind: type[BaseException], value: BaseException | None, trace: TracebackType | None) -> None:
+    try:
+        _oops(Level.CRITICAL, "uncaught exception", {}, (kind, value, trace))
+    finally:
+        _before["sys.excepthook"](kind, value, trace)  # type: ignore[call-arg]
+
+
+def _uncaught_in_thread(args: "threading.ExceptHookArgs") -> None:
+    try:
+        thread = args.thread
+        fields = {} if thread is None else {"thread": thread.name}
+        _oops(
+            Level.ERROR, "uncaught exception in a thread", fields, (args.exc_type, args.exc_value, args.exc_traceback)
+        )
+    finally:
+        _before["threading.excepthook"](args)
+
+
+def _unraisable(args: "sys.UnraisableHookArgs") -> None:
+    try:
+        fields = {"object": _shown(args.object)} if args.object is not None else {}
+        if args.err_msg:
+            fields["while"] = str(args.err_msg)
+        _oops(Level.ERROR, "unraisable exception", fields, (args.exc_type, args.exc_value, args.exc_traceback))
+    finally:
+        _before["sys.unraisablehook"](args)
+
+
+def _tell_loop(context: dict[str, Any]) -> None:
+    fields = {"message": str(context.get("message", ""))}
+    for name in ("task", "future", "handle", "transport", "protocol"):
+        if context.get(name) is not None:
+            fields[name] = _shown(context[name])
+    value = context.get("exception")
+    if isinstance(value, BaseException):
+        _oops(Level.ERROR, "unhandled exception in an event loop", fields, (type(value), value, value.__traceback__))
+        return
+    log = default_log()
+    if log is not None:
+        log._emit(Level.ERROR, "trouble in an event loop", logger="printk_ring", fields=fields)  # noqa: SLF001 - our own
+
+
+def _oops(
+    level: Level,
+    event: str,
+    fields: "Mapping[str, object]",
+    raised: tuple[type[BaseException], BaseException | None, TracebackType | None],
+) -> None:
+    """One record in the default log, and its dumpers."""
+    log, (kind, value, trace) = default_log(), raised
+    if log is None or issubclass(kind, _NO_OOPS):
+        return
+    name = kind.__qualname__
+    described = describe((kind, value, trace)) if value is not None else None
+    exc = described or (name, "", name)  # raised from C, and never made
+    fields = {**fields, **_details(value)}
+    log._emit(level, event, logger="printk_ring", exc=exc, fields=fields)  # noqa: SLF001 - our own
+    log._call_dumpers(Reason.OOPS, f"{exc[0]}: {exc[1]}")  # noqa: SLF001 - our own
+
+
+def _details(value: BaseException | None) -> dict[str, object]:
+    """Notes, causes and the members of a group, as fields; what there is none of is left out."""
+    details: dict[str, object] = {}
+    if value is None:
+        return details
+    notes = value.__dict__.get("__notes__")
+    if isinstance(notes, list):
+        details["notes"] = [note for note in notes[:_MOST] if isinstance(note, str)]
+    causes = _causes(value)
+    if causes:
+        details["causes"] = causes
+    if isinstance(value, BaseExceptionGroup):
+        details["group"] = _members(value)
+    return details
+
+
+def _causes(value: BaseException) -> list[dict[str, str]]:
+    """What it was raised from, or while, the nearest first."""
+    causes: list[dict[str, str]] = []
+    seen = {id(value)}
+    while len(causes) < _MOST:
+        how = "cause"
+        before = value.__cause__
+        if before is None and not value.__suppress_context__:
+            how, before = "context", value.__context__
+        if before is None or id(before) in seen:
+            break
+        seen.add(id(before))
+        causes.append({"how": how, **_named(before)})
+        value = before
+    return causes
+
+
+def _members(group: "BaseExceptionGroup[BaseException]") -> list[dict[str, str]]:
+    """The exceptions of a group; of groups within, only that they are."""
+    return [_named(member) for member in group.exceptions[:_MOST]]
+
+
+def _named(value: BaseException) -> dict[str, str]:
+    described = describe((type(value), value, None))
+    kind, message = described[:2] if described is not None else (type(value).__name__, "")
+    return {"type": kind, "message": message}
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever a __repr__ does
+        return f"<unprintable {type(value).__name__}>"
+
+
+def _running_loop() -> "asyncio.AbstractEventLoop | None":
+    asyncio = sys.modules.get("asyncio")  # a program that has not imported it runs no loop
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.get_running_loop()  # type: ignore[no-any-return]
+    except RuntimeError:
+        return None
