@@ -181,7 +181,9 @@ def test_hooks_that_were_there_go_on_and_those_that_come_later_may_go_on_to_ours
         make().close()
         sys.excepthook = note("later", sys.excepthook)
         make_again = pr.install(sys.argv[1], size="1 MiB", consoles=())
-        threading.Thread(target=lambda: 1 / 0).start()
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
         raise ValueError
         """,
         tmp_path / "app.ring",

@@ -67,7 +67,9 @@ fn a_device_of_memory_and_a_file_need_none() {
 #[test]
 fn an_unusual_device_is_neither_opened_once_more_nor_taken_for_one_that_does_not_wait() {
     // SAFETY: a count, and no flags: one that blocks when it is full.
-    let counter = unsafe { File::from_raw_fd(libc::eventfd(0, 0)) };
+    let fd = unsafe { libc::eventfd(0, 0) };
+    // SAFETY: a fresh descriptor.
+    let counter = unsafe { File::from_raw_fd(fd) };
     let master = File::options().write(true).open("/dev/ptmx");
     let unusual = [counter, master.expect("a terminal's other side")];
     for file in unusual {
