@@ -20,7 +20,7 @@ FLOORS = [
     {"typing"},
     {"_native", "exceptions", "logrecords"},
     {"delivery"},
-    {"context", "kernel", "log", "sinks", "snapshot", "stop"},
+    {"context", "kernel", "lives", "log", "sinks", "snapshot", "stop"},
     {"crash", "integrations", "cli", "lockdep"},
     {"__init__"},
     {"demo"},

@@ -42,6 +42,7 @@ from printk_ring._native import (
 )
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
+from printk_ring.lives import PreviousLife, recover
 from printk_ring.log import default_log, deferred, emergency, get_logger, install, report, required_log, resume, suspend
 
 if os.environ.get("PRINTK_RING_LOCKDEP", "0") not in {"", "0"}:
@@ -68,6 +69,7 @@ __all__ = [
     "Logger",
     "Offload",
     "Overrun",
+    "PreviousLife",
     "PrintkError",
     "RawRecord",
     "Reader",
@@ -93,6 +95,7 @@ __all__ = [
     "kernel",
     "lockdep",
     "open",
+    "recover",
     "report",
     "resume",
     "sinks",

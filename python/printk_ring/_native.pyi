@@ -1346,6 +1346,12 @@ class FileConsole:
     def reliability(self) -> int:
         """As `Console.reliability`."""
 
+def _recover(path: StrPath, /) -> list[RingFile]:
+    """The rings that processes that are gone have left there, newest first. Public as `printk_ring.recover`."""
+
+def _remove_ring(ring: RingFile, /) -> bool:
+    """Removes a dead ring, whatever it is called by now. False: it has gone, or somebody is at it."""
+
 def open_ring(path: StrPath) -> RingFile:
     """Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
 

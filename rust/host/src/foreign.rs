@@ -119,6 +119,11 @@ impl ForeignFile {
         })
     }
 
+    /// Whether this path is a name of the file.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        rotate::leads_to(path, &self.file)
+    }
+
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path

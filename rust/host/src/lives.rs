@@ -61,6 +61,44 @@ pub fn of_directory(directory: &Path) -> Result<Vec<PreviousLife>, Error> {
     Ok(newest_first(entries(directory, is_of_directory)?))
 }
 
+/// What processes that are gone have left at `path` and around it, or, if it is a directory, in it, newest first, open for
+/// reading.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn recover(path: &Path) -> Result<Vec<ForeignFile>, Error> {
+    let found = if path.is_dir() {
+        entries(path, |name| !is_temporary(name)).map(newest_first)
+    } else {
+        of_path(path)
+    };
+    let lives = match found {
+        Err(why) if why.errno() == Some(libc::ENOENT) => Vec::new(), // nobody has lived there yet
+        found => found?,
+    };
+    let opened = lives.iter().map(|life| ForeignFile::open(&life.path));
+    Ok(opened.filter_map(Result::ok).collect()) // one that goes meanwhile is gone
+}
+
+/// Removes a dead ring, whatever it is called by now in its directory. False: it has gone, or somebody is at it.
+///
+/// # Errors
+/// The system refuses.
+pub fn remove_ring(ring: &ForeignFile) -> Result<bool, Error> {
+    let refused = |why| Error::refused(ring.path(), "it cannot be removed", &why);
+    let place = ring.path().parent().unwrap_or(Path::new("/"));
+    let mut names = vec![ring.path().to_owned()];
+    names.extend(entries(place, |name| !is_temporary(name))?);
+    for name in names.iter().filter(|name| ring.is_at(name)) {
+        if let Ok(rotate::Incumbent::Dead(dead)) = rotate::look(name)
+            && ring.is_at(name)
+        {
+            return dead.remove(name).map_err(refused);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes dead rings of forked children of the log at `path`, until few enough are left, and what killed makers left
 /// half-done. Which were removed. What cannot be looked at or removed stays.
 pub fn prune_around(path: &Path) -> Vec<PathBuf> {

@@ -5,7 +5,7 @@ use crate::dump::DumpIter;
 use crate::errors;
 use crate::file_console::{self, FileConsole};
 use crate::reader::{Place, Reader, Start};
-use pr_host::ForeignFile;
+use pr_host::{ForeignFile, lives};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -95,6 +95,17 @@ impl OpenFile {
 #[pyclass(frozen, module = "printk_ring")]
 pub struct RingFile {
     open: Arc<OpenFile>,
+}
+
+impl RingFile {
+    fn of(file: ForeignFile) -> RingFile {
+        RingFile {
+            open: Arc::new(OpenFile {
+                path: file.path().to_owned(),
+                file: Mutex::new(Some(Arc::new(file))),
+            }),
+        }
+    }
 }
 
 #[pymethods]
@@ -196,6 +207,27 @@ impl RingFile {
     }
 }
 
+/// The rings that processes that are gone have left there, newest first (public as `printk_ring.recover`).
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub fn _recover(py: Python<'_>, path: PathBuf) -> PyResult<Vec<RingFile>> {
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let found = py
+        .detach(|| lives::recover(&path))
+        .map_err(|why| errors::from_host(py, why))?;
+    Ok(found.into_iter().map(RingFile::of).collect())
+}
+
+/// Removes a dead ring, whatever it is called by now. False: it has gone, or somebody is at it.
+#[pyfunction]
+#[pyo3(signature = (ring, /))]
+pub fn _remove_ring(ring: &Bound<'_, RingFile>) -> PyResult<bool> {
+    let py = ring.py();
+    let file = ring.get().open.get(py)?;
+    py.detach(|| lives::remove_ring(&file))
+        .map_err(|why| errors::from_host(py, why))
+}
+
 /// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
 #[pyfunction]
 pub fn open_ring(py: Python<'_>, path: PathBuf) -> PyResult<RingFile> {
@@ -203,10 +235,5 @@ pub fn open_ring(py: Python<'_>, path: PathBuf) -> PyResult<RingFile> {
     let file = py
         .detach(|| ForeignFile::open(&path))
         .map_err(|why| errors::from_host(py, why))?;
-    Ok(RingFile {
-        open: Arc::new(OpenFile {
-            path,
-            file: Mutex::new(Some(Arc::new(file))),
-        }),
-    })
+    Ok(RingFile::of(file))
 }

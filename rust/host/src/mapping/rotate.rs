@@ -193,7 +193,7 @@ impl Drop for DeadRing {
 }
 
 /// Whether `path` is a name of this file.
-fn leads_to(path: &Path, file: &File) -> bool {
+pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
     let (Ok(named), Ok(open)) = (fs::symlink_metadata(path), file.metadata()) else {
         return false;
     };
