@@ -43,8 +43,16 @@ EXAMINE = """
                         str(record), record.format("json"), record.format("iso"), record.fields, record.exc, record.level
                         seen += 1
                         assert seen <= info.descriptors, label
-                info, data = ring._snapshot()
-                assert len(info) % 40 == 0
+                walk = ring.dump_iter()
+                for _ in range(info.descriptors + 1):
+                    block = walk.get_buffer(3000)
+                    if block is None:
+                        break
+                    assert len(block) < 3000, label
+                else:
+                    raise AssertionError(label)
+                rows, data = ring._snapshot()
+                assert len(rows) % 40 == 0
             outcomes["read"] += 1
         except pr.RingFileError as error:
             assert error.filename == work and error.reason, label

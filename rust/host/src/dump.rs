@@ -106,8 +106,8 @@ impl Walk {
             };
             let has_room = buffer.len() >= size || !(block.is_cut || block.is_full);
             if !has_room {
-                let room = buffer.len().saturating_mul(4).min(size);
-                grow(&mut buffer, room)?;
+                let room = room_for_all(&block, before).max(buffer.len().saturating_mul(4));
+                grow(&mut buffer, room.min(size))?;
             } else if self.is_enough(block.longest)? {
                 buffer.truncate(block.len);
                 return Ok(Some((block, buffer)));
@@ -123,6 +123,13 @@ impl Walk {
         grow(&mut self.text, wanted)?;
         Ok(enough)
     }
+}
+
+/// What all records of a walk take if they are as long as those of this block, and some more.
+fn room_for_all(block: &Block, walk: DumpIter) -> usize {
+    let records = walk.next_seq.0.saturating_sub(walk.cur_seq.0);
+    let each = (block.len as u64 / block.records.max(1)).saturating_add(16);
+    usize::try_from(records.saturating_mul(each)).unwrap_or(usize::MAX)
 }
 
 /// Makes `buffer` at least `bytes` long.

@@ -7,6 +7,8 @@ use core::mem::offset_of;
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::{Existing, Identity, RingMap, SectionKind};
 use pr_host::plan::Plan;
+use pr_printk::dump::{DumpIter, Rendered, View};
+use pr_record::Format;
 use pr_ring::layout::{FIXED_BYTES, FixedHeader};
 use pr_ring::reader::{next_seq, read_valid};
 use pr_ring::{DescId, Geometry, Read, Seq, Source, Unfinished};
@@ -66,6 +68,7 @@ fn examine(path: &Path, bytes: &[u8]) -> Option<u64> {
             most = most.max(read_all(&file, start, mode));
         }
     }
+    walk_all(&file, 50, Unfinished::Skip);
     assert!(
         fs::read(path).expect("read") == bytes,
         "reading changed the file"
@@ -93,6 +96,36 @@ fn read_all(file: &ForeignFile, start: u64, mode: Unfinished) -> u64 {
         seq = next;
     }
     count
+}
+
+/// Dumps it, in blocks of several sizes, from a clear mark and an end that may be lies.
+fn walk_all(file: &ForeignFile, seq: u64, unfinished: Unfinished) {
+    let form = Rendered {
+        format: Format::Text,
+        wall_nsec: |ts_nsec| file.wall_nsec(ts_nsec),
+    };
+    let view = View {
+        source: file,
+        unfinished,
+        clear_seq: Seq(0),
+    };
+    for (size, clear_seq, end) in [(1, 0, seq), (40, seq, u64::MAX), (900, 0, u64::MAX)] {
+        let (mut scratch, mut buffer) = ([0; 4096], [0; 900]);
+        let mut iter = DumpIter::NEW;
+        iter.rewind(Seq(clear_seq), Seq(end));
+        let mut records = 0;
+        while let Some(block) = iter
+            .get_buffer(&view, &form, &mut scratch, &mut buffer[..size])
+            .expect("readable")
+        {
+            records += block.records;
+            assert!(block.records > 0 && block.len < size);
+            assert!(
+                records <= file.plan().geometry.descriptors(),
+                "more records than slots"
+            );
+        }
+    }
 }
 
 /// Tries to take the path, which must either succeed and keep the file as a previous life, or leave it as it is.
