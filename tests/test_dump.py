@@ -177,6 +177,10 @@ def test_a_description_is_a_first_line_that_no_record_can_forge(filled: pr.Log) 
     assert filled.dump(memory, description="why", max_bytes=100) == 2
     assert memory.getvalue().startswith(b"** dump: why **\n")
     assert len(memory.getvalue()) <= 100
+    for most in range(200):
+        memory = io.BytesIO()
+        filled.dump(memory, description="why", max_bytes=most)
+        assert len(memory.getvalue()) <= most
     memory = io.BytesIO()
     assert filled.dump(memory, description="why" * 100, max_bytes=100) == 2
     assert b"why" not in memory.getvalue()

@@ -280,16 +280,28 @@ def test_a_forked_childs_iterator_walks_the_childs_own_records_after_a_rewind(fi
     assert said.count(b"\n") == 0
 
 
-def test_threads_that_share_an_iterator_get_each_record_once(filled: pr.Log) -> None:
-    walk, taken = filled.dump_iter(), list[str]()
+def test_threads_that_share_an_iterator_get_each_record_once(tmp_path: Path) -> None:
+    with pr.Log(tmp_path / "shared.ring", size="8 MiB") as log:
+        logger = log.get_logger()
+        for number in range(30_000):
+            logger.info("n", number=number)
+        expected = sorted(map(str, log.reader()))
+        for size in (20_000, 200_000):  # long steps: one thread is in the middle of its own when another one begins
+            walk, taken, together = log.dump_iter(), list[str](), threading.Barrier(4)
 
-    def take() -> None:
-        while (line := walk.get_line()) is not None:
-            taken.append(line)
+            def take(
+                walk: pr.DumpIter = walk,
+                taken: list[str] = taken,
+                together: threading.Barrier = together,
+                size: int = size,
+            ) -> None:
+                together.wait()
+                for block in blocks(walk, size):
+                    taken.extend(block.decode().splitlines())
 
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(taken) == sorted(map(str, filled.reader()))
+            threads = [threading.Thread(target=take) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sorted(taken) == expected
