@@ -1010,7 +1010,7 @@ class Dumper:
     def unregister(self) -> None:
         """Has it called no more, and waits for calls that are under way on other threads.
 
-        From within its own function it takes effect when that returns. Twice is once.
+        From within its own function it takes effect when that returns; late in the exit it waits at most 1 s. Twice is once.
         """
 
 @final

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import printk_ring as pr
 from tests.children import run
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def dies(program: str, *arguments: object, **options: object) -> str:
+def dies(program: str, *arguments: object, **options: Any) -> str:
     """Runs a program that has to end by SIGABRT, and returns what it wrote to stderr."""
     done = run(program, *arguments, **options)
     assert done.returncode == -signal.SIGABRT, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -355,3 +357,146 @@ def test_the_orderly_exit_is_a_reason_too(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "console.txt").read_text().endswith("] SHUTDOWN\n")
+
+
+def test_a_console_that_only_its_own_thread_can_print_on_gets_the_reason_too() -> None:
+    # A socket, as stderr is under many service managers, cannot be opened once more for callers that must not wait.
+    program = """
+        import sys
+        import printk_ring as pr
+
+        log = pr.install(consoles=[{"sink": pr.sinks.stderr(), "reliability": int(sys.argv[1])}])
+        if sys.argv[2] == "smp":
+            log.offload.mode = "smp"
+        if sys.argv[2] == "suspended":
+            log.suspend()
+        if sys.argv[2] == "emergency":
+            log.emergency().__enter__()
+        log.panic("the end")
+        """
+    for reliability in (2, 3):
+        for how in ("usual", "smp", "suspended", "emergency"):
+            said = b""
+            for _ in range(10):  # within the bound, if the machine lets it run
+                ours, theirs = socket.socketpair()
+                with ours, theirs:
+                    dies(program, reliability, how, stderr=theirs, capture_output=False, stdout=subprocess.PIPE)
+                    theirs.close()
+                    said = ours.recv(65536)
+                if said.endswith(b"] the end\n"):
+                    break
+            assert said.endswith(b"] the end\n"), (reliability, how)
+
+
+def test_a_log_that_goes_while_a_thread_panics_keeps_nobody_waiting_and_its_dumpers_are_called() -> None:
+    for who in ("another thread", "its own dumper"):
+        stderr = dies(
+            """
+            import os, sys, threading
+            import printk_ring as pr
+
+            log, other = pr.Log(size="256 KiB", consoles=[pr.sinks.stderr()]), pr.Log(size="256 KiB")
+            started, dropped = threading.Event(), threading.Event()
+
+            def drop():
+                global other
+                other = None
+                dropped.set()
+
+            def first(reason, detail):
+                started.set()
+                if sys.argv[1] == "its own dumper":
+                    drop()
+                assert dropped.wait(30)
+                [bytearray(200 + size) for size in range(20_000)]
+
+            def second(reason, detail):
+                os.write(2, b"called\\n")
+
+            other.register_dumper(first)
+            other.register_dumper(second)
+            log.register_dumper(lambda *_: os.write(2, b"called\\n"))
+            if sys.argv[1] == "another thread":
+                threading.Thread(target=lambda: started.wait() and drop(), daemon=True).start()
+            log.panic("the end")
+            """,
+            who,
+            timeout=9.0,
+        )
+        assert stderr.endswith("] the end\n"), who
+        assert stderr.count("called") >= 1
+
+
+def test_what_a_dumper_logs_in_a_panic_waits_for_no_console(tmp_path: Path) -> None:
+    dies(
+        """
+        import sys
+        import printk_ring as pr
+
+        log = pr.Log(size="256 KiB")
+        log.add_console(pr.sinks.callable(lambda record: None), overflow="block", block_timeout=30.0)
+
+        def much(reason, detail):
+            for _ in range(5000):
+                log.get_logger().info("x" * 100)
+            with open(sys.argv[1], "w") as file:
+                print(log.stats()["block_timeouts"], file=file)
+
+        log.register_dumper(much)
+        log.panic("the end")
+        """,
+        tmp_path / "timeouts.txt",
+        timeout=25.0,
+    )
+    assert (tmp_path / "timeouts.txt").read_text() == "0\n"
+
+
+def test_a_process_whose_main_thread_ends_while_another_one_panics_ends_by_that(tmp_path: Path) -> None:
+    dies(
+        """
+        import sys, threading, time
+        import printk_ring as pr
+
+        log = pr.install(size="256 KiB", consoles=[pr.sinks.file(sys.argv[1])])
+        started = threading.Event()
+        log.register_dumper(lambda *_: started.set() or time.sleep(2.5))
+        threading.Thread(target=lambda: log.panic("the end"), daemon=True).start()
+        assert started.wait(30)
+        """,
+        tmp_path / "console.txt",
+    )
+    assert (tmp_path / "console.txt").read_text().endswith("] the end\n")
+
+
+def test_a_python_console_that_hangs_costs_other_logs_nothing(tmp_path: Path) -> None:
+    for first in ("hangs", "prints"):
+        path = tmp_path
+        for attempt in range(10):
+            path = tmp_path / f"{first}-{attempt}.txt"
+            dies(
+                """
+                import sys, threading
+                import printk_ring as pr
+
+                path, first = sys.argv[1:]
+
+                def prints(record):
+                    with open(path, "a") as file:
+                        print(record.event, file=file)
+
+                def hangs(record):
+                    threading.Event().wait()
+
+                codes = (hangs, prints) if first == "hangs" else (prints, hangs)
+                logs = [pr.Log(size="256 KiB", consoles=[pr.sinks.callable(code)]) for code in codes]
+                for log in logs:
+                    log.suspend()
+                    log.get_logger().info("the end")
+                logs[0].panic("panic")
+                """,
+                path,
+                first,
+            )
+            if path.exists() and "the end" in path.read_text():
+                break
+        assert "the end" in path.read_text(), first

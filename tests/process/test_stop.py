@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -505,6 +506,9 @@ thread.join()
 
 def test_on_a_terminal_ctrl_z_stops_the_job_and_fg_has_it_go_on_where_it_was() -> None:
     master, slave = pty.openpty()
+    attributes = termios.tcgetattr(slave)
+    attributes[3] |= termios.NOFLSH  # or the terminal itself drops what is on its way at ^Z
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
     shell = subprocess.Popen(
         [sys.executable, "-c", SHELL, JOB], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     )

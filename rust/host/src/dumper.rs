@@ -41,8 +41,8 @@ pub struct Dumper {
     work: Arc<dyn Dump>,
     /// What the core calls: points back here.
     entry: dumper::Dumper,
-    /// Where it stands in the table of the life it was registered with last.
-    ticket: Listed<Option<Ticket>>,
+    /// Where it stands in the table of the life that it was registered with last, and the generation of that.
+    ticket: Listed<Option<(u64, Ticket)>>,
     is_gone: AtomicBool,
 }
 
@@ -89,18 +89,31 @@ impl Dumper {
         !self.is_gone.load(Ordering::SeqCst)
     }
 
-    /// Has it called in this core. False: there are too many.
-    fn enter(&self, core: &Core) -> bool {
-        // SAFETY: the log keeps what it has registered until no call is under way; see `forget_ended`.
-        let ticket = unsafe { core.dumpers().register(&raw const self.entry) };
-        *self.ticket.lock() = ticket;
+    /// Has it called in this life, once, whoever else does the same. False: there are too many.
+    fn enter(dumper: &Arc<Dumper>, life: &Life) -> bool {
+        let core = life.core();
+        life.dumpers().lock().push(dumper.clone());
+        let mut ticket = dumper.ticket.lock();
+        if !matches!(*ticket, Some((generation, _)) if generation == core.generation()) {
+            // SAFETY: the life keeps it until no call is under way, or for good; see `forget_ended`.
+            let registered = unsafe { core.dumpers().register(&raw const dumper.entry) };
+            *ticket = registered.map(|ticket| (core.generation(), ticket));
+        }
         ticket.is_some()
+    }
+
+    /// Where it stands in this core.
+    fn ticket(&self, core: &Core) -> Option<Ticket> {
+        let ticket = *self.ticket.lock();
+        ticket
+            .filter(|(generation, _)| *generation == core.generation())
+            .map(|(_, ticket)| ticket)
     }
 
     /// How many calls of it are under way, on all threads.
     fn calls(&self, core: &Core) -> u64 {
-        let ticket = *self.ticket.lock();
-        ticket.map_or(0, |ticket| core.dumpers().calls(ticket))
+        self.ticket(core)
+            .map_or(0, |ticket| core.dumpers().calls(ticket))
     }
 }
 
@@ -114,24 +127,31 @@ impl Log {
         mut options: DumperOptions,
         work: Arc<dyn Dump>,
     ) -> Result<Arc<Dumper>, Error> {
-        if self.is_closed() {
+        let closed = || {
             let text = "the log is closed: it takes no more dumpers";
-            return Err(Error::Config(text.into()));
+            Err(Error::Config(text.into()))
+        };
+        if self.is_closed() {
+            return closed();
         }
         self.forget_ended();
         options.name = self.dumper_name(&options.name);
         let dumper = Dumper::new(options, work);
-        let Some(core) = self.own_life().map(Life::core) else {
+        let Some(life) = self.own_life() else {
             let what = "this forked child has no ring of its own".into();
             let errno = libc::ENOMEM;
             return Err(Error::Os { what, errno });
         };
         self.dumpers.lock().push(dumper.clone());
-        if dumper.enter(core) {
+        let entered = Dumper::enter(&dumper, life);
+        let is_closed = self.is_closed(); // and whoever closes now takes it off after this
+        if entered && !is_closed {
             return Ok(dumper);
         }
-        dumper.is_gone.store(true, Ordering::SeqCst);
-        self.forget_ended();
+        self.unregister_dumper(&dumper, u64::MAX, Duration::ZERO);
+        if is_closed {
+            return closed();
+        }
         Err(Error::Config(format!(
             "the log has {DUMPERS} dumpers already: unregister one of them"
         )))
@@ -152,8 +172,7 @@ impl Log {
         let Some(core) = self.own_core() else {
             return true; // what runs it is the parent's
         };
-        let ticket = *dumper.ticket.lock();
-        if let Some(ticket) = ticket {
+        if let Some(ticket) = dumper.ticket(core) {
             core.dumpers().unregister(ticket);
         }
         let start = Instant::now();
@@ -187,7 +206,7 @@ impl Log {
     /// Takes the dumpers into a child's life.
     pub(crate) fn revive_dumpers(&self, life: &Life) {
         for dumper in self.dumpers() {
-            dumper.enter(life.core()); // as many as its parent had
+            Dumper::enter(&dumper, life); // as many as its parent had
         }
     }
 
@@ -200,14 +219,17 @@ impl Log {
 
     /// Lets go of those that have gone and are in no call.
     fn forget_ended(&self) {
-        let Some(core) = self.own_core() else {
+        let Some(life) = self.own_core().map(|_| self.life()) else {
             return;
         };
-        let all = self.dumpers.lock().clone();
-        let stays = |dumper: &Arc<Dumper>| dumper.is_registered() || dumper.calls(core) > 0;
-        let ended: Vec<_> = all.iter().filter(|dumper| !stays(dumper)).collect();
-        let is_ended = |dumper: &Arc<Dumper>| ended.iter().any(|ended| Arc::ptr_eq(ended, dumper));
-        // What goes is dropped outside of the lock, with `all`.
-        self.dumpers.lock().retain(|dumper| !is_ended(dumper));
+        for list in [&self.dumpers, life.dumpers()] {
+            let all = list.lock().clone();
+            let stays =
+                |dumper: &Arc<Dumper>| dumper.is_registered() || dumper.calls(life.core()) > 0;
+            let ended: Vec<_> = all.iter().filter(|dumper| !stays(dumper)).collect();
+            let is_ended = |dumper: &Arc<Dumper>| ended.iter().any(|it| Arc::ptr_eq(it, dumper));
+            // What goes is dropped outside of the lock, with `all`.
+            list.lock().retain(|dumper| !is_ended(dumper));
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
 //! | [`dumper`] | who is called when the process gets into trouble |
-//! | `crash` | a thread that gives the process up, and what it must find |
+//! | [`crash`] | a thread that gives the process up, and what it must find |
 //! | [`exit`] | the time that the end of the process may take, for all logs together |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
@@ -42,7 +42,7 @@ pub mod bench;
 pub mod console;
 pub mod context;
 pub mod courier;
-mod crash;
+pub mod crash;
 mod crew;
 pub mod dump;
 pub mod dumper;

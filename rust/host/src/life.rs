@@ -1,6 +1,7 @@
 //! One life of a log: the memory of one ring and the core that works on it. A forked child begins another one.
 
 use crate::crash;
+use crate::dumper::Dumper;
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::mapping::{RingMap, SectionKind};
@@ -14,6 +15,7 @@ use pr_printk::store::Stamp;
 use pr_printk::{Core, stamp, thread};
 use pr_record::{Level, Payload};
 use pr_ring::Ring;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,22 +31,37 @@ static BEGUN: AtomicU64 = AtomicU64::new(0);
 /// A core and the memory under it.
 #[derive(Debug)]
 pub struct Life {
-    core: Core,
+    core: ManuallyDrop<Core>,
     number: u64,
-    map: RingMap,
+    map: ManuallyDrop<RingMap>,
     clock_sampled: AtomicU64,
     /// The memory behind the core's ports: one a slot of the table that was ever used.
     #[expect(clippy::vec_box, reason = "the core points into the boxes")]
-    ports: Listed<Vec<Box<PortMemory>>>,
+    ports: ManuallyDrop<Listed<Vec<Box<PortMemory>>>>,
     /// Where the consoles are printed on that are text, by slot.
     stations: [Listed<Weak<Station>>; SLOTS],
     /// What a panic works in; there from the start.
-    panic: Box<PortMemory>,
+    panic: ManuallyDrop<Box<PortMemory>>,
+    /// The dumpers that the core may be calling.
+    dumpers: ManuallyDrop<Listed<Vec<Arc<Dumper>>>>,
 }
 
 impl Drop for Life {
+    /// While somebody panics nothing of it is freed: the panic may be using it.
     fn drop(&mut self) {
-        crash::roll::leave(self);
+        if !crash::roll::leave(self) {
+            return;
+        }
+        // SAFETY: once, here, and nobody uses them after this; the core before what it points to.
+        unsafe { ManuallyDrop::drop(&mut self.core) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.dumpers) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.ports) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.panic) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.map) };
     }
 }
 
@@ -84,13 +101,14 @@ impl Life {
             .console_level
             .store(u64::from(console_level), Ordering::Relaxed);
         let life = Arc::new(Life {
-            core,
+            core: ManuallyDrop::new(core),
             number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1,
-            map,
+            map: ManuallyDrop::new(map),
             clock_sampled: AtomicU64::new(0),
-            ports: Listed::new(Vec::new()),
+            ports: ManuallyDrop::new(Listed::new(Vec::new())),
             stations: [const { Listed::new(Weak::new()) }; SLOTS],
-            panic: PortMemory::new(),
+            panic: ManuallyDrop::new(PortMemory::new()),
+            dumpers: ManuallyDrop::new(Listed::new(Vec::new())),
         });
         let memory = NonNull::from(life.panic.memory());
         // SAFETY: the box lives as long as the core, and only the core knows what it points to.
@@ -121,6 +139,11 @@ impl Life {
             ts_nsec: None,
         };
         let _ = self.core.store(stamp, &payload);
+    }
+
+    /// The dumpers that the core may be calling; they stay as long as it may.
+    pub(crate) fn dumpers(&self) -> &Listed<Vec<Arc<Dumper>>> {
+        &self.dumpers
     }
 
     /// A number that no other life has, of whatever log.

@@ -317,7 +317,9 @@ impl Log {
             return;
         }
         self.level.store(CLOSED, Ordering::SeqCst);
-        let end = Instant::now() + timeout;
+        // Those that a panic has shut out do not come to an end.
+        let is_panic = pr_printk::panic::is_anybodys();
+        let end = Instant::now() + if is_panic { Duration::ZERO } else { timeout };
         let consoles = std::mem::take(&mut *self.consoles.lock());
         self.offload.end();
         self.end_dumpers();

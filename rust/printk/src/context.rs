@@ -9,7 +9,7 @@
 //! All three nest. Mechanism only: who may enter, and that whoever has entered leaves, is the host's to see to.
 
 use crate::control::count;
-use crate::core::Core;
+use crate::core::{Core, direct};
 use crate::{stamp, thread};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use pr_ring::Seq;
@@ -173,7 +173,7 @@ impl Core {
     /// How long printers are to stay out, as it looks now; None: they need not. A section that says nothing does not hold
     /// up the rest for long.
     pub fn printers_stay_out_nsec(&self) -> Option<u64> {
-        if !self.in_emergency() {
+        if !self.in_emergency() || self.direct() & direct::PANIC != 0 {
             return None;
         }
         let until = self.contexts().emergency_until.load(Ordering::SeqCst);

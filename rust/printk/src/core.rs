@@ -34,10 +34,12 @@ pub mod direct {
     pub const ANY_CONSOLE: u32 = 1 << 4;
     /// One thread panics: it alone logs and prints. For good.
     pub const PANIC: u32 = 1 << 5;
-    /// And so do, at its end, the threads of consoles that take locks.
-    pub const LOCKING_PRINT: u32 = 1 << 6;
+    /// And so do, at its end, the threads of consoles that nobody else can print on.
+    pub const OWN_THREADS_PRINT: u32 = 1 << 6;
+    /// Those of consoles that take locks, too.
+    pub const LOCKING_PRINT: u32 = 1 << 7;
     /// They do even if the records have been saved elsewhere.
-    pub const LOCKING_ALWAYS: u32 = 1 << 7;
+    pub const LOCKING_ALWAYS: u32 = 1 << 9;
     /// Nobody prints: the process is about to be stopped by a signal, or has not gone on printing since.
     pub const STOPPED: u32 = 1 << 8;
     /// What callers need not look at.
@@ -180,7 +182,8 @@ impl Core {
     /// Whether nobody is to print on any console.
     #[inline(always)]
     pub fn is_suspended(&self) -> bool {
-        self.direct() & (direct::SUSPENDED | direct::STOPPED) != 0
+        let direct = self.direct();
+        direct & (direct::SUSPENDED | direct::STOPPED) != 0 && direct & direct::PANIC == 0
     }
 
     /// Whether a record is more than stored, as far as callers are concerned.
@@ -328,7 +331,7 @@ impl Core {
     #[cold]
     #[inline(never)]
     fn is_held_back(&self, depth: u32) -> bool {
-        !self.is_closed()
+        self.direct() & direct::PANIC == 0
             && thread::may_wait(depth)
             && (self.is_report_of_another() || self.must_wait_for_room())
     }

@@ -1,7 +1,7 @@
 //! Dumpers: who is called when the process gets into trouble, in the order of their registration.
 //!
-//! A fixed table, walked without locks by whoever dumps: also by two at a time, and in any context. A slot's word says
-//! whether its dumper is called, and how many calls are under way; while there are any, the dumper stays.
+//! A fixed table, walked without locks by whoever dumps: also by two at a time, and in any context. A slot's word says whose
+//! it is, whether that dumper is called, and how many calls are under way; while there are any, the dumper stays.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -82,7 +82,7 @@ pub struct Dumped {
     pub is_saved: bool,
 }
 
-/// A dumper's registration; none is like another.
+/// A dumper's registration; none is like another of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     index: usize,
@@ -93,13 +93,23 @@ const FREE: u64 = 0;
 const TAKEN: u64 = 1 << 61;
 const LISTED: u64 = 1 << 62;
 const LEAVING: u64 = 1 << 63;
-/// The calls that are under way.
-const CALLS: u64 = TAKEN - 1;
+/// The calls that are under way: 20 bits. The dumper's number, from 1 on: 41 bits, more than anybody registers.
+const CALLS: u64 = (1 << NUMBER_SHIFT) - 1;
+const NUMBER_SHIFT: u32 = 20;
+const NUMBER: u64 = (TAKEN - 1) & !CALLS;
+
+fn number_in(word: u64) -> u64 {
+    (word & NUMBER) >> NUMBER_SHIFT
+}
+
+/// The word of a dumper that is listed, and in no call.
+fn listed(number: u64) -> u64 {
+    LISTED | number << NUMBER_SHIFT & NUMBER
+}
 
 #[derive(Debug)]
 struct Slot {
     word: AtomicU64,
-    number: AtomicU64,
     dumper: AtomicPtr<Dumper>,
 }
 
@@ -117,7 +127,6 @@ impl Dumpers {
             slots: [const {
                 Slot {
                     word: AtomicU64::new(FREE),
-                    number: AtomicU64::new(0),
                     dumper: AtomicPtr::new(core::ptr::null_mut()),
                 }
             }; DUMPERS],
@@ -139,21 +148,20 @@ impl Dumpers {
         let index = self.slots.iter().position(take)?;
         let slot = self.slots.get(index)?;
         let number = self.registered.fetch_add(1, Ordering::SeqCst) + 1;
-        slot.number.store(number, Ordering::Relaxed);
         slot.dumper.store(dumper.cast_mut(), Ordering::Relaxed);
-        slot.word.store(LISTED, Ordering::SeqCst); // ORD(list_dumper:A) pairs with ORD(enter_dumper:A)
+        slot.word.store(listed(number), Ordering::SeqCst); // ORD(list_dumper:A) pairs with ORD(enter_dumper:A)
         Some(Ticket { index, number })
     }
 
     /// Has it called no more. It may be in a call, or several.
     pub fn unregister(&self, ticket: Ticket) {
-        let Some(slot) = self.slot(ticket) else {
+        let Some(slot) = self.slots.get(ticket.index) else {
             return;
         };
         let change = |word| match word & CALLS {
-            _ if word & LISTED == 0 => None,
+            _ if word & !CALLS != listed(ticket.number) => None, // it has gone, or another one is there
             0 => Some(FREE),
-            calls => Some(LEAVING | calls),
+            calls => Some(LEAVING | word & NUMBER | calls),
         };
         let _ = slot
             .word
@@ -162,10 +170,11 @@ impl Dumpers {
 
     /// How many calls of it are under way.
     pub fn calls(&self, ticket: Ticket) -> u64 {
-        let word = self
-            .slot(ticket)
-            .map(|slot| slot.word.load(Ordering::SeqCst));
-        word.map_or(0, |word| word & CALLS)
+        let slot = self.slots.get(ticket.index);
+        // ORD(calls:A) pairs with ORD(end_call:A): what the last call did with the dumper is done.
+        let word = slot.map(|slot| slot.word.load(Ordering::SeqCst));
+        word.filter(|word| number_in(*word) == ticket.number)
+            .map_or(0, |word| word & CALLS)
     }
 
     /// Calls those that want this, in order; one that registers meanwhile is left out.
@@ -196,31 +205,24 @@ impl Dumpers {
     /// The listed dumper with the smallest number above `after`, up to `last`.
     fn next_after(&self, after: u64, last: u64) -> Option<(&Slot, u64)> {
         let listed = self.slots.iter().filter_map(|slot| {
-            // ORD(next_after:A) pairs with ORD(list_dumper:A): the number is there with the word.
-            let is_listed = slot.word.load(Ordering::SeqCst) & LISTED != 0;
-            is_listed.then(|| (slot, slot.number.load(Ordering::Relaxed)))
+            let word = slot.word.load(Ordering::SeqCst);
+            (word & LISTED != 0).then(|| (slot, number_in(word)))
         });
         listed
             .filter(|(_, number)| *number > after && *number <= last)
             .min_by_key(|(_, number)| *number)
-    }
-
-    fn slot(&self, ticket: Ticket) -> Option<&Slot> {
-        let slot = self.slots.get(ticket.index)?;
-        (slot.number.load(Ordering::SeqCst) == ticket.number).then_some(slot)
     }
 }
 
 impl Slot {
     /// Begins a call, if the dumper with this number is still listed.
     fn enter(&self, number: u64) -> Option<Call<'_>> {
-        let more = |word| (word & LISTED != 0).then_some(word + 1);
+        let more = |word| (word & !CALLS == listed(number)).then_some(word + 1);
         // ORD(enter_dumper:A): the dumper is there.
         let entered = self
             .word
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
-        let call = entered.ok().map(|_| Call(self))?;
-        (self.number.load(Ordering::Relaxed) == number).then_some(call) // or another one has the slot by now
+        entered.ok().map(|_| Call(self)) // or it has gone, and perhaps another one has the slot by now
     }
 }
 
@@ -236,10 +238,11 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let less = |word| match word {
-            word if word == LEAVING | 1 => Some(FREE),
-            word => Some(word - 1),
+        let less = |word| match word & CALLS {
+            1 if word & LEAVING != 0 => Some(FREE),
+            _ => Some(word - 1),
         };
+        // ORD(end_call:A) pairs with ORD(calls:A)
         let _ = self
             .0
             .word

@@ -7,7 +7,7 @@
 //! | the caller logs why, and has it saved where it can be | none |
 //! | [`flush`], safely | those that nobody has in an unsafe place, as far as they take it at once; the most reliable first |
 //! | by force | those that somebody has, who may be stuck there, or be the thread that panics; and those that have to be waited for |
-//! | by their own threads | those that take locks; not if the records are saved |
+//! | by their own threads | those that only these can print on; of them the ones that take locks not if the records are saved |
 //!
 //! All of [`flush`] is bounded. Any context: it is what a handler of a fatal signal runs.
 
@@ -47,7 +47,7 @@ pub enum Begun {
 /// This thread panics: shuts all others out of the logs, if none of them was faster.
 pub fn begin() -> Begun {
     let me = me();
-    let mut now = PANICS.load(Ordering::SeqCst);
+    let mut now = PANICS.load(Ordering::SeqCst); // ORD(claim:A), as the exchange below
     loop {
         if now == me {
             return Begun::Again;
@@ -73,12 +73,17 @@ pub fn is_mine() -> bool {
 
 /// Whether another thread of this process does.
 pub fn is_anothers() -> bool {
-    let now = PANICS.load(Ordering::SeqCst);
+    let now = PANICS.load(Ordering::SeqCst); // ORD(is_anothers:A) pairs with ORD(claim:A)
     is_of_this_process(now) && now != me()
 }
 
+/// Whether any thread of this process panics.
+pub fn is_anybodys() -> bool {
+    is_of_this_process(PANICS.load(Ordering::SeqCst)) // ORD(is_anybodys:A) pairs with ORD(claim:A)
+}
+
 fn me() -> u64 {
-    thread::generation() << 32 | u64::from(thread::tid())
+    thread::begin_generation() << 32 | u64::from(thread::tid())
 }
 
 fn is_of_this_process(panics: u64) -> bool {
@@ -109,9 +114,26 @@ pub fn flush(bound_ns: u64, is_saved: bool) -> bool {
             left += core.print_in_panic(wanted, forced_until, Takeover::ByForce);
         }
     }
-    // SAFETY: as above.
-    let locking = unsafe { roll::all() }.map(|core| core.let_locking_print(deadline_ns, is_saved));
-    left + locking.sum::<u64>() == 0
+    left + let_own_threads_print(deadline_ns, is_saved) == 0
+}
+
+/// Has the threads of consoles that nobody else can print on print what is left, until `deadline_ns`, in all logs at once.
+/// On how many they did not.
+fn let_own_threads_print(deadline_ns: u64, is_saved: bool) -> u64 {
+    // SAFETY: this thread panics.
+    let all = || unsafe { roll::all() };
+    all().for_each(|core| core.open_to_own_threads(is_saved));
+    let lacking = |core: &Core| core.lacking_by_own_threads(|class| core.waits_for(class));
+    while all().any(|core| lacking(core) > 0) && stamp::monotonic_nsec() < deadline_ns {
+        pause();
+    }
+    let left = all().map(|core| {
+        let left = core.lacking_by_own_threads(|_| true);
+        let counter = &core.control().left_behind;
+        counter.fetch_add(left, Ordering::Relaxed);
+        left
+    });
+    left.sum()
 }
 
 /// Has the dumpers of all logs called, those of `first` before the others, by the thread that panics. Whether one of them
@@ -148,9 +170,49 @@ impl Core {
         self.direct() & direct::PANIC != 0 && panic_of_another()
     }
 
-    /// The same for the thread of a console that takes locks: it may print when everything else is done.
+    /// Whether this thread must not print on a console of this port now. The console's own thread may where nobody else
+    /// can, when everything else is done.
+    pub fn is_closed_to(&self, port: &Port) -> bool {
+        self.is_closed() && (port.is_atomic() || !self.waits_for(port.class()))
+    }
+
+    /// The same for the thread of a console that is handed whole records.
     pub fn is_closed_to_locking(&self) -> bool {
-        self.is_closed() && self.direct() & direct::LOCKING_PRINT == 0
+        self.is_closed() && !self.waits_for(class::LOCKING)
+    }
+
+    /// Whether the panic waits for consoles of this class that only their own threads can print on.
+    fn waits_for(&self, class: u32) -> bool {
+        let bit = match class {
+            class::LOCKING => direct::LOCKING_PRINT,
+            _ => direct::OWN_THREADS_PRINT,
+        };
+        self.direct() & bit != 0
+    }
+
+    fn open_to_own_threads(&self, is_saved: bool) {
+        let skips_locking = is_saved && self.direct() & direct::LOCKING_ALWAYS == 0;
+        let locking = if skips_locking {
+            0
+        } else {
+            direct::LOCKING_PRINT
+        };
+        self.set_direct(direct::OWN_THREADS_PRINT | locking, true);
+    }
+
+    /// How many consoles of these classes lack something that only their own threads can print.
+    fn lacking_by_own_threads(&self, wanted: impl Fn(u32) -> bool) -> u64 {
+        let target = self.panic_target();
+        let slots = self.consoles().iter().enumerate();
+        let lacking = slots.filter(|(index, slot)| {
+            let only_its_own = |port: &Port| !port.is_atomic() && wanted(port.class());
+            is_usable(slot)
+                && self
+                    .port(*index)
+                    .map_or_else(|| wanted(class::LOCKING), only_its_own)
+                && !has_passed(Some(slot), target)
+        });
+        lacking.count() as u64
     }
 
     /// What to do about a record that is not finished: its writer was stopped, or will be, if this thread panics.
@@ -177,14 +239,14 @@ impl Core {
         let target = self.panic_target();
         let mut left = 0;
         for (index, slot) in self.consoles().iter().enumerate() {
-            let fits = |port: &&Port| port.class() == wanted;
-            let Some(port) = self.port(index).filter(fits) else {
-                continue;
-            };
-            if !is_usable(slot) || has_passed(Some(slot), target) {
+            let fits = |port: &Port| port.class() == wanted && port.is_atomic();
+            if !self.port(index).is_some_and(fits)
+                || !is_usable(slot)
+                || has_passed(Some(slot), target)
+            {
                 continue;
             }
-            let done = port.is_atomic() && self.panic_on(index, target, deadline_ns, how);
+            let done = self.panic_on(index, target, deadline_ns, how);
             if !done && how == Takeover::ByForce {
                 count(&self.control().left_behind);
                 left += 1;
@@ -213,34 +275,6 @@ impl Core {
         held.is_ok_and(|mut hold| {
             print_until(&mut hold, target, (deadline_ns, room)) != Reached::Less
         })
-    }
-
-    /// Lets the threads of consoles that take locks print what is left, until `deadline_ns`. On how many they did not.
-    fn let_locking_print(&self, deadline_ns: u64, is_saved: bool) -> u64 {
-        let target = self.panic_target();
-        let lacking = || {
-            let slots = self.consoles().iter().enumerate();
-            let lacking = slots.filter(|(index, slot)| {
-                let takes_locks = |port: &Port| port.class() == class::LOCKING;
-                is_usable(slot)
-                    && self.port(*index).is_none_or(takes_locks)
-                    && !has_passed(Some(slot), target)
-            });
-            lacking.count() as u64
-        };
-        let mut left = lacking();
-        let skipped = is_saved && self.direct() & direct::LOCKING_ALWAYS == 0;
-        if left > 0 && !skipped {
-            self.set_direct(direct::LOCKING_PRINT, true);
-            while left > 0 && stamp::monotonic_nsec() < deadline_ns {
-                pause();
-                left = lacking();
-            }
-        }
-        self.control()
-            .left_behind
-            .fetch_add(left, Ordering::Relaxed);
-        left
     }
 }
 

@@ -56,7 +56,7 @@ impl Core {
         let (Some(slot), Some(port)) = (self.consoles().get(index), self.port(index)) else {
             return Err(Refused::Owned);
         };
-        if self.is_closed() {
+        if self.is_closed_to(port) {
             return Err(Refused::Owned);
         }
         let memory = match priority {

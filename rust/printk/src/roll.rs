@@ -29,12 +29,12 @@ impl Default for Place {
 
 /// Adds an empty place, for good.
 pub fn add(place: &'static Place) {
-    let mut first = FIRST.load(Ordering::Acquire);
+    let mut first = FIRST.load(Ordering::SeqCst);
     loop {
         place.next.store(first, Ordering::Relaxed);
         let fresh = core::ptr::from_ref(place).cast_mut();
         // ORD(add_place:A) pairs with ORD(places:A): the place is there before it is found.
-        match FIRST.compare_exchange(first, fresh, Ordering::AcqRel, Ordering::Acquire) {
+        match FIRST.compare_exchange(first, fresh, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => return,
             Err(found) => first = found,
         }
@@ -65,7 +65,8 @@ pub unsafe fn enter(core: NonNull<Core>) -> bool {
     found
 }
 
-/// Takes a log off. False: somebody panics, and may be looking at it: it must stay as long as the process.
+/// Takes a log off. False: somebody panics, this thread or another one, and may be in the middle of it: it must stay as long
+/// as the process.
 #[must_use]
 pub fn leave(core: &Core) -> bool {
     let at = core::ptr::from_ref(core).cast_mut();
@@ -77,7 +78,7 @@ pub fn leave(core: &Core) -> bool {
         emptied.is_ok() // ORD(leave_roll:A): emptied, then the look at who panics; pairs with ORD(claim:A)
     };
     let _ = places().any(empty);
-    !panic::is_anothers()
+    !panic::is_anybodys()
 }
 
 /// All logs of this process.
@@ -95,7 +96,7 @@ pub(crate) unsafe fn all<'c>() -> impl Iterator<Item = &'c Core> {
 }
 
 fn places() -> impl Iterator<Item = &'static Place> {
-    let mut next = FIRST.load(Ordering::Acquire); // ORD(places:A)
+    let mut next = FIRST.load(Ordering::SeqCst); // ORD(places:A)
     core::iter::from_fn(move || {
         // SAFETY: null, or a place that `add` was given for good.
         let place: &'static Place = unsafe { next.as_ref() }?;

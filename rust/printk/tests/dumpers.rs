@@ -258,3 +258,36 @@ fn who_has_unregistered_a_dumper_and_seen_no_call_is_never_called_again() {
     assert!(total >= 50, "they were called: {total}");
     assert_eq!(dumpers.dump(&panic(), Place::Task), Dumped::default());
 }
+
+#[test]
+fn who_unregisters_a_dumper_twice_takes_off_no_other() {
+    let (core, told) = (rig::core(4), told());
+    let dumpers = core.dumpers();
+    let dumper: &Dumper = Box::leak(Box::new(noting(1, told, true)));
+    // SAFETY: leaked.
+    let register = || unsafe { dumpers.register(dumper) }.expect("room");
+    let (next, done) = (Mutex::new(None::<Ticket>), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while done.load(Ordering::SeqCst) == 0 {
+                    let ticket = *next.lock().expect("no panic");
+                    if let Some(ticket) = ticket {
+                        dumpers.unregister(ticket);
+                    }
+                }
+            });
+        }
+        for _ in 0..20_000 {
+            let old = register();
+            *next.lock().expect("no panic") = Some(old);
+            dumpers.unregister(old);
+            let fresh = register(); // in the place of the old one
+            std::hint::spin_loop();
+            assert_eq!(dumpers.dump(&panic(), Place::Task).called, 1);
+            dumpers.unregister(fresh);
+            called(told);
+        }
+        done.store(1, Ordering::SeqCst);
+    });
+}

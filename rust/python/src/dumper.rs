@@ -4,8 +4,9 @@ use crate::convert::text;
 use crate::ending;
 use crate::logs::{self, LogHandle};
 use crate::reasons;
-use pr_host::{Dump, Log};
+use pr_host::{Dump, Log, courier};
 use pr_printk::dumper::Why;
+use pr_printk::thread;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::cell::RefCell;
@@ -25,6 +26,8 @@ pub struct Callback {
     running: AtomicU64,
     /// One of them has the dumper for itself.
     held: AtomicBool,
+    /// The generation in which both are so: a forked child has none of its parent's calls.
+    generation: AtomicU64,
 }
 
 thread_local! {
@@ -46,7 +49,17 @@ impl Callback {
             errors: AtomicU64::new(0),
             running: AtomicU64::new(0),
             held: AtomicBool::new(false),
+            generation: AtomicU64::new(thread::generation()),
         })
+    }
+
+    /// In a forked child: forgets the calls that its parent was in. But this thread's own go on in both.
+    fn begin_generation(&self) {
+        let now = thread::begin_generation();
+        if self.generation.swap(now, Ordering::SeqCst) != now {
+            self.running.store(self.own_calls(), Ordering::SeqCst);
+            self.held.store(false, Ordering::SeqCst);
+        }
     }
 
     /// How many calls of it this thread is in.
@@ -67,6 +80,7 @@ impl Callback {
 impl Dump for Callback {
     /// An exception is counted and goes to `sys.unraisablehook`: whoever dumps has more to do.
     fn dump(&self, why: &Why<'_>) -> bool {
+        self.begin_generation();
         INSIDE.with_borrow_mut(|inside| inside.push(self));
         self.running.fetch_add(1, Ordering::SeqCst);
         let done = Python::try_attach(|py| {
@@ -74,7 +88,7 @@ impl Dump for Callback {
             let is_done = raised.is_none();
             if let Some(error) = raised {
                 self.errors.fetch_add(1, Ordering::Relaxed);
-                error.write_unraisable(py, Some(self.function.bind(py)));
+                ending::write_unraisable(error, self.function.bind(py));
             }
             is_done
         });
@@ -141,6 +155,7 @@ impl Dumper {
     /// another thread or from within.
     #[getter]
     fn running(&self) -> u64 {
+        self.callback.begin_generation();
         self.callback.running.load(Ordering::SeqCst)
     }
 
@@ -166,14 +181,19 @@ impl Dumper {
     }
 
     /// Has it called no more, and waits for calls that are under way on other threads. From within its own function it
-    /// takes effect when that returns. Twice is once.
+    /// takes effect when that returns; late in the exit it waits at most 1 s. Twice is once.
     fn unregister(&self, py: Python<'_>) -> PyResult<()> {
         let Some(log) = self.log.upgrade().map(LogHandle::from) else {
             return Ok(());
         };
         let own = self.callback.own_calls();
         let ended = |slice| log.unregister_dumper(&self.dumper, own, slice);
-        logs::wait(py, Duration::MAX, ended).map(drop)
+        // Late in the exit a thread that is in it may never come back.
+        let timeout = match courier::is_closed() {
+            true => logs::exit_timeout(),
+            false => Duration::MAX,
+        };
+        logs::wait(py, timeout, ended).map(drop)
     }
 
     fn __repr__(&self) -> String {
@@ -196,6 +216,7 @@ pub struct _Alone {
 #[pymethods]
 impl _Alone {
     fn __enter__(&self) -> bool {
+        self.callback.begin_generation();
         let has_it = !self.callback.held.swap(true, Ordering::SeqCst);
         self.has_it.store(has_it, Ordering::SeqCst);
         has_it

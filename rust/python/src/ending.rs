@@ -72,6 +72,14 @@ pub fn method<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py
     call(&attribute(object, name)?, &PyTuple::empty(object.py()))
 }
 
+/// Hands an exception to `sys.unraisablehook`.
+pub fn write_unraisable(error: PyErr, object: &Bound<'_, PyAny>) {
+    let write = unwinds!(ffi::PyErr_WriteUnraisable as fn(At) -> ());
+    error.restore(object.py());
+    // SAFETY: attached, the object lives, and the exception is set.
+    StandStill::within(|| unsafe { write(object.as_ptr()) });
+}
+
 /// An attribute, which may be a property.
 pub fn attribute<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let get = unwinds!(ffi::PyObject_GetAttr as fn(At, At) -> At);

@@ -3,7 +3,7 @@
 use crate::watch;
 use crate::{context, ending};
 use pr_host::options::default;
-use pr_host::{Emit, Hold, Log, exit};
+use pr_host::{Emit, Hold, Log, crash, exit};
 use pr_printk::context::Owed;
 use pr_printk::dumper::Reason;
 use pr_record::Payload;
@@ -229,6 +229,12 @@ pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
 /// The orderly exit of all logs of this process, within `timeout` together. What it leaves of that is for all that close
 /// after it.
 pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
+    if pr_printk::panic::is_anothers() {
+        py.detach(|| crash::await_the_end()); // the process is ending, and not by this
+    }
+    for log in open() {
+        py.detach(|| log.call_dumpers(Reason::Shutdown, None)); // and what they log is flushed with the rest
+    }
     exit::begin(timeout);
     exit::within(timeout, |timeout| shutdown_within(py, timeout))
 }
@@ -237,9 +243,6 @@ fn shutdown_within(py: Python<'_>, timeout: Duration) -> PyResult<()> {
     let open: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
     let start = Instant::now();
     let mut outcome = Ok(());
-    for log in open.iter().filter(|log| !log.is_closed()) {
-        py.detach(|| log.call_dumpers(Reason::Shutdown, None)); // and what they log is flushed with the rest
-    }
     for log in open.into_iter().map(LogHandle) {
         // In a forked child the parent's logs are the parent's to end.
         if log.is_closed() || log.pid() != std::process::id() {

@@ -1,13 +1,13 @@
 //! Reasons for a dump: what Python gives for one, and the `Reason` that Python gets.
 
-use crate::errors;
+use crate::{ending, errors};
 use pr_printk::dumper::Reason;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyInt, PyString, PyType};
+use pyo3::types::{PyBool, PyInt, PyString};
 
-static REASON: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
 
 const ALL: [(&str, Reason); 4] = [
     ("PANIC", Reason::Panic),
@@ -18,8 +18,16 @@ const ALL: [(&str, Reason); 4] = [
 
 /// The member of `printk_ring.Reason`.
 pub fn member(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
-    let class = REASON.import(py, "printk_ring.levels", "Reason")?;
-    class.call1((reason as u32,))
+    let members = MEMBERS.get_or_try_init(py, || {
+        let class = py.import("printk_ring.levels")?.getattr("Reason")?;
+        let members = ALL.map(|(name, _)| Ok(ending::attribute(&class, name)?.unbind()));
+        members.into_iter().collect::<PyResult<Vec<_>>>()
+    })?;
+    let at = ALL.iter().position(|(_, known)| *known == reason);
+    let member = at.and_then(|at| members.get(at));
+    member
+        .map(|member| member.bind(py).clone())
+        .ok_or_else(|| errors::config(py, "no such reason".to_owned()))
 }
 
 /// A reason as the parameter of a function: a member, its number, or its name in any case.

@@ -7,3 +7,5 @@
 
 mod panic;
 pub(crate) mod roll;
+
+pub use panic::await_the_end;

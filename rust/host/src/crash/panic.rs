@@ -40,7 +40,7 @@ impl Log {
 }
 
 /// Waits for the end of the process, which another thread's panic brings; one that hangs is not waited for for ever.
-pub(super) fn await_the_end() -> ! {
+pub fn await_the_end() -> ! {
     std::thread::sleep(PATIENCE);
     std::process::abort()
 }
