@@ -6,11 +6,10 @@ use pr_printk::Core;
 use pr_printk::context::SectionWord;
 use pr_printk::owner::Priority;
 use pr_printk::port::class;
-use pr_printk::store::{Stamp, Stored};
+use pr_printk::store::Stored;
 use pr_printk::{context, thread};
-use pr_record::Payload;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -26,24 +25,14 @@ fn own_word() -> &'static SectionWord {
 
 /// A file in memory, and the console in slot `index` that writes to it.
 fn add_file(core: &Core, index: usize) -> std::fs::File {
-    // SAFETY: a name, and no flags.
-    let fd = unsafe { libc::memfd_create(c"console".as_ptr(), 0) };
-    // SAFETY: a fresh descriptor.
-    let file = unsafe { std::fs::File::from_raw_fd(fd) };
-    rig::add_console(core, index, fd, class::FILE);
+    let file = rig::memory_file();
+    rig::add_console(core, index, file.as_raw_fd(), class::FILE);
     file
 }
 
 /// A pipe that takes nothing more, and the console in slot `index` that writes to it.
 fn add_full_pipe(core: &Core, index: usize) -> [OwnedFd; 2] {
-    let mut ends = [0; 2];
-    // SAFETY: room for two descriptors.
-    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK) };
-    assert_eq!(made, 0);
-    // SAFETY: fresh descriptors.
-    let [reader, writer] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    let mut pipe = std::fs::File::from(writer.try_clone().expect("a copy"));
-    while pipe.write(&[b'.'; 4096]).is_ok() {}
+    let [reader, writer] = rig::full_pipe();
     rig::add_console(core, index, writer.as_raw_fd(), class::STREAM);
     [reader, writer]
 }
@@ -61,15 +50,7 @@ fn left_behind(core: &Core) -> u64 {
 
 /// Stores a record, and leaves to the caller what is owed.
 fn store(core: &Core, event: &str) -> Stored {
-    let payload = Payload {
-        event,
-        ..Payload::default()
-    };
-    let stamp = Stamp {
-        level: 6,
-        ts_nsec: Some(1_234_567_000),
-    };
-    core.store_owing(stamp, &payload)
+    core.store_owing(rig::STAMP, &rig::payload(event))
 }
 
 #[test]

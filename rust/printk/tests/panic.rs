@@ -10,14 +10,13 @@ use pr_printk::panic::{self, BOUND_NSEC, Begun};
 use pr_printk::port::class;
 use pr_printk::registry::flag;
 use pr_printk::roll::{self, Place};
-use pr_printk::store::{Stamp, Stored};
+use pr_printk::store::Stored;
 use pr_printk::{stamp, thread};
-use pr_record::{Format, Payload};
+use pr_record::Format;
 use pr_ring::Info;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -97,7 +96,7 @@ fn listed_core() -> &'static Core {
 
 /// A file, and consoles on it: one for each class, in the order given, told apart by their formats.
 fn classes_on_one_file(core: &Core, classes: &[(u32, Format)]) -> File {
-    let file = memory_file();
+    let file = rig::memory_file();
     for (at, (class, format)) in classes.iter().enumerate() {
         rig::add_console(core, at + 1, file.as_raw_fd(), *class);
         let port = core.port(at + 1).expect("just added");
@@ -113,13 +112,6 @@ fn classes_on_one_file(core: &Core, classes: &[(u32, Format)]) -> File {
     file
 }
 
-fn memory_file() -> File {
-    // SAFETY: a name, and no flags.
-    let fd = unsafe { libc::memfd_create(c"console".as_ptr(), 0) };
-    // SAFETY: a fresh descriptor.
-    unsafe { File::from_raw_fd(fd) }
-}
-
 fn read(file: &File) -> String {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; 1 << 20];
@@ -128,15 +120,7 @@ fn read(file: &File) -> String {
 }
 
 fn store(core: &Core, event: &str) -> Stored {
-    let payload = Payload {
-        event,
-        ..Payload::default()
-    };
-    let stamp = Stamp {
-        level: 6,
-        ts_nsec: Some(1_234_567_000),
-    };
-    core.store(stamp, &payload)
+    core.store(rig::STAMP, &rig::payload(event))
 }
 
 /// For consoles that take what they are given: as long as the machine needs.
@@ -436,25 +420,12 @@ fn a_record_that_a_stopped_writer_has_in_hand_is_passed_and_told_unless_it_is_th
     });
 }
 
-/// A pipe that takes nothing more.
-fn full_pipe() -> [OwnedFd; 2] {
-    let mut ends = [0; 2];
-    // SAFETY: room for two descriptors.
-    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK) };
-    assert_eq!(made, 0);
-    // SAFETY: fresh descriptors.
-    let [read, write] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    let mut file = File::from(write);
-    while file.write(&[b'.'; 4096]).is_ok() {}
-    [read, file.into()]
-}
-
 #[test]
 fn what_does_not_take_the_last_words_costs_the_bound_and_is_counted() {
     in_a_child(|| {
         let core = listed_core();
-        let file = memory_file();
-        let pipe = full_pipe();
+        let file = rig::memory_file();
+        let pipe = rig::full_pipe();
         rig::add_console(core, 1, pipe[1].as_raw_fd(), class::STREAM);
         rig::add_console(core, 2, file.as_raw_fd(), class::FILE);
         rig::log(core, "last words");
@@ -540,7 +511,7 @@ fn whoever_waits_for_consoles_that_take_locks_does_so_within_the_bound() {
 fn a_pipe_that_takes_nothing_leaves_time_for_consoles_that_take_locks() {
     in_a_child(|| {
         let core = listed_core();
-        let (pipe, slot) = (full_pipe(), &core.consoles()[0]);
+        let (pipe, slot) = (rig::full_pipe(), &core.consoles()[0]);
         rig::add_console(core, 1, pipe[1].as_raw_fd(), class::STREAM);
         rig::log(core, "last words");
         assert_eq!(panic::begin(), Begun::Mine);
@@ -624,7 +595,7 @@ fn allow_only_pure_calls() {
 /// than it may. Does not return.
 fn panic_purely(before: impl FnOnce()) -> ! {
     let core = listed_core();
-    let pipe = full_pipe();
+    let pipe = rig::full_pipe();
     let file = classes_on_one_file(
         core,
         &[(class::MEMORY, Format::Json), (class::FILE, Format::Text)],
@@ -708,13 +679,13 @@ fn a_panic_allocates_nothing_waits_for_no_lock_starts_no_thread_and_opens_nothin
 fn the_bound_holds_for_all_consoles_together() {
     in_a_child(|| {
         let core = listed_core();
-        let pipes: Vec<[OwnedFd; 2]> = (0..20).map(|_| full_pipe()).collect();
+        let pipes: Vec<[OwnedFd; 2]> = (0..20).map(|_| rig::full_pipe()).collect();
         for (at, pipe) in pipes.iter().enumerate() {
             rig::add_console(core, at + 1, pipe[1].as_raw_fd(), class::STREAM);
         }
         rig::log(core, "last words");
         assert_eq!(panic::begin(), Begun::Mine);
-        let file = memory_file();
+        let file = rig::memory_file();
         rig::add_console(core, 25, file.as_raw_fd(), class::STREAM);
         assert!(!flush_in_time());
         assert_eq!(core.control().left_behind.load(Ordering::Relaxed), 20);

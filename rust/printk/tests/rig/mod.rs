@@ -13,6 +13,9 @@ use pr_printk::store::{Stamp, Stored};
 use pr_record::{Format, Payload};
 use pr_ring::{Geometry, Lpos, Region, Ring, Seq};
 use std::alloc::{Layout, alloc_zeroed};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 pub const REPLAY: &str = "** replaying previous printk message **\n";
@@ -79,17 +82,44 @@ pub fn add_console(core: &Core, index: usize, fd: i32, class: u32) {
     slot.set(flag::USED | flag::ENABLED | flag::ALIVE);
 }
 
-/// Stores a record with this event.
-pub fn log(core: &Core, event: &str) {
-    let payload = Payload {
+/// What the records of the tests are, beside their event.
+pub const STAMP: Stamp = Stamp {
+    level: 6,
+    ts_nsec: Some(1_234_567_000),
+};
+
+/// A record with this event.
+pub fn payload(event: &str) -> Payload<'_> {
+    Payload {
         event,
         ..Payload::default()
-    };
-    let stamp = Stamp {
-        level: 6,
-        ts_nsec: Some(1_234_567_000),
-    };
-    assert_eq!(core.store(stamp, &payload), Stored::Yes);
+    }
+}
+
+/// Stores a record with this event.
+pub fn log(core: &Core, event: &str) {
+    assert_eq!(core.store(STAMP, &payload(event)), Stored::Yes);
+}
+
+/// A file in memory.
+pub fn memory_file() -> File {
+    // SAFETY: a name, and no flags.
+    let fd = unsafe { libc::memfd_create(c"console".as_ptr(), 0) };
+    // SAFETY: a fresh descriptor.
+    unsafe { File::from_raw_fd(fd) }
+}
+
+/// A pipe that takes nothing more: reader and writer.
+pub fn full_pipe() -> [OwnedFd; 2] {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK) };
+    assert_eq!(made, 0);
+    // SAFETY: fresh descriptors.
+    let [reader, writer] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    let mut pipe = File::from(writer.try_clone().expect("a copy"));
+    while pipe.write(&[b'.'; 4096]).is_ok() {}
+    [reader, writer]
 }
 
 /// The records of the tests: short, empty, of several lines, and longer than a piece.
