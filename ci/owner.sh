@@ -46,7 +46,7 @@ broken "an unsafe place is interrupted" 'if now.is_unsafe() {
 rarely broken "the same priority takes over" 'if priority as u64 <= now.priority() ||' 'if (priority as u64) < now.priority() ||'
 rarely broken "a request stays when its waiter has gone" '!wait() && self.replace(now, Seen(now.0 & !REQ)).is_ok()' '!wait()'
 rarely broken "an owner does not let go for who waits" 'if now.requested() == 0 || now.is_unsafe() {' 'if true {'
-broken "who is interrupted by force does not notice" '            if !now.is_of(owner) {
+rarely broken "who is interrupted by force does not notice" '            if !now.is_of(owner) {
                 return false;
             }
             let stays' '            let stays'
@@ -62,7 +62,7 @@ rarely unfair "whoever waits in vain does so again and again" 'wanted & !STATE |
 rarely unfair "whoever waited in vain says nothing of it" 'map(|()| Taken::Late);' 'map(|()| Taken::Others);'
 rarely unfair "the turn of a dead thread stays its own" 'if !work.is_alive((wanted >> TID_SHIFT) as u32)' 'if false'
 rarely unfair "the turn of a thread that died later stays its own" '(LATE, _) if work.is_alive((now >> TID_SHIFT) as u32)' '(LATE, _) if true'
-unfair "a handler waits for the thread that it interrupts" '_ if now >> TID_SHIFT == u64::from(tid) => return Taken::Others,' ''
+rarely unfair "a handler waits for the thread that it interrupts" '_ if now >> TID_SHIFT == u64::from(tid) => return Taken::Others,' ''
 
 asleep "a record and the look at the sleepers are in no order" 'barrier::light();' ''
 rarely asleep "a printer parks and looks for records in no order" '!barrier::heavy() || work()' 'work()'
@@ -70,7 +70,7 @@ rarely asleep "a printer parks without a look for records" '!barrier::heavy() ||
 asleep "who wakes leaves the word as it was" 'and the kernel compares again.
         self.calls.fetch_add(1, Ordering::SeqCst);' ''
 rarely asleep "who wakes those at rest leaves the word as it was" 'self.orders.fetch_add(1, Ordering::SeqCst);' ''
-asleep "progress and the look at who waits are in no order" 'fence(Ordering::SeqCst);
+rarely asleep "progress and the look at who waits are in no order" 'fence(Ordering::SeqCst);
         if self.held' 'if self.held'
 rarely asleep "waiting and the look at the progress are in no order" 'fence(Ordering::SeqCst);
         let result' 'let result'
