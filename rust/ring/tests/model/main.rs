@@ -16,8 +16,16 @@ enum Op {
     Reserve { size: u16, caller: u8 },
     Commit(Which, u16),
     Finalize(Which, u16),
-    Reopen { caller: u8, extend: u16, max: u16 },
+    Reopen { caller: u8, extend: u16, max: Max },
     FinalizeLast,
+}
+
+/// How long a record may get.
+#[derive(Clone, Copy, Debug)]
+enum Max {
+    Of(u16),
+    /// What it gets by this reopening, one less, or one more.
+    Edge(i8),
 }
 
 /// An open record.
@@ -31,7 +39,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let size = prop_oneof![4 => 0..24_u16, 2 => 0..130_u16, 1 => Just(0_u16), 1 => 0..600_u16];
     // The newest more often than chance would have it: only that one can be reopened.
     let which = prop_oneof![Just(Which::Newest), any::<Index>().prop_map(Which::Any)];
-    let max = prop_oneof![Just(u16::MAX), 0..64_u16];
+    let some = prop_oneof![Just(u16::MAX), 0..64_u16].prop_map(Max::Of);
+    let max = prop_oneof![3 => some, 1 => (-1..=1_i8).prop_map(Max::Edge)];
     let one = prop_oneof![
         8 => (size.clone(), 0..3_u8).prop_map(|(size, caller)| Op::Reserve { size, caller }),
         6 => (which.clone(), any::<u16>()).prop_map(|(which, len)| Op::Commit(which, len)),
@@ -41,7 +50,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     ];
     let text = prop_oneof![Just(0_u16), size.clone()];
     let in_pieces = (text, any::<u16>(), 0..3_u8, size).prop_map(|(size, len, caller, extend)| {
-        let max = u16::MAX;
+        let max = Max::Of(u16::MAX);
         vec![
             Op::Reserve { size, caller },
             Op::Commit(Which::Newest, len),
@@ -138,12 +147,17 @@ impl Both {
         Ok(())
     }
 
-    fn reopen(&mut self, caller: u8, extend: u16, max: u16) -> Result<(), TestCaseError> {
+    fn reopen(&mut self, caller: u8, extend: u16, max: Max) -> Result<(), TestCaseError> {
+        let total = self.plain.newest_len() + u64::from(extend);
+        let max = match max {
+            Max::Of(max) => max.into(),
+            Max::Edge(off) => total.saturating_add_signed(off.into()),
+        };
         let got = self
             .ring
-            .reopen_ticket(u64::from(caller), extend.into(), max.into())
+            .reopen_ticket(u64::from(caller), extend.into(), max as usize)
             .map_err(no);
-        let want = self.plain.reopen(caller.into(), extend.into(), max.into());
+        let want = self.plain.reopen(caller.into(), extend.into(), max);
         let seen = got
             .as_ref()
             .map(|ticket| (ticket.seq().0, u64::from(ticket.text_len())))

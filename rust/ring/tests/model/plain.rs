@@ -217,6 +217,11 @@ impl Plain {
         }
     }
 
+    /// How long the newest record's text is so far.
+    pub fn newest_len(&self) -> u64 {
+        self.kept.back().map_or(0, |last| last.text.len() as u64)
+    }
+
     /// The record's number and how long its text is so far.
     pub fn reopen(&mut self, caller: u64, extend: u64, max: u64) -> Result<(u64, u64), No> {
         let last = self.kept.back().expect("never empty");
