@@ -264,3 +264,38 @@ def test_an_exception_that_resists_costs_only_what_it_hides(tmp_path: Path) -> N
     assert isinstance(causes, list)
     assert len(causes) == 16
     assert done.returncode == 1
+
+
+def test_causes_that_are_hidden_are_left_out_and_those_in_a_circle_are_told_once(tmp_path: Path) -> None:
+    (hidden, circle), _ = ends(
+        """
+        make()
+        try:
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                raise ValueError("alone") from None
+        except ValueError as error:
+            sys.excepthook(ValueError, error, None)
+        first, second = ValueError("first"), ValueError("second")
+        first.__context__, second.__context__ = second, first
+        sys.excepthook(ValueError, first, None)
+        """,
+        tmp_path / "app.ring",
+    )
+    assert hidden.fields == {}
+    assert circle.fields["causes"] == [{"how": "context", "type": "ValueError", "message": "second"}]
+
+
+def test_an_exception_in_an_exit_hook_says_so(tmp_path: Path) -> None:
+    (record,), done = ends(
+        """
+        import atexit
+        make()
+        atexit.register(lambda: 1 / 0)
+        """,
+        tmp_path / "app.ring",
+    )
+    assert record.event == "unraisable exception"
+    assert record.fields["while"] == "Exception ignored in atexit callback"
+    assert "ZeroDivisionError" in done.stderr
