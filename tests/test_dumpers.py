@@ -110,6 +110,9 @@ def test_an_exception_is_counted_and_told_and_the_others_are_called(log: pr.Log,
     assert trouble(log) == 2
     assert told == ["called"]
     assert (failing.calls, failing.errors, failing.running) == (1, 1, 0)
+    counted = log.stats()["dumpers"]
+    assert counted[failing.name] == {"calls": 1, "errors": 1}
+    assert sorted(counts["errors"] for counts in counted.values()) == [0, 1]
     assert [type(value) for value in unraisable] == [SystemExit]
     unraisable.clear()
 

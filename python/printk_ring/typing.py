@@ -20,6 +20,7 @@ __all__ = [
     "ConsoleFormat",
     "ConsoleSpec",
     "ConsoleStats",
+    "DumperStats",
     "ExcInfoLike",
     "FormatName",
     "LevelLike",
@@ -102,6 +103,13 @@ class ConsoleStats(TypedDict):
     flags: str
 
 
+class DumperStats(TypedDict):
+    """What `Log.stats()` says of one registered dumper: calls that have ended, and how many of them raised."""
+
+    calls: int
+    errors: int
+
+
 class Stats(TypedDict):
     """What `Log.stats()` returns. Counts are records, unless the name ends in `bytes`."""
 
@@ -123,3 +131,4 @@ class Stats(TypedDict):
     data_bytes: int
     memory: dict[str, int]
     consoles: dict[str, ConsoleStats]
+    dumpers: dict[str, DumperStats]

@@ -8,7 +8,7 @@ use crate::log::Log;
 use pr_printk::Core;
 use pr_printk::dumper::{self, DUMPERS, Dumped, Place, Reason, Ticket, Why};
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,10 @@ pub struct Dumper {
     /// Where it stands in the table of the life that it was registered with last, and the generation of that.
     ticket: Listed<Option<(u64, Ticket)>>,
     is_gone: AtomicBool,
+    /// Calls that have ended.
+    calls: AtomicU64,
+    /// Of these, the ones that have not done what it is for.
+    errors: AtomicU64,
 }
 
 // SAFETY: the one pointer is to the dumper itself, and all else is for any thread.
@@ -58,7 +62,12 @@ unsafe impl Sync for Dumper {}
 unsafe fn call(data: *const (), why: &Why<'_>) -> bool {
     // SAFETY: the caller's promise.
     let dumper = unsafe { &*data.cast::<Dumper>() };
-    dumper.work.dump(why)
+    let is_done = dumper.work.dump(why);
+    dumper
+        .errors
+        .fetch_add(u64::from(!is_done), Ordering::Relaxed);
+    dumper.calls.fetch_add(1, Ordering::Relaxed);
+    is_done
 }
 
 impl Dumper {
@@ -76,7 +85,15 @@ impl Dumper {
             work,
             ticket: Listed::new(None),
             is_gone: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
         })
+    }
+
+    /// How many calls of it have ended, and how many of them have not done what it is for.
+    pub fn counts(&self) -> (u64, u64) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (count(&self.calls), count(&self.errors))
     }
 
     /// How it was asked to be, under the name that it got.
@@ -111,7 +128,7 @@ impl Dumper {
     }
 
     /// How many calls of it are under way, on all threads.
-    fn calls(&self, core: &Core) -> u64 {
+    fn under_way(&self, core: &Core) -> u64 {
         self.ticket(core)
             .map_or(0, |ticket| core.dumpers().calls(ticket))
     }
@@ -176,7 +193,7 @@ impl Log {
             core.dumpers().unregister(ticket);
         }
         let start = Instant::now();
-        while dumper.calls(core) > own {
+        while dumper.under_way(core) > own {
             if start.elapsed() >= timeout {
                 return false;
             }
@@ -225,7 +242,7 @@ impl Log {
         for list in [&self.dumpers, life.dumpers()] {
             let all = list.lock().clone();
             let stays =
-                |dumper: &Arc<Dumper>| dumper.is_registered() || dumper.calls(life.core()) > 0;
+                |dumper: &Arc<Dumper>| dumper.is_registered() || dumper.under_way(life.core()) > 0;
             let ended: Vec<_> = all.iter().filter(|dumper| !stays(dumper)).collect();
             let is_ended = |dumper: &Arc<Dumper>| ended.iter().any(|it| Arc::ptr_eq(it, dumper));
             // What goes is dropped outside of the lock, with `all`.

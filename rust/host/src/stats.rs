@@ -1,6 +1,7 @@
 //! The counters of a log, as they stand.
 
 use crate::console::Console;
+use crate::dumper::Dumper;
 use crate::log::Log;
 use pr_printk::Core;
 use pr_ring::{Read, Seq, Unfinished};
@@ -47,6 +48,8 @@ pub struct Stats {
     pub memory: Vec<(&'static str, u64)>,
     /// The consoles.
     pub consoles: Vec<Arc<Console>>,
+    /// The dumpers.
+    pub dumpers: Vec<Arc<Dumper>>,
 }
 
 impl Stats {
@@ -85,6 +88,7 @@ impl Stats {
                 ("console_buffers", buffers as u64),
             ],
             consoles,
+            dumpers: log.dumpers(),
         }
     }
 }

@@ -18,10 +18,6 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Callback {
     function: Py<PyAny>,
-    /// Calls that have ended.
-    calls: AtomicU64,
-    /// Of these, the ones that raised.
-    errors: AtomicU64,
     /// Calls under way.
     running: AtomicU64,
     /// One of them has the dumper for itself.
@@ -45,8 +41,6 @@ impl Callback {
     pub fn new(function: &Bound<'_, PyAny>) -> Arc<Callback> {
         Arc::new(Callback {
             function: function.clone().unbind(),
-            calls: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
             running: AtomicU64::new(0),
             held: AtomicBool::new(false),
             generation: AtomicU64::new(thread::generation()),
@@ -87,13 +81,11 @@ impl Dump for Callback {
             let raised = self.call(py, why).err();
             let is_done = raised.is_none();
             if let Some(error) = raised {
-                self.errors.fetch_add(1, Ordering::Relaxed);
                 ending::write_unraisable(error, self.function.bind(py));
             }
             is_done
         });
         self.running.fetch_sub(1, Ordering::SeqCst);
-        self.calls.fetch_add(1, Ordering::Relaxed);
         INSIDE.with_borrow_mut(Vec::pop);
         done == Some(true)
     }
@@ -162,13 +154,13 @@ impl Dumper {
     /// How many calls of it have ended.
     #[getter]
     fn calls(&self) -> u64 {
-        self.callback.calls.load(Ordering::Relaxed)
+        self.dumper.counts().0
     }
 
     /// How many of them raised.
     #[getter]
     fn errors(&self) -> u64 {
-        self.callback.errors.load(Ordering::Relaxed)
+        self.dumper.counts().1
     }
 
     /// For use within the function: `with dumper.alone() as alone:`, where `alone` is False if another call of it is inside

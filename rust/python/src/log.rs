@@ -410,6 +410,15 @@ impl Log {
             )?;
         }
         dict.set_item("consoles", consoles)?;
+        let dumpers = PyDict::new(py);
+        for dumper in stats.dumpers {
+            let (calls, errors) = dumper.counts();
+            let counts = PyDict::new(py);
+            counts.set_item("calls", calls)?;
+            counts.set_item("errors", errors)?;
+            dumpers.set_item(&dumper.options().name, counts)?;
+        }
+        dict.set_item("dumpers", dumpers)?;
         Ok(dict)
     }
 
