@@ -292,7 +292,7 @@ print(by_turns, logged_and_left(10), console.reliability)
 def test_what_callers_cannot_write_to_without_being_held_is_left_to_the_console_s_thread(kind: str) -> None:
     prefix = mounting() if kind == "no /proc" else ()
     if prefix is None or (kind == "another's" and os.geteuid() != 0):
-        pytest.skip("needs the right to it")
+        pytest.skip("needs the right to it")  # to mount, or to be another user; the others run everywhere
     told = succeed(HELD, kind, prefix=prefix)
     # What was to be printed before its call returned is counted; a socket is of the class that callers never print on.
     assert told.split() == (["0", "0", "3"] if kind == "socket" else ["0", "10", "2"])

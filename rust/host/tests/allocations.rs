@@ -23,6 +23,7 @@ static ALLOCATOR: Counting = Counting;
 
 // SAFETY: all of it is the system's.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: as that of the system.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let own = thread::tid() == LOGS.load(Ordering::Relaxed);
         let count = if own { &OWN } else { &OTHERS };
@@ -30,6 +31,7 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
+    // SAFETY: as that of the system.
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(at, layout) }

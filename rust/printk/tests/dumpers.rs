@@ -18,8 +18,12 @@ struct Noting {
     result: bool,
 }
 
+/// Notes the call.
+///
+/// # Safety
+/// `data` is what [`noting`] has leaked.
 unsafe fn note(data: *const (), why: &Why<'_>) -> bool {
-    // SAFETY: what `noting` has leaked.
+    // SAFETY: the caller's promise.
     let noting = unsafe { &*data.cast::<Noting>() };
     let mut calls = noting.told.calls.lock().expect("no panic");
     calls.push((noting.number, why.reason, why.detail.map(str::to_owned)));
@@ -188,8 +192,12 @@ struct Guarded {
     late: AtomicU64,
 }
 
+/// Counts the call, and says whether it comes too late.
+///
+/// # Safety
+/// `data` is a [`Guarded`] that the test keeps.
 unsafe fn guarded(data: *const (), _why: &Why<'_>) -> bool {
-    // SAFETY: what the test keeps.
+    // SAFETY: the caller's promise.
     let guarded = unsafe { &*data.cast::<Guarded>() };
     for _ in 0..100 {
         let late = guarded.is_gone.load(Ordering::SeqCst);

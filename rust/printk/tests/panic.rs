@@ -4,61 +4,19 @@ mod rig;
 
 use pr_printk::Core;
 use pr_printk::core::direct;
-use pr_printk::emit::Style;
 use pr_printk::owner::Priority;
 use pr_printk::panic::{self, BOUND_NSEC, Begun};
 use pr_printk::port::class;
 use pr_printk::registry::flag;
-use pr_printk::roll::{self, Place};
+use pr_printk::roll;
 use pr_printk::store::Stored;
 use pr_printk::{stamp, thread};
 use pr_record::Format;
 use pr_ring::Info;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::ptr::NonNull;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
-
-/// The thread that may not allocate.
-static PURE: AtomicU32 = AtomicU32::new(0);
-
-struct Watched;
-
-#[global_allocator]
-static ALLOCATOR: Watched = Watched;
-
-/// Ends the process where the thread that may not allocate does.
-fn judge() {
-    let pure = PURE.load(Ordering::SeqCst);
-    if pure != 0 && pure == thread::tid() {
-        say("allocated in a panic\n");
-        // SAFETY: does not return.
-        unsafe { libc::_exit(3) };
-    }
-}
-
-// SAFETY: all of it is the system's.
-unsafe impl GlobalAlloc for Watched {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        judge();
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        judge();
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-/// Says something from a process that may be broken.
-fn say(text: &str) {
-    // SAFETY: valid for reads of its length.
-    unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
-}
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs a test in a process of its own, which it may leave as broken as it likes.
 fn in_a_child(work: impl FnOnce()) {
@@ -71,9 +29,10 @@ fn in_a_child(work: impl FnOnce()) {
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         if let Err(why) = &done {
             let text = why.downcast_ref::<String>().map(String::as_str);
-            say(text
-                .or(why.downcast_ref::<&str>().copied())
-                .unwrap_or("failed"));
+            rig::say(
+                text.or(why.downcast_ref::<&str>().copied())
+                    .unwrap_or("failed"),
+            );
         }
         // SAFETY: ends the child.
         unsafe { libc::_exit(i32::from(done.is_err())) };
@@ -82,34 +41,6 @@ fn in_a_child(work: impl FnOnce()) {
     // SAFETY: the child is ours, and the status too.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert_eq!(status, 0, "the child's status");
-}
-
-/// A log that a panic comes to, with console 0 left to the tests.
-fn listed_core() -> &'static Core {
-    let core = rig::core(6);
-    roll::add(Box::leak(Box::new(Place::default())));
-    // SAFETY: leaked.
-    assert!(unsafe { roll::enter(NonNull::from(core)) });
-    core.consoles()[0].clear(flag::ENABLED);
-    core
-}
-
-/// A file, and consoles on it: one for each class, in the order given, told apart by their formats.
-fn classes_on_one_file(core: &Core, classes: &[(u32, Format)]) -> File {
-    let file = rig::memory_file();
-    for (at, (class, format)) in classes.iter().enumerate() {
-        rig::add_console(core, at + 1, file.as_raw_fd(), *class);
-        let port = core.port(at + 1).expect("just added");
-        let id = port.style().id;
-        port.assign(
-            Style {
-                format: *format,
-                id,
-            },
-            *class,
-        );
-    }
-    file
 }
 
 fn read(file: &File) -> String {
@@ -143,7 +74,7 @@ fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[test]
 fn one_thread_panics_and_only_one() {
     in_a_child(|| {
-        let (_core, start) = (listed_core(), Barrier::new(8));
+        let (_core, start) = (rig::listed_core(), Barrier::new(8));
         let begun: Vec<Begun> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
@@ -173,8 +104,8 @@ fn one_thread_panics_and_only_one() {
 #[test]
 fn what_the_others_log_during_a_panic_is_dropped_and_counted_and_waits_for_nothing() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         rig::log(core, "before");
         assert_eq!(panic::begin(), Begun::Mine);
         for _ in 0..3 {
@@ -199,7 +130,7 @@ fn what_the_others_log_during_a_panic_is_dropped_and_counted_and_waits_for_nothi
 fn a_log_that_is_opened_during_a_panic_is_closed_to_the_others_too() {
     in_a_child(|| {
         assert_eq!(panic::begin(), Begun::Mine);
-        let core = elsewhere(listed_core);
+        let core = elsewhere(rig::listed_core);
         assert_eq!(elsewhere(|| store(core, "another's")), Stored::Closed);
         assert_eq!(store(core, "the panic's"), Stored::Yes);
     });
@@ -208,8 +139,8 @@ fn a_log_that_is_opened_during_a_panic_is_closed_to_the_others_too() {
 #[test]
 fn a_log_that_goes_stays_while_another_thread_panics() {
     in_a_child(|| {
-        let (first, second) = (listed_core(), listed_core());
-        let file = classes_on_one_file(first, &[(class::FILE, Format::Text)]);
+        let (first, second) = (rig::listed_core(), rig::listed_core());
+        let file = rig::classes_on_one_file(first, &[(class::FILE, Format::Text)]);
         rig::log(first, "of a log that has gone");
         assert!(roll::leave(first), "it may go: nobody panics");
         assert_eq!(panic::begin(), Begun::Mine);
@@ -229,8 +160,8 @@ fn a_log_that_goes_stays_while_another_thread_panics() {
 #[test]
 fn the_logs_of_the_process_that_this_was_forked_from_are_not_its_to_print() {
     in_a_child(|| {
-        let parents = listed_core();
-        let file = classes_on_one_file(parents, &[(class::FILE, Format::Text)]);
+        let parents = rig::listed_core();
+        let file = rig::classes_on_one_file(parents, &[(class::FILE, Format::Text)]);
         rig::log(parents, "the parent's");
         thread::renew_generation(); // as its fork hook does in a child
         assert_eq!(panic::begin(), Begun::Mine);
@@ -242,8 +173,8 @@ fn the_logs_of_the_process_that_this_was_forked_from_are_not_its_to_print() {
 #[test]
 fn what_a_panic_logs_is_not_printed_before_all_else_is_done() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         core.set_direct(direct::ENFORCED, true);
         rig::log(core, "before");
         assert_eq!(read(&file), "[    1.234567] before\n", "by its caller");
@@ -262,13 +193,13 @@ fn what_a_panic_logs_is_not_printed_before_all_else_is_done() {
 #[test]
 fn a_panic_prints_the_most_reliable_first_in_all_logs() {
     in_a_child(|| {
-        let (core, other) = (listed_core(), listed_core());
+        let (core, other) = (rig::listed_core(), rig::listed_core());
         let consoles = [
             (class::STREAM, Format::Kmsg),
             (class::FILE, Format::Text),
             (class::MEMORY, Format::Logfmt),
         ];
-        let file = classes_on_one_file(core, &consoles);
+        let file = rig::classes_on_one_file(core, &consoles);
         // The stream of the one log comes after the file of the other.
         rig::add_console(other, 1, file.as_raw_fd(), class::FILE);
         rig::log(core, "last words");
@@ -298,9 +229,9 @@ fn a_panic_prints_the_most_reliable_first_in_all_logs() {
 #[test]
 fn a_console_whose_owner_is_stuck_is_taken_by_force_after_all_others() {
     in_a_child(|| {
-        let core = listed_core();
+        let core = rig::listed_core();
         let consoles = [(class::MEMORY, Format::Kmsg), (class::STREAM, Format::Text)];
-        let file = classes_on_one_file(core, &consoles);
+        let file = rig::classes_on_one_file(core, &consoles);
         rig::log(core, "last words");
         let mut stuck = core
             .hold(1, Priority::Normal, None, false)
@@ -330,8 +261,8 @@ fn a_console_whose_owner_is_stuck_is_taken_by_force_after_all_others() {
 #[test]
 fn an_owner_in_a_safe_place_hands_over_and_nothing_is_taken_by_force() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         rig::log(core, "last words");
         let hold = core
             .hold(1, Priority::Normal, None, false)
@@ -351,8 +282,8 @@ fn an_owner_in_a_safe_place_hands_over_and_nothing_is_taken_by_force() {
 #[test]
 fn an_owner_that_leaves_its_unsafe_place_soon_is_waited_for() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         rig::log(core, "last words");
         let slot = &core.consoles()[1];
         let ready = Barrier::new(2);
@@ -379,8 +310,8 @@ fn an_owner_that_leaves_its_unsafe_place_soon_is_waited_for() {
 #[test]
 fn a_thread_that_panics_while_it_prints_goes_on_printing() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         rig::log(core, "last words");
         let mut hold = core
             .hold(1, Priority::Normal, None, false)
@@ -397,8 +328,8 @@ fn a_thread_that_panics_while_it_prints_goes_on_printing() {
 #[test]
 fn a_record_that_a_stopped_writer_has_in_hand_is_passed_and_told_unless_it_is_the_last() {
     in_a_child(|| {
-        let core = listed_core();
-        let file = classes_on_one_file(core, &[(class::FILE, Format::Text)]);
+        let core = rig::listed_core();
+        let file = rig::classes_on_one_file(core, &[(class::FILE, Format::Text)]);
         rig::log(core, "before");
         let info = Info::default();
         let _stopped = core.ring().reserve_ticket(40, &info).expect("room");
@@ -423,7 +354,7 @@ fn a_record_that_a_stopped_writer_has_in_hand_is_passed_and_told_unless_it_is_th
 #[test]
 fn what_does_not_take_the_last_words_costs_the_bound_and_is_counted() {
     in_a_child(|| {
-        let core = listed_core();
+        let core = rig::listed_core();
         let file = rig::memory_file();
         let pipe = rig::full_pipe();
         rig::add_console(core, 1, pipe[1].as_raw_fd(), class::STREAM);
@@ -440,7 +371,7 @@ fn what_does_not_take_the_last_words_costs_the_bound_and_is_counted() {
 /// A console that takes locks, printed on by a thread of its own as long as it may. What the panic came to, whether the
 /// thread printed, and how often something was left.
 fn panic_beside_a_locking_console(is_saved: bool, always: bool) -> (bool, bool, u64) {
-    let core = listed_core();
+    let core = rig::listed_core();
     core.set_direct(direct::LOCKING_ALWAYS, always);
     let slot = &core.consoles()[0];
     rig::log(core, "last words");
@@ -493,7 +424,7 @@ fn consoles_that_take_locks_come_last_and_not_at_all_where_the_records_are_saved
 #[test]
 fn whoever_waits_for_consoles_that_take_locks_does_so_within_the_bound() {
     in_a_child(|| {
-        let core = listed_core();
+        let core = rig::listed_core();
         core.consoles()[0].set(flag::ENABLED);
         rig::log(core, "last words");
         assert_eq!(panic::begin(), Begun::Mine);
@@ -510,7 +441,7 @@ fn whoever_waits_for_consoles_that_take_locks_does_so_within_the_bound() {
 #[test]
 fn a_pipe_that_takes_nothing_leaves_time_for_consoles_that_take_locks() {
     in_a_child(|| {
-        let core = listed_core();
+        let core = rig::listed_core();
         let (pipe, slot) = (rig::full_pipe(), &core.consoles()[0]);
         rig::add_console(core, 1, pipe[1].as_raw_fd(), class::STREAM);
         rig::log(core, "last words");
@@ -533,152 +464,10 @@ fn a_pipe_that_takes_nothing_leaves_time_for_consoles_that_take_locks() {
     });
 }
 
-/// What a thread that panics may ask of the kernel: nothing that allocates, waits for a lock, starts a thread or opens a
-/// file.
-const PURE_CALLS: [libc::c_long; 16] = [
-    libc::SYS_write,
-    libc::SYS_ppoll,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_nanosleep,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_clock_gettime,
-    libc::SYS_sched_yield,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigpending,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_tgkill,
-    libc::SYS_membarrier,
-    libc::SYS_exit_group,
-];
-
-/// From now on this thread's process ends at any other call; of futex calls only those that wake are left.
-fn allow_only_pure_calls() {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let mut program = vec![step(LOAD, 0, 0, 0)];
-    for call in PURE_CALLS {
-        program.push(step(EQUAL, 0, 1, call as u32));
-        program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
-    }
-    program.push(step(EQUAL, 0, 5, libc::SYS_futex as u32));
-    program.push(step(LOAD, 0, 0, 24)); // the operation, its second argument
-    program.push(step(AND, 0, 0, 0x7F));
-    program.push(step(EQUAL, 1, 0, libc::FUTEX_WAKE as u32));
-    program.push(step(EQUAL, 0, 1, libc::FUTEX_WAKE_BITSET as u32));
-    program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
-    program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS));
-    let filter = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: numbers only.
-    let kept = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    assert_eq!(kept, 0);
-    // SAFETY: the program is ours for the length of the call.
-    let set = unsafe {
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
-            &raw const filter,
-        )
-    };
-    assert_eq!(set, 0, "no filter");
-}
-
-/// Panics with consoles of every kind, one of them held by a thread that is stuck, without allocating or asking for more
-/// than it may. Does not return.
-fn panic_purely(before: impl FnOnce()) -> ! {
-    let core = listed_core();
-    let pipe = rig::full_pipe();
-    let file = classes_on_one_file(
-        core,
-        &[(class::MEMORY, Format::Json), (class::FILE, Format::Text)],
-    );
-    rig::add_console(core, 3, pipe[1].as_raw_fd(), class::STREAM);
-    core.consoles()[0].set(flag::ENABLED);
-    rig::log(core, "before");
-    let stuck = Barrier::new(2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut hold = core.hold(2, Priority::Normal, None, false).expect("free");
-            hold.unsafely(|_| {
-                stuck.wait();
-                std::thread::sleep(Duration::from_secs(3600));
-            });
-        });
-        stuck.wait();
-        allow_only_pure_calls();
-        PURE.store(thread::tid(), Ordering::SeqCst);
-        before();
-        let begun = panic::begin();
-        let stored = store(core, "last words");
-        let whole = flush_in_time();
-        let fine = begun == Begun::Mine && stored == Stored::Yes && !whole;
-        let left = core.control().left_behind.load(Ordering::Relaxed);
-        PURE.store(0, Ordering::SeqCst);
-        let printed = read_purely(&file);
-        // SAFETY: does not return.
-        unsafe { libc::_exit(if fine && left == 2 && printed { 42 } else { 1 }) }
-    })
-}
-
-/// Whether both consoles on the file have the last words. Any other call than those of a panic is not to be had any more.
-fn read_purely(file: &File) -> bool {
-    // SAFETY: a status is plain bits.
-    let mut about: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the buffer is ours.
-    unsafe { libc::fstat(file.as_raw_fd(), &raw mut about) };
-    about.st_size > 2 * "last words".len() as libc::off_t
-}
-
-/// How such a process ends.
-fn end_of(before: impl FnOnce()) -> libc::c_int {
-    // SAFETY: the child panics, and ends.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "no process");
-    if child == 0 {
-        // SAFETY: as in `in_a_child`.
-        unsafe { libc::alarm(60) };
-        panic_purely(before);
-    }
-    let mut status = 0;
-    // SAFETY: the child is ours, and the status too.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    status
-}
-
-#[test]
-fn a_panic_allocates_nothing_waits_for_no_lock_starts_no_thread_and_opens_nothing() {
-    let fine = |status| libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 42;
-    let status = end_of(|| {});
-    assert!(fine(status), "{status:#x}");
-    // And it would be seen.
-    let allocates = end_of(|| drop(std::hint::black_box(vec![1_u8; 100])));
-    assert!(libc::WIFEXITED(allocates) && libc::WEXITSTATUS(allocates) == 3);
-    let killed = |status| libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS;
-    let word = 0_u32;
-    let waits = end_of(|| {
-        // SAFETY: waits for a word of ours that has another value: returns at once.
-        unsafe { libc::syscall(libc::SYS_futex, &raw const word, libc::FUTEX_WAIT, 1, 0) };
-    });
-    assert!(killed(waits), "{waits:#x}");
-    let opens = end_of(|| {
-        // SAFETY: a path.
-        unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
-    });
-    assert!(killed(opens), "{opens:#x}");
-}
-
 #[test]
 fn the_bound_holds_for_all_consoles_together() {
     in_a_child(|| {
-        let core = listed_core();
+        let core = rig::listed_core();
         let pipes: Vec<[OwnedFd; 2]> = (0..20).map(|_| rig::full_pipe()).collect();
         for (at, pipe) in pipes.iter().enumerate() {
             rig::add_console(core, at + 1, pipe[1].as_raw_fd(), class::STREAM);

@@ -12,7 +12,8 @@
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
-//! | `log` | a ring with its consoles |
+//! | `log`, `stats` | a ring with its consoles; its counters |
+//! | `process` | the default log, the open ones, the orderly exit, the defaults |
 //! | `callable` | a console's own thread, while it runs Python code |
 //! | `context` | sections of a thread: deferred, emergency, report |
 //! | `ending` | what becomes of a thread in Python code when the interpreter ends |
@@ -51,12 +52,14 @@ mod logger;
 mod logs;
 mod offload;
 mod parameters;
+mod process;
 mod reader;
 mod reasons;
 mod record;
 mod ring;
 mod sink;
 mod sizes;
+mod stats;
 mod watch;
 
 /// The native module: the ring, the log with its consoles, and the reader.
@@ -83,11 +86,13 @@ mod _native {
     #[pymodule_export]
     use crate::levels::{parse_level, parse_stdlib_level};
     #[pymodule_export]
-    use crate::log::{_default_logger, _open_logs, _set_default, _shutdown, Log, defaults};
+    use crate::log::Log;
     #[pymodule_export]
     use crate::logger::Logger;
     #[pymodule_export]
     use crate::offload::{_stop_process, _while_suspended, Offload};
+    #[pymodule_export]
+    use crate::process::{_default_logger, _open_logs, _set_default, _shutdown, defaults};
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! `Log`, and the functions that concern the default one.
+//! `Log`: a ring with its consoles.
 
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
@@ -8,7 +8,6 @@ use crate::dump::DumpIter;
 use crate::dump_target::{LastArg, Target};
 use crate::dumper::{self, Callback, Dumper};
 use crate::errors;
-use crate::fastcall;
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
@@ -18,6 +17,7 @@ use crate::reader::{Place, Reader, Start};
 use crate::reasons::ReasonArg;
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
+use crate::stats;
 use crate::watch;
 use pr_host::dump::TextDump;
 use pr_host::options::{self, default};
@@ -47,6 +47,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// A log as Python sees it.
+    pub fn of(handle: LogHandle) -> Log {
+        Log { handle }
+    }
+
     /// The log.
     pub fn handle(&self) -> &LogHandle {
         &self.handle
@@ -375,51 +380,7 @@ impl Log {
 
     /// Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = py.detach(|| self.handle.stats());
-        let dict = PyDict::new(py);
-        for (name, value) in [
-            ("emitted", stats.emitted),
-            ("records", stats.records),
-            ("overwritten", stats.overwritten),
-            ("failed", stats.failed),
-            ("reaped", stats.reaped),
-            ("truncated", stats.truncated),
-            ("suppressed", stats.suppressed),
-            ("recursion_dropped", stats.recursion_dropped),
-            ("block_timeouts", stats.block_timeouts),
-            ("report_timeouts", stats.report_timeouts),
-            ("left_behind", stats.left_behind),
-            ("panic_dropped", stats.panic_dropped),
-            ("bytes", stats.bytes),
-            ("size_bytes", stats.size_bytes),
-            ("descriptors", stats.descriptors),
-            ("data_bytes", stats.data_bytes),
-        ] {
-            dict.set_item(name, value)?;
-        }
-        let memory = PyDict::new(py);
-        for (name, bytes) in stats.memory {
-            memory.set_item(name, bytes)?;
-        }
-        dict.set_item("memory", memory)?;
-        let consoles = PyDict::new(py);
-        for console in stats.consoles {
-            consoles.set_item(
-                console.name(),
-                console::attributes(py, &self.handle, &console)?,
-            )?;
-        }
-        dict.set_item("consoles", consoles)?;
-        let dumpers = PyDict::new(py);
-        for dumper in stats.dumpers {
-            let (calls, errors) = dumper.counts();
-            let counts = PyDict::new(py);
-            counts.set_item("calls", calls)?;
-            counts.set_item("errors", errors)?;
-            dumpers.set_item(&dumper.options().name, counts)?;
-        }
-        dict.set_item("dumpers", dumpers)?;
-        Ok(dict)
+        stats::of(py, &self.handle)
     }
 
     /// Moves the mark of dumps, `start="clear"` and plain `prdmesg` behind the newest record; removes nothing.
@@ -632,62 +593,4 @@ impl<'py> FromPyObject<'_, 'py> for Clamped {
         };
         Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
     }
-}
-
-/// A logger for the default log, whichever that is at each call; while there is none its records go nowhere.
-#[pyfunction]
-#[pyo3(signature = (name=None, **bound))]
-pub fn _default_logger(
-    name: Option<&Bound<'_, PyString>>,
-    bound: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Logger> {
-    Logger::new(None, name, bound)
-}
-
-/// Makes `log` the one that default loggers write to; None: none.
-#[pyfunction]
-#[pyo3(signature = (log, /))]
-pub fn _set_default(log: Option<&Bound<'_, Log>>) {
-    fastcall::set_default(log.map(|log| log.get().handle()));
-}
-
-/// The logs of this process that are open.
-#[pyfunction]
-pub fn _open_logs() -> Vec<Log> {
-    let logs = logs::open().into_iter();
-    logs.map(|handle| Log { handle }).collect()
-}
-
-/// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
-///
-/// Consoles with a Python sink or format are taken away after that: no Python code may be run from then on. It does not
-/// close: a record that is logged later in the exit is still stored, and printed by its caller before the call returns.
-/// Does nothing in a fork child for logs that belong to its parent.
-#[pyfunction]
-pub fn _shutdown(py: Python<'_>) -> PyResult<()> {
-    logs::shutdown(py, logs::exit_timeout())
-}
-
-/// Every default of `rust/host` under the name of its parameter.
-#[pyfunction]
-pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("size", default::SIZE)?;
-    dict.set_item("avg_record", default::AVG_RECORD)?;
-    dict.set_item("level", default::LEVEL)?;
-    dict.set_item("console_level", default::CONSOLE_LEVEL)?;
-    dict.set_item("format", default::FORMAT)?;
-    dict.set_item("replay", false)?;
-    dict.set_item("bootstrap", false)?;
-    dict.set_item("overflow", default::OVERFLOW)?;
-    dict.set_item("block_timeout", default::BLOCK_TIMEOUT_S)?;
-    dict.set_item("flush_timeout", default::FLUSH_TIMEOUT_S)?;
-    dict.set_item("remove_timeout", default::REMOVE_TIMEOUT_S)?;
-    dict.set_item("exit_timeout", default::EXIT_TIMEOUT_S)?;
-    dict.set_item("memory_records", default::MEMORY_RECORDS)?;
-    dict.set_item("memory_bytes", default::MEMORY_BYTES)?;
-    dict.set_item("max_reason", default::MAX_REASON as u32)?;
-    dict.set_item("min_size_bytes", options::MIN_SIZE)?;
-    dict.set_item("max_record_bytes", pr_printk::core::MAX_RECORD_BYTES)?;
-    Ok(dict)
 }

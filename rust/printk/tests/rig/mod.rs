@@ -9,13 +9,14 @@ use pr_printk::fd::Written;
 use pr_printk::port::{Memory, Port, class};
 use pr_printk::print::{Hold, Printed};
 use pr_printk::registry::{ConsoleSlot, SLOTS, flag};
+use pr_printk::roll::{self, Place};
 use pr_printk::store::{Stamp, Stored};
 use pr_record::{Format, Payload};
 use pr_ring::{Geometry, Lpos, Region, Ring, Seq};
 use std::alloc::{Layout, alloc_zeroed};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 pub const REPLAY: &str = "** replaying previous printk message **\n";
@@ -204,4 +205,38 @@ pub fn check(output: &str, records: &[String]) -> (usize, usize) {
     }
     assert_eq!(next, records.len(), "all are there: {output:?}");
     (segments.len() - 1, doubled)
+}
+
+/// A log that a panic comes to, with console 0 left to the tests.
+pub fn listed_core() -> &'static Core {
+    let core = core(6);
+    roll::add(Box::leak(Box::new(Place::default())));
+    // SAFETY: leaked.
+    assert!(unsafe { roll::enter(NonNull::from(core)) });
+    core.consoles()[0].clear(flag::ENABLED);
+    core
+}
+
+/// A file, and consoles on it: one for each class, in the order given, told apart by their formats.
+pub fn classes_on_one_file(core: &Core, classes: &[(u32, Format)]) -> File {
+    let file = memory_file();
+    for (at, (class, format)) in classes.iter().enumerate() {
+        add_console(core, at + 1, file.as_raw_fd(), *class);
+        let port = core.port(at + 1).expect("just added");
+        let id = port.style().id;
+        port.assign(
+            Style {
+                format: *format,
+                id,
+            },
+            *class,
+        );
+    }
+    file
+}
+
+/// Says something from a process that may be broken.
+pub fn say(text: &str) {
+    // SAFETY: valid for reads of its length.
+    unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
 }
