@@ -59,7 +59,10 @@ pub struct Dumper {
     pub preserves: bool,
     /// It may be called anywhere.
     pub any_context: bool,
-    /// What is called, with `data`. True: it has done what it is for.
+    /// What is called. True: it has done what it is for.
+    ///
+    /// # Safety
+    /// It is called with `data`, and while that is kept.
     pub call: unsafe fn(data: *const (), why: &Why<'_>) -> bool,
     /// Handed to `call`.
     pub data: *const (),
