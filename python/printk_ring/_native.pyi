@@ -668,12 +668,16 @@ class Log:
     `size`: upper bound of the whole file or memory, int bytes or text (`parse_size`). `avg_record`: expected bytes of an
     encoded record, which sets the number of descriptors. `level`: the least severe level stored. `console_level`: what
     consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
-    or (sink, mapping) pairs.
+    or (sink, mapping) pairs. `sync_on`: a log call at this level syncs the file to its disk before it returns (one `msync`,
+    without the interpreter; counted in `stats()["syncs"]`). Handlers, deferred sections and calls from within another one
+    leave that to a thread, counted in `stats()["syncs_left"]`. A sync that fails is told once, and counted in
+    `stats()["sync_errors"]`.
 
     The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
 
     Raises:
-        ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console.
+        ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console;
+            `sync_on` without a file.
         RingFileError: the file is no whole ring, is of a newer layout, is held by a live log (named), or the system refused.
             The file is left untouched.
     """
@@ -689,6 +693,7 @@ class Log:
         level: LevelLike = "DEBUG",
         console_level: LevelLike = "INFO",
         consoles: Iterable[ConsoleSpec] = (),
+        sync_on: LevelLike | None = None,
     ) -> Self: ...
     @property
     def path(self) -> Path | None:

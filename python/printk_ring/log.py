@@ -45,6 +45,7 @@ def install(
     capture_logging: bool = False,
     capture_warnings: bool = False,
     crash: bool = True,
+    sync_on: LevelLike | None = None,
 ) -> Log:
     """Makes the process's default log, or returns it: with the same arguments any number of calls give the same log.
 
@@ -56,6 +57,9 @@ def install(
     warnings are stored too. `crash`: uncaught exceptions are stored too, also those of threads, finalizers and the running
     event loop (others: `printk_ring.crash.watch`), and dumpers are called with the reason OOPS; then whatever hook was there
     before goes on.
+
+    `sync_on`: a log call at this level syncs the ring file to its disk before it returns, for records that are to outlive
+    the power; see `Log` for when that is left to a thread.
 
     At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
 
@@ -72,6 +76,7 @@ def install(
         "avg_record": avg_record,
         "level": level,
         "console_level": console_level,
+        "sync_on": sync_on,
     }
     arguments = _comparable(path, options, chosen)
     arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
@@ -171,8 +176,13 @@ def _comparable(
         "avg_record": options["avg_record"],
         "level": _native.parse_level(options["level"]),
         "console_level": _native.parse_level(options["console_level"]),
+        "sync_on": _level_or_none(options["sync_on"]),
         "consoles": [_console_arguments(spec) for spec in consoles],
     }
+
+
+def _level_or_none(level: LevelLike | None) -> int | None:
+    return None if level is None else _native.parse_level(level)
 
 
 def _absolute(path: StrPath | None) -> str | None:

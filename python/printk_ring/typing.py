@@ -125,6 +125,9 @@ class Stats(TypedDict):
     report_timeouts: int
     left_behind: int
     panic_dropped: int
+    syncs: int
+    sync_errors: int
+    syncs_left: int
     bytes: int
     size_bytes: int
     descriptors: int

@@ -18,6 +18,7 @@
 //! | [`context`] | sections: who has entered which, and that each ends |
 //! | [`console`] | a console's handle |
 //! | `letters` | what a console is, in the letters of `/proc/consoles` |
+//! | [`errands`] | what the levels of records ask for, and the thread that does what callers cannot |
 //! | `station` | where a console is printed on: its sink, and what its writes have come to |
 //! | `orders` | what a console's handle and its thread tell each other |
 //! | `printer` | a console's own thread |
@@ -46,6 +47,7 @@ pub mod crash;
 mod crew;
 pub mod dump;
 pub mod dumper;
+pub mod errands;
 pub mod error;
 pub mod exit;
 pub mod foreign;
@@ -73,6 +75,7 @@ pub use console::{Console, ConsoleOptions, Overflow};
 pub use context::{Context, Ended, Misuse, Section};
 pub use courier::{Batch, Post, RecordSink, SharedRecordSink};
 pub use dumper::{Dump, Dumper, DumperOptions};
+pub use errands::ErrandOptions;
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};

@@ -17,7 +17,7 @@ use pr_record::{Level, Payload};
 use pr_ring::Ring;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// Old records are dropped in batches of at most this many, which takes a quarter off what a record costs.
@@ -44,6 +44,8 @@ pub struct Life {
     panic: ManuallyDrop<Box<PortMemory>>,
     /// The dumpers that the core may be calling.
     dumpers: ManuallyDrop<Listed<Vec<Arc<Dumper>>>>,
+    /// The last sync has failed, and that was told.
+    pub(crate) sync_fails: AtomicBool,
 }
 
 impl Drop for Life {
@@ -109,6 +111,7 @@ impl Life {
             stations: [const { Listed::new(Weak::new()) }; SLOTS],
             panic: ManuallyDrop::new(PortMemory::new()),
             dumpers: ManuallyDrop::new(Listed::new(Vec::new())),
+            sync_fails: AtomicBool::new(false),
         });
         let memory = NonNull::from(life.panic.memory());
         // SAFETY: the box lives as long as the core, and only the core knows what it points to.
@@ -128,9 +131,15 @@ impl Life {
     /// Says to the other consoles that the sink of this one fails; each of its troubles is told once.
     pub(crate) fn tell_failed_write(&self, console: &str, errno: i32) {
         let why = std::io::Error::from_raw_os_error(errno);
-        let event = format!("console {console}: write failed: {why}; it will be tried again");
+        self.tell(&format!(
+            "console {console}: write failed: {why}; it will be tried again"
+        ));
+    }
+
+    /// Says something of the log itself, in its own stream.
+    pub(crate) fn tell(&self, event: &str) {
         let payload = Payload {
-            event: &event,
+            event,
             logger: Some("printk_ring"),
             ..Payload::default()
         };

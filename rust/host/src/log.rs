@@ -6,8 +6,9 @@ mod emit;
 
 pub use consoles::reliability;
 
-use crate::console::{Console, ConsoleOptions};
+use crate::console::{Console, ConsoleOptions, nanos};
 use crate::dumper::Dumper;
+use crate::errands::{self, ErrandOptions};
 use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
@@ -17,6 +18,7 @@ use crate::offload::Offload;
 use crate::plan::Plan;
 use crate::stats::Stats;
 use pr_printk::Core;
+use pr_printk::errand::due;
 use pr_printk::store::Stamp;
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
@@ -46,6 +48,8 @@ pub struct LogOptions {
     pub console_level: u8,
     /// The command line to keep in the file.
     pub argv: Option<Vec<String>>,
+    /// What the levels of records ask for beside storing.
+    pub errands: ErrandOptions,
 }
 
 /// No level is this severe: a closed log stores nothing.
@@ -89,8 +93,10 @@ impl Log {
         let plan = Plan::for_log(options.size_bytes, options.avg_record)?;
         let name = name_of(&options);
         let path = own_path(&options, &name);
+        options.errands.check(path.is_some())?;
         let map = make_map(path.as_deref(), &plan, &name, options.argv.clone())?;
         let life = Life::begin(map, options.level, options.console_level)?;
+        errands::begin(&life, &options.errands)?;
         let log = Arc::new(Log {
             life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
             level: AtomicI64::new(i64::from(options.level)),
@@ -303,8 +309,11 @@ impl Log {
     /// may still come: each is on the consoles before its call returns.
     pub fn orderly_exit(&self, timeout: Duration) {
         if self.own_core().is_some() {
+            let end = Instant::now() + timeout;
             self.resume();
+            self.hurry_errands();
             self.flush_until(self.flush_target(), timeout);
+            self.wait_for_errands(end.saturating_duration_since(Instant::now()));
             self.life().map().mark_clean();
             self.print_from_now_on();
         }
@@ -326,11 +335,17 @@ impl Log {
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }
+        let errands = self.core().errands();
+        errands.mark(due::END);
         consoles.iter().for_each(|console| console.order_stop(None));
         for console in &consoles {
             console.has_stopped(end.saturating_duration_since(Instant::now()));
             console.take_off();
         }
+        errands.wait_for(
+            due::END,
+            nanos(end.saturating_duration_since(Instant::now())),
+        );
         self.life().map().mark_clean();
         self.life().map().release();
     }
@@ -415,6 +430,7 @@ mod tests {
             level: 7,
             console_level: 7,
             argv: None,
+            errands: ErrandOptions::default(),
         };
         let log = Log::open(options).expect("a log");
         let console = log

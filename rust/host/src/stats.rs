@@ -36,6 +36,12 @@ pub struct Stats {
     pub report_timeouts: u64,
     /// Log calls dropped because another thread panicked.
     pub panic_dropped: u64,
+    /// How often the file was synced because a record asked for it.
+    pub syncs: u64,
+    /// How often that failed.
+    pub sync_errors: u64,
+    /// Records that asked for it in places where nothing waits: left to a thread.
+    pub syncs_left: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -79,6 +85,9 @@ impl Stats {
             left_behind: count(&control.left_behind),
             report_timeouts: count(&control.report_timeouts),
             panic_dropped: count(&control.panic_dropped),
+            syncs: count(&control.syncs),
+            sync_errors: count(&control.sync_errors),
+            syncs_left: count(&control.syncs_left),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),

@@ -161,6 +161,8 @@ pub struct Owed {
     pub print: bool,
     /// It was logged in a section of its thread.
     pub section: bool,
+    /// The memory is to be synced before the call returns; the host can do that. To [`Core::settle`] it is no place for it.
+    pub sync: bool,
 }
 
 impl Core {
@@ -220,6 +222,7 @@ impl Core {
         Some(Owed {
             print: self.prints_itself(0),
             section: thread::sections().any(),
+            sync: false,
         })
     }
 
@@ -229,6 +232,9 @@ impl Core {
             self.print_now();
             let (next, end) = self.ring().newest_edge();
             self.kick().published(Seq(next.0.saturating_sub(1)), end);
+        }
+        if owed.sync {
+            self.leave_sync();
         }
     }
 

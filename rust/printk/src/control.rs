@@ -34,7 +34,13 @@ pub struct Control {
     pub report_timeouts: AtomicU64,
     /// Log calls dropped because another thread panicked.
     pub panic_dropped: AtomicU64,
-    more: [AtomicU64; 6],
+    /// How often the memory was synced because a record asked for it.
+    pub syncs: AtomicU64,
+    /// How often that failed.
+    pub sync_errors: AtomicU64,
+    /// Records that asked for it in places where nothing waits: left to a thread.
+    pub syncs_left: AtomicU64,
+    more: [AtomicU64; 3],
 }
 
 const _: () = assert!(size_of::<Control>() == 192);

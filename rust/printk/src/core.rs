@@ -4,6 +4,7 @@ use crate::barrier;
 use crate::context::Contexts;
 use crate::control::Control;
 use crate::dumper::Dumpers;
+use crate::errand::Errands;
 use crate::kick::Kick;
 use crate::port::{Memory, Port};
 use crate::reap::Watch;
@@ -42,6 +43,8 @@ pub mod direct {
     pub const LOCKING_ALWAYS: u32 = 1 << 9;
     /// Nobody prints: the process is about to be stopped by a signal, or has not gone on printing since.
     pub const STOPPED: u32 = 1 << 8;
+    /// The levels of records ask for more: see [`crate::errand`].
+    pub const ERRANDS: u32 = 1 << 10;
     /// What callers need not look at.
     pub(crate) const NOT_CALLERS: u32 = ANY_CONSOLE | LOCKING_ALWAYS;
     /// The bits of which a mode is made.
@@ -75,6 +78,8 @@ pub struct Core {
     ports: [AtomicPtr<Port>; SLOTS],
     /// Who is called when the process gets into trouble.
     dumpers: Dumpers,
+    /// What the levels of records ask for.
+    errands: Errands,
     /// What a panic works in.
     panic_memory: AtomicPtr<Memory>,
     /// What the ring drops at once while no console does.
@@ -115,6 +120,7 @@ impl Core {
             holds: AtomicU32::new(0),
             direct: AtomicU32::new(0),
             dumpers: Dumpers::new(),
+            errands: Errands::new(),
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
             contexts: Contexts::default(),
             turn: Turn::default(),
@@ -219,6 +225,21 @@ impl Core {
         self.kick
             .follow_crew(|| self.direct.load(Ordering::SeqCst) & direct::ANY_CONSOLE != 0);
         self.kick.wake_all();
+    }
+
+    /// What the levels of records ask for, and what of it is due.
+    #[inline(always)]
+    pub fn errands(&self) -> &Errands {
+        &self.errands
+    }
+
+    /// Whether log calls are to look at what their level asks for.
+    pub(crate) fn heed_errands(&self, on: bool) {
+        let bits = if on { direct::ERRANDS } else { 0 };
+        let change = |now| Some(now & !direct::ERRANDS | bits);
+        let _ = self
+            .direct
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
     }
 
     /// Whose turn it is to print, where callers do.

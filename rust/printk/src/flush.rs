@@ -21,10 +21,10 @@ pub const BOUND_NSEC: u64 = 2_000_000;
 pub(crate) const SPINS: u32 = 100;
 
 impl Core {
-    /// After a record was stored while this thread is in a section, or callers print.
+    /// After a record was stored while this thread is in a section, callers print, or levels ask for something.
     #[cold]
     #[inline(never)]
-    pub(crate) fn stored_aside(&self, seq: Seq, end: Lpos) -> Stored {
+    pub(crate) fn stored_aside(&self, level: u8, seq: Seq, end: Lpos) -> Stored {
         if self.direct() & direct::PANIC != 0 {
             return Stored::Yes; // printed when the panic comes to it
         }
@@ -32,7 +32,14 @@ impl Core {
         let mut owed = Owed {
             print: false,
             section: sections.any(),
+            sync: false,
         };
+        if self.errands().syncs(level) {
+            owed.sync = thread::may_wait(1);
+            if !owed.sync {
+                self.leave_sync();
+            }
+        }
         if sections.deferred() {
             self.note_owed(); // the outermost exit tells the printers
             return Stored::Owing(owed);
@@ -44,11 +51,11 @@ impl Core {
         if !owed.print {
             self.tell_printers(seq, end);
         }
-        if owed.print || owed.section {
-            Stored::Owing(owed)
-        } else {
-            Stored::Yes
+        if owed.print || owed.section || owed.sync {
+            return Stored::Owing(owed);
         }
+        self.ring().fetch_ahead(seq, end);
+        Stored::Yes
     }
 
     /// A record that is not to be printed by its caller is the printers'.

@@ -13,6 +13,7 @@
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
 //! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
+//! | [`errand`] | what a record's level asks for beside storing it |
 //! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
 //! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
 //! | [`reap`] | what threads that are gone have left unfinished |
@@ -52,6 +53,7 @@ pub mod core;
 pub mod dump;
 pub mod dumper;
 pub mod emit;
+pub mod errand;
 pub mod fd;
 pub mod flush;
 pub mod futex;

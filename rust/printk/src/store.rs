@@ -127,7 +127,7 @@ impl Core {
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
                 if thread::sections().any() || self.concerns_callers() {
-                    return self.stored_aside(seq, end);
+                    return self.stored_aside(info.level, seq, end);
                 }
                 self.kick().published(seq, end);
                 self.ring().fetch_ahead(seq, end);

@@ -21,7 +21,7 @@ use crate::stats;
 use crate::watch;
 use pr_host::dump::TextDump;
 use pr_host::options::{self, default};
-use pr_host::{ConsoleOptions, DumperOptions, Emit, LogOptions};
+use pr_host::{ConsoleOptions, DumperOptions, Emit, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
 use pr_printk::thread;
 use pr_record::{Exc, Field, Payload};
@@ -38,7 +38,7 @@ use std::path::PathBuf;
 /// `size`: upper bound of the whole file or memory, int bytes or text (`parse_size`). `avg_record`: expected bytes of an
 /// encoded record, which sets the number of descriptors. `level`: the least severe level stored. `console_level`: what
 /// consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
-/// or (sink, mapping) pairs.
+/// or (sink, mapping) pairs. `sync_on`: the file is synced to its disk before a log call at this level returns.
 ///
 /// The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
 #[pyclass(frozen, module = "printk_ring")]
@@ -105,10 +105,11 @@ impl Log {
     #[pyo3(
         signature = (
             path=None, *, directory=None, name=None, size=default_size(), avg_record=i64::from(default::AVG_RECORD),
-            level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None
+            level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None,
+            sync_on=None
         ),
         text_signature = "(path=None, *, directory=None, name=None, size='4 MiB', avg_record=128, level='DEBUG', \
-                          console_level='INFO', consoles=())"
+                          console_level='INFO', consoles=(), sync_on=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "all but the first by name")]
     fn new(
@@ -121,6 +122,7 @@ impl Log {
         level: LevelArg,
         console_level: LevelArg,
         consoles: Option<&Bound<'_, PyAny>>,
+        sync_on: Option<LevelArg>,
     ) -> PyResult<Log> {
         let mut specs = Vec::new();
         if let Some(consoles) = consoles {
@@ -137,6 +139,9 @@ impl Log {
             level: level.0,
             console_level: console_level.0,
             argv: argv(py),
+            errands: ErrandOptions {
+                sync_on: sync_on.map(|level| level.0),
+            },
         };
         let opened = py
             .detach(|| pr_host::Log::open(options))

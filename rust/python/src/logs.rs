@@ -139,21 +139,39 @@ impl Waits {
     }
 }
 
-/// Does what is owed after a record: prints without the interpreter; looks whether another task runs in a section. Signal
-/// handlers and finalizers print only what is urgent.
+/// Does what is owed after a record: prints and syncs without the interpreter; looks whether another task runs in a
+/// section. Signal handlers and finalizers print only what is urgent, and leave syncs to others.
 #[cold]
 pub fn settle(py: Python<'_>, log: &Log, owed: Owed) -> PyResult<()> {
-    if owed.print {
-        if log.prints_urgently() || !context::is_in_handler(py) {
-            py.detach(|| log.settle(owed));
-        } else {
-            log.leave();
-        }
+    let print = owed.print && log.prints_urgently();
+    if print && !owed.sync {
+        py.detach(|| log.settle(owed));
+    } else if owed.print || owed.sync {
+        let may_wait = !context::is_in_handler(py);
+        settle_now(py, log, owed, (print || may_wait, may_wait));
     }
     if owed.section {
         context::look_for_task(py)?;
     }
     Ok(())
+}
+
+/// Prints and syncs, where that is owed and may be done here; leaves it to others, where it may not.
+fn settle_now(py: Python<'_>, log: &Log, owed: Owed, (may_print, may_sync): (bool, bool)) {
+    let now = Owed {
+        print: owed.print && may_print,
+        sync: owed.sync && may_sync,
+        ..owed
+    };
+    if owed.print && !may_print {
+        log.leave();
+    }
+    if owed.sync && !may_sync {
+        log.leave_sync();
+    }
+    if now.print || now.sync {
+        py.detach(|| log.settle(now));
+    }
 }
 
 /// Waits in slices, without the interpreter, until `step` says so or the time is over: `step` is given how long it may
@@ -249,8 +267,11 @@ fn shutdown_within(py: Python<'_>, timeout: Duration) -> PyResult<()> {
             continue;
         }
         log.resume();
+        log.hurry_errands();
         outcome = outcome.and(flush(py, &log, timeout.saturating_sub(start.elapsed())).map(|_| ()));
         py.detach(|| log.end_couriers(timeout.saturating_sub(start.elapsed())));
+        let left = timeout.saturating_sub(start.elapsed());
+        outcome = outcome.and(wait(py, left, |slice| log.wait_for_errands(slice)).map(|_| ()));
         log.orderly_exit(Duration::ZERO);
     }
     pr_host::courier::close();

@@ -1,6 +1,7 @@
 //! What a forked child makes of its parent's log: at its first record a ring of its own, and its consoles on it.
 
 use super::{Log, absolute, make_map, own_path};
+use crate::errands;
 use crate::life::Life;
 use crate::sinks::say_on_stderr;
 use pr_printk::thread;
@@ -70,6 +71,11 @@ impl Log {
         if let Err(why) = self.offload.begin(&life, printed.count(), publish) {
             say_on_stderr(&format!(
                 "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
+            ));
+        }
+        if let Err(why) = errands::begin(&life, &self.options.errands) {
+            say_on_stderr(&format!(
+                "printk_ring: {why}; the child {pid} goes without\n"
             ));
         }
         crate::context::carry(self, &life);

@@ -83,7 +83,7 @@ impl Log {
         stored(life.core().store_inside(Stamp { level, ts_nsec }, payload))
     }
 
-    /// Does what is owed after a record: prints, where that is the caller's to do, within a bound.
+    /// Does what is owed after a record: prints, where that is the caller's to do, within a bound; syncs, as long as that takes.
     pub fn settle(&self, owed: Owed) {
         let life = self.life();
         if life.core().generation() != thread::generation() {
@@ -92,13 +92,26 @@ impl Log {
         if owed.print {
             life.look_at_files();
         }
-        life.core().settle(owed);
+        life.core().settle(Owed {
+            sync: false,
+            ..owed
+        });
+        if owed.sync {
+            life.sync();
+        }
     }
 
     /// Instead: leaves the record to the printers, and counts it. For a caller that is in no place to print.
     pub fn leave(&self) {
         if let Some(core) = self.own_core() {
             core.leave();
+        }
+    }
+
+    /// The same for a sync that it asks for.
+    pub fn leave_sync(&self) {
+        if let Some(core) = self.own_core() {
+            core.leave_sync();
         }
     }
 

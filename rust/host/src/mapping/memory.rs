@@ -77,10 +77,11 @@ impl Mapping {
         }
     }
 
-    /// Waits until the file has it all.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+    /// Waits until the file has the first `bytes`.
+    pub(crate) fn sync(&self, bytes: u64) -> io::Result<()> {
+        let bytes = self.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX));
         // SAFETY: this mapping's own pages.
-        let done = unsafe { libc::msync(self.base.as_ptr().cast(), self.bytes, libc::MS_SYNC) };
+        let done = unsafe { libc::msync(self.base.as_ptr().cast(), bytes, libc::MS_SYNC) };
         if done == 0 {
             Ok(())
         } else {

@@ -147,16 +147,17 @@ impl RingMap {
         }
     }
 
-    /// Waits until the file system has all of it.
+    /// Waits until the file system has all that a reader of the records needs: all but where the consoles are.
     ///
     /// # Errors
     /// The file system could not write it.
     pub fn sync(&self) -> Result<(), Error> {
+        let end = self.plan.section(SectionKind::Consoles).offset;
         let refused = |why: std::io::Error| match &self.path {
             Some(path) => Error::refused(path, "it cannot be synced", &why),
             None => Error::os("memory cannot be synced", &why),
         };
-        self.mapping.sync().map_err(refused)
+        self.mapping.sync(end).map_err(refused)
     }
 
     /// Lets go of the file: another log may take its path. The memory stays. Twice is once.

@@ -30,6 +30,7 @@ fn log_to_file() -> (Arc<Log>, PathBuf) {
         level: 7,
         console_level: 7,
         argv: None,
+        errands: crate::ErrandOptions::default(),
     })
     .expect("a log");
     log.add_console(ConsoleOptions {

@@ -1,7 +1,9 @@
 //! A folder of its own for a test, and a log in it.
 #![allow(dead_code)]
 
-use pr_host::{Console, ConsoleOptions, Emit, Hold, Log, LogOptions, Mode, Overflow, SinkSpec};
+use pr_host::{
+    Console, ConsoleOptions, Emit, ErrandOptions, Hold, Log, LogOptions, Mode, Overflow, SinkSpec,
+};
 use pr_printk::thread;
 use pr_record::{Field, Format, Payload, Value};
 use std::path::{Path, PathBuf};
@@ -57,6 +59,7 @@ impl Scratch {
             level: 7,
             console_level: 6,
             argv: Some(vec!["test".into()]),
+            errands: ErrandOptions::default(),
         }
     }
 
