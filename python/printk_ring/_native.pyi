@@ -673,11 +673,17 @@ class Log:
     leave that to a thread, counted in `stats()["syncs_left"]`. A sync that fails is told once, and counted in
     `stats()["sync_errors"]`.
 
+    `dump_on`: the flight recorder. What led up to a record at this level, and what has come since, is appended as text to
+    `<ring file>.dump-<pid>.txt` (mode 0600, no symbolic link followed) by a thread, at most once a second, behind a line
+    that names the record. `dump_last`: how much led up to it, a time ("30s", the default) or a number of records, counted
+    back from the first such record that no dump has yet. No record is written twice. Counted in `stats()["dumps"]`; a dump
+    that fails is told once, counted in `stats()["dump_errors"]`, and tried again with the next such record and at the end.
+
     The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
 
     Raises:
         ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console;
-            `sync_on` without a file.
+            `sync_on` or `dump_on` without a file; `dump_last` without `dump_on`, or neither a time nor at least 1.
         RingFileError: the file is no whole ring, is of a newer layout, is held by a live log (named), or the system refused.
             The file is left untouched.
     """
@@ -694,6 +700,8 @@ class Log:
         console_level: LevelLike = "INFO",
         consoles: Iterable[ConsoleSpec] = (),
         sync_on: LevelLike | None = None,
+        dump_on: LevelLike | None = None,
+        dump_last: str | int | None = None,
     ) -> Self: ...
     @property
     def path(self) -> Path | None:

@@ -46,6 +46,8 @@ def install(
     capture_warnings: bool = False,
     crash: bool = True,
     sync_on: LevelLike | None = None,
+    dump_on: LevelLike | None = None,
+    dump_last: str | int | None = None,
 ) -> Log:
     """Makes the process's default log, or returns it: with the same arguments any number of calls give the same log.
 
@@ -59,7 +61,9 @@ def install(
     before goes on.
 
     `sync_on`: a log call at this level syncs the ring file to its disk before it returns, for records that are to outlive
-    the power; see `Log` for when that is left to a thread.
+    the power; see `Log` for when that is left to a thread. `dump_on`: the flight recorder: what led up to a record at this
+    level is appended to `<ring file>.dump-<pid>.txt`, at most once a second; `dump_last`: how much of it, a time ("30s", the
+    default) or a number of records.
 
     At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
 
@@ -77,6 +81,8 @@ def install(
         "level": level,
         "console_level": console_level,
         "sync_on": sync_on,
+        "dump_on": dump_on,
+        "dump_last": dump_last,
     }
     arguments = _comparable(path, options, chosen)
     arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
@@ -177,6 +183,8 @@ def _comparable(
         "level": _native.parse_level(options["level"]),
         "console_level": _native.parse_level(options["console_level"]),
         "sync_on": _level_or_none(options["sync_on"]),
+        "dump_on": _level_or_none(options["dump_on"]),
+        "dump_last": options["dump_last"],
         "consoles": [_console_arguments(spec) for spec in consoles],
     }
 

@@ -128,6 +128,8 @@ class Stats(TypedDict):
     syncs: int
     sync_errors: int
     syncs_left: int
+    dumps: int
+    dump_errors: int
     bytes: int
     size_bytes: int
     descriptors: int

@@ -1,10 +1,14 @@
 //! Dump iterators with memory of their own, which grows to what a record or a caller needs; and dumps as text.
 
 mod outlet;
+mod recorder;
 mod text;
+mod written;
 
 pub use outlet::Outlet;
+pub(crate) use recorder::Recorder;
 pub use text::{Last, TextDump, TextWalk};
+pub(crate) use written::written_bytes;
 
 use crate::error::Error;
 use pr_printk::dump::{Block, DumpIter, Form, View};

@@ -1,12 +1,17 @@
-//! What the levels of records ask for: syncs by callers, and a thread for what these cannot wait for.
+//! What the levels of records ask for: syncs by callers, and a thread for what these cannot wait for, and for dumps.
 
 use crate::console::nanos;
+use crate::dump::{Last, Recorder, written_bytes};
 use crate::error::Error;
 use crate::life::Life;
 use crate::log::Log;
+use crate::mapping::file::beside;
+use crate::options::{default, parse_window};
 use crate::printer::{BlockedSignals, STACK_BYTES};
 use pr_printk::control::count;
 use pr_printk::errand::due;
+use pr_printk::stamp;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,20 +21,43 @@ use std::time::Duration;
 pub struct ErrandOptions {
     /// Records at this level are synced before their call returns.
     pub sync_on: Option<u8>,
+    /// What led up to records at this level is written out.
+    pub dump_on: Option<u8>,
+    /// How much of it; None: [`default::DUMP_LAST`].
+    pub dump_last: Option<Last>,
 }
+
+/// Between the beginnings of two dumps: a storm of errors costs the disk no more than this.
+const DUMP_PAUSE_NSEC: u64 = 1_000_000_000;
 
 impl ErrandOptions {
     /// Whether anything is asked for.
     fn any(&self) -> bool {
-        self.sync_on.is_some()
+        self.sync_on.is_some() || self.dump_on.is_some()
+    }
+
+    fn last(&self) -> Result<Last, Error> {
+        let default = || parse_window(default::DUMP_LAST);
+        self.dump_last.map_or_else(default, Ok)
     }
 
     /// Memory without a name is gone with the machine's power, and with the process.
     pub(crate) fn check(&self, has_file: bool) -> Result<(), Error> {
+        let refused = |why: &str| Err(Error::Config(why.into()));
         if self.sync_on.is_some() && !has_file {
-            return Err(Error::Config(
-                "sync_on needs a ring file: give a path or a directory, for memory is not on any disk".into(),
-            ));
+            return refused(
+                "sync_on needs a ring file: give a path or a directory, for memory is not on any disk",
+            );
+        }
+        if self.dump_on.is_some() && !has_file {
+            return refused(
+                "dump_on needs a ring file, beside which it writes: give a path or a directory",
+            );
+        }
+        if self.dump_last.is_some() && self.dump_on.is_none() {
+            return refused(
+                "dump_last says how much is dumped: give dump_on too, the level that it is for",
+            );
         }
         Ok(())
     }
@@ -38,19 +66,38 @@ impl ErrandOptions {
 /// The thread that runs the errands of one life.
 struct Runner {
     life: Arc<Life>,
+    recorder: Option<Recorder>,
+    /// No dump begins before.
+    not_before_nsec: u64,
+    /// The last dump has failed, and that was told.
+    dump_fails: bool,
 }
 
-/// Has a fresh life run its errands: records ask for them from now on.
+/// Has a fresh life run its errands: records ask for them from now on. `path`: where its file is, or would be.
 ///
 /// # Errors
 /// There is no thread to be had.
-pub(crate) fn begin(life: &Arc<Life>, options: &ErrandOptions) -> Result<(), Error> {
-    let sync_on = options.sync_on.filter(|_| life.map().path().is_some());
+pub(crate) fn begin(
+    life: &Arc<Life>,
+    options: &ErrandOptions,
+    path: Option<&Path>,
+) -> Result<(), Error> {
     if !options.any() {
         return Ok(());
     }
-    life.core().ask_for(sync_on);
-    let runner = Runner { life: life.clone() };
+    let last = options.last()?;
+    let recorder = options.dump_on.zip(path).map(|(level, path)| {
+        let to = beside(path, &format!(".dump-{}.txt", life.core().pid()));
+        Recorder::new(life.clone(), to, level, last)
+    });
+    let runner = Runner {
+        life: life.clone(),
+        recorder,
+        not_before_nsec: 0,
+        dump_fails: false,
+    };
+    let sync_on = options.sync_on.filter(|_| life.map().path().is_some());
+    life.core().ask_for(sync_on, options.dump_on);
     let blocked = BlockedSignals::new();
     life.core().errands().mark(due::RUNS);
     let thread = std::thread::Builder::new()
@@ -66,19 +113,25 @@ pub(crate) fn begin(life: &Arc<Life>, options: &ErrandOptions) -> Result<(), Err
 }
 
 impl Runner {
-    fn run(self) {
-        let errands = self.life.core().errands();
+    fn run(mut self) {
+        let life = self.life.clone();
+        let errands = life.core().errands();
         loop {
             let seen = errands.due();
             let last = seen & (due::HURRY | due::END);
-            let work = seen & due::SYNC;
+            let pause = self.not_before_nsec.saturating_sub(stamp::monotonic_nsec());
+            let can_dump = last != 0 || pause == 0;
+            let work = seen & (due::SYNC | if can_dump { due::DUMP } else { 0 });
             if work | last == 0 {
-                errands.sleep(seen, None);
+                errands.sleep(seen, (seen & due::DUMP != 0).then_some(pause));
                 continue;
             }
             errands.clear(work);
             if work & due::SYNC != 0 {
-                self.life.sync();
+                life.sync();
+            }
+            if work & due::DUMP != 0 || last != 0 {
+                self.dump(work & due::DUMP != 0);
             }
             if last & due::END != 0 {
                 return errands.clear(last | due::RUNS);
@@ -87,6 +140,34 @@ impl Runner {
                 errands.clear(last);
             }
         }
+    }
+
+    /// Writes out what led up to records that ask for it. Counted; of failures in a row the first is told.
+    fn dump(&mut self, is_marked: bool) {
+        let control = self.life.core().control();
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        if !is_marked && !recorder.is_owing() {
+            return;
+        }
+        let begun = stamp::monotonic_nsec();
+        match recorder.dump() {
+            Ok(false) => return,
+            Ok(true) => {
+                count(&control.dumps);
+                self.dump_fails = false;
+            }
+            Err(why) => {
+                count(&control.dump_errors);
+                if !std::mem::replace(&mut self.dump_fails, true) {
+                    self.life.tell(&format!(
+                        "dump failed: {why}; it will be tried again with the next record that asks for one"
+                    ));
+                }
+            }
+        }
+        self.not_before_nsec = begun.saturating_add(DUMP_PAUSE_NSEC);
     }
 }
 
@@ -116,6 +197,17 @@ impl Log {
     pub fn hurry_errands(&self) {
         if let Some(core) = self.own_core() {
             core.errands().mark(due::HURRY);
+        }
+    }
+
+    /// Bytes that dumps take while nothing is dumped.
+    pub(crate) fn dump_bytes(&self) -> u64 {
+        let geometry = self.life().map().plan().geometry;
+        let is_on = self.options().errands.dump_on.is_some();
+        if is_on {
+            written_bytes(geometry.descriptors())
+        } else {
+            0
         }
     }
 

@@ -96,7 +96,7 @@ impl Log {
         options.errands.check(path.is_some())?;
         let map = make_map(path.as_deref(), &plan, &name, options.argv.clone())?;
         let life = Life::begin(map, options.level, options.console_level)?;
-        errands::begin(&life, &options.errands)?;
+        errands::begin(&life, &options.errands, path.as_deref())?;
         let log = Arc::new(Log {
             life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
             level: AtomicI64::new(i64::from(options.level)),
@@ -208,6 +208,11 @@ impl Log {
     pub(crate) fn own_core(&self) -> Option<&Core> {
         let core = self.life().core();
         (core.generation() == thread::generation()).then_some(core)
+    }
+
+    /// How it was asked to be.
+    pub(crate) fn options(&self) -> &LogOptions {
+        &self.options
     }
 
     /// The path of this process's ring file.

@@ -1,5 +1,6 @@
 //! Every default, once, with its reason; and sizes as people write them.
 
+use crate::dump::Last;
 use crate::error::Error;
 
 /// The defaults. Signatures elsewhere repeat them and are tested against these.
@@ -29,6 +30,9 @@ pub mod default {
     pub const MEMORY_BYTES: usize = 16 << 20;
     /// What a dumper is called for: trouble. An orderly end, or a dump that somebody asked for, is none.
     pub const MAX_REASON: pr_printk::dumper::Reason = pr_printk::dumper::Reason::Oops;
+    /// With `dump_on`: what a request or a job that goes wrong has usually done, at DEBUG too; a fraction of what a log of
+    /// usual size holds.
+    pub const DUMP_LAST: &str = "30s";
     /// For all consoles together at an orderly exit: what a user takes for "at once".
     pub const EXIT_TIMEOUT_S: f64 = 1.0;
 }
@@ -96,6 +100,33 @@ pub fn parse_span(text: &str) -> Result<u64, Error> {
     };
     let number: f64 = number.parse().map_err(|_| wrong())?;
     Ok((number * seconds * 1e9) as u64) // more than any clock has is all there is
+}
+
+/// How much of the past a dump begins with: a time as [`parse_span`] reads it.
+///
+/// # Errors
+/// It is none.
+pub fn parse_window(text: &str) -> Result<Last, Error> {
+    match parse_span(text) {
+        Ok(span) => Ok(Last::Nanoseconds(span)),
+        Err(Error::Config(why)) => Err(Error::Config(format!(
+            "dump_last: {why}, or a number of records"
+        ))),
+        Err(why) => Err(why),
+    }
+}
+
+/// The same of a number of records.
+///
+/// # Errors
+/// There is none among them.
+pub fn window_of(records: i64) -> Result<Last, Error> {
+    let records = u64::try_from(records).ok().filter(|records| *records > 0);
+    records.map(Last::Records).ok_or_else(|| {
+        Error::Config(
+            "dump_last: give a time, as in \"30s\", or a number of records from 1 on".into(),
+        )
+    })
 }
 
 /// Bytes in the largest unit that they are a whole number of.
@@ -195,6 +226,7 @@ mod tests {
         assert!(pr_record::Level::parse(default::LEVEL).is_some());
         assert!(pr_record::Level::parse(default::CONSOLE_LEVEL).is_some());
         assert!(pr_record::Format::parse(default::FORMAT).is_some());
+        assert!(parse_window(default::DUMP_LAST).is_ok());
     }
 
     #[test]

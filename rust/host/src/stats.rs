@@ -42,6 +42,10 @@ pub struct Stats {
     pub sync_errors: u64,
     /// Records that asked for it in places where nothing waits: left to a thread.
     pub syncs_left: u64,
+    /// Dumps written because a record asked for it.
+    pub dumps: u64,
+    /// Those that could not be written, or not whole.
+    pub dump_errors: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -88,6 +92,8 @@ impl Stats {
             syncs: count(&control.syncs),
             sync_errors: count(&control.sync_errors),
             syncs_left: count(&control.syncs_left),
+            dumps: count(&control.dumps),
+            dump_errors: count(&control.dump_errors),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),
@@ -95,6 +101,7 @@ impl Stats {
             memory: vec![
                 ("ring", plan.file_bytes),
                 ("console_buffers", buffers as u64),
+                ("dumps", log.dump_bytes()),
             ],
             consoles,
             dumpers: log.dumpers(),

@@ -41,6 +41,7 @@ fn refuse_syncs() {
 fn log_that_syncs_on(scratch: &Scratch, level: u8) -> Arc<Log> {
     let errands = ErrandOptions {
         sync_on: Some(level),
+        ..ErrandOptions::default()
     };
     let options = LogOptions {
         errands,
@@ -141,7 +142,10 @@ fn memory_is_not_synced() {
     let scratch = Scratch::new();
     let options = LogOptions {
         path: None,
-        errands: ErrandOptions { sync_on: Some(3) },
+        errands: ErrandOptions {
+            sync_on: Some(3),
+            ..ErrandOptions::default()
+        },
         ..scratch.options()
     };
     let Err(Error::Config(why)) = Log::open(options) else {

@@ -191,7 +191,7 @@ fn the_ring_is_as_described() {
 fn the_control_page_is_as_described() {
     let fields = fields!(Control:
         level console_level clear_seq failed failed_seqs truncated suppressed recursion_dropped block_timeouts torn
-        left_behind report_timeouts panic_dropped syncs sync_errors syncs_left
+        left_behind report_timeouts panic_dropped syncs sync_errors syncs_left dumps dump_errors
     );
     check("Control", &fields, size_of::<Control>());
 }

@@ -40,7 +40,11 @@ pub struct Control {
     pub sync_errors: AtomicU64,
     /// Records that asked for it in places where nothing waits: left to a thread.
     pub syncs_left: AtomicU64,
-    more: [AtomicU64; 3],
+    /// Dumps written because a record asked for it.
+    pub dumps: AtomicU64,
+    /// Those that could not be written, or not whole.
+    pub dump_errors: AtomicU64,
+    more: [AtomicU64; 1],
 }
 
 const _: () = assert!(size_of::<Control>() == 192);

@@ -4,12 +4,15 @@
 use crate::control::count;
 use crate::core::Core;
 use crate::futex;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use pr_ring::Seq;
 
 /// Bits of what is due.
 pub mod due {
     /// The memory is to be synced, for a record whose caller could not wait for that.
     pub const SYNC: u32 = 1;
+    /// What led up to a record is to be written out.
+    pub const DUMP: u32 = 1 << 1;
     /// Whatever is due is due at once. Cleared when it is done.
     pub const HURRY: u32 = 1 << 8;
     /// The thread that runs errands is to end, when it has done what is due.
@@ -27,6 +30,10 @@ const WAITER: u32 = 1 << 1;
 pub struct Errands {
     /// Levels whose records are to be synced: one bit each.
     synced: AtomicU32,
+    /// Levels whose records are to be dumped, with what led up to them.
+    dumped: AtomicU32,
+    /// The number after the newest such record.
+    dump_end: AtomicU64,
     /// Bits of [`due`].
     due: AtomicU32,
 }
@@ -36,6 +43,8 @@ impl Errands {
     pub const fn new() -> Errands {
         Errands {
             synced: AtomicU32::new(0),
+            dumped: AtomicU32::new(0),
+            dump_end: AtomicU64::new(0),
             due: AtomicU32::new(0),
         }
     }
@@ -43,6 +52,23 @@ impl Errands {
     /// Whether a record of this level is to be synced.
     pub fn syncs(&self, level: u8) -> bool {
         has_level(&self.synced, level)
+    }
+
+    /// Whether what led up to a record of this level is to be written out.
+    pub fn dumps(&self, level: u8) -> bool {
+        has_level(&self.dumped, level)
+    }
+
+    /// Record `seq` was stored, and is to be dumped.
+    pub fn mark_dump(&self, seq: Seq) {
+        self.dump_end
+            .fetch_max(seq.0.saturating_add(1), Ordering::SeqCst);
+        self.mark(due::DUMP);
+    }
+
+    /// The number after the newest record that is to be dumped.
+    pub fn dump_end(&self) -> Seq {
+        Seq(self.dump_end.load(Ordering::SeqCst))
     }
 
     /// Bits of [`due`].
@@ -97,12 +123,12 @@ fn has_level(levels: &AtomicU32, level: u8) -> bool {
 }
 
 impl Core {
-    /// From now on records at the level `sync` are synced.
-    pub fn ask_for(&self, sync: Option<u8>) {
-        self.errands()
-            .synced
-            .store(at_level(sync), Ordering::Relaxed);
-        self.heed_errands(sync.is_some());
+    /// From now on records at the level `sync` are synced, and those at the level `dump` dumped.
+    pub fn ask_for(&self, sync: Option<u8>, dump: Option<u8>) {
+        let errands = self.errands();
+        errands.synced.store(at_level(sync), Ordering::Relaxed);
+        errands.dumped.store(at_level(dump), Ordering::Relaxed);
+        self.heed_errands(sync.is_some() || dump.is_some());
     }
 
     /// Leaves the sync that a record asks for to the thread that runs errands, and counts it.

@@ -34,6 +34,9 @@ impl Core {
             section: sections.any(),
             sync: false,
         };
+        if self.errands().dumps(level) {
+            self.errands().mark_dump(seq);
+        }
         if self.errands().syncs(level) {
             owed.sync = thread::may_wait(1);
             if !owed.sync {

@@ -12,7 +12,7 @@ use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
-use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds};
+use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds, WindowArg};
 use crate::reader::{Place, Reader, Start};
 use crate::reasons::ReasonArg;
 use crate::sink::Sink;
@@ -39,6 +39,8 @@ use std::path::PathBuf;
 /// encoded record, which sets the number of descriptors. `level`: the least severe level stored. `console_level`: what
 /// consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
 /// or (sink, mapping) pairs. `sync_on`: the file is synced to its disk before a log call at this level returns.
+/// `dump_on`: what led up to a record at this level is appended to `<ring file>.dump-<pid>.txt`, at most once a second;
+/// `dump_last`: how much of it, a time or a number of records.
 ///
 /// The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
 #[pyclass(frozen, module = "printk_ring")]
@@ -106,10 +108,10 @@ impl Log {
         signature = (
             path=None, *, directory=None, name=None, size=default_size(), avg_record=i64::from(default::AVG_RECORD),
             level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None,
-            sync_on=None
+            sync_on=None, dump_on=None, dump_last=None
         ),
         text_signature = "(path=None, *, directory=None, name=None, size='4 MiB', avg_record=128, level='DEBUG', \
-                          console_level='INFO', consoles=(), sync_on=None)"
+                          console_level='INFO', consoles=(), sync_on=None, dump_on=None, dump_last=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "all but the first by name")]
     fn new(
@@ -123,6 +125,8 @@ impl Log {
         console_level: LevelArg,
         consoles: Option<&Bound<'_, PyAny>>,
         sync_on: Option<LevelArg>,
+        dump_on: Option<LevelArg>,
+        dump_last: Option<WindowArg>,
     ) -> PyResult<Log> {
         let mut specs = Vec::new();
         if let Some(consoles) = consoles {
@@ -141,6 +145,8 @@ impl Log {
             argv: argv(py),
             errands: ErrandOptions {
                 sync_on: sync_on.map(|level| level.0),
+                dump_on: dump_on.map(|level| level.0),
+                dump_last: dump_last.map(|last| last.0),
             },
         };
         let opened = py

@@ -1,12 +1,14 @@
 //! Parameters that are given in words or in seconds.
 
 use crate::{callable, errors};
-use pr_host::options::default;
+use pr_host::dump::Last;
+use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Overflow, SharedRecordSink, SinkSpec};
 use pr_record::Format;
 use pr_record::render::FORMATS;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBool, PyInt, PyString};
 use std::time::Duration;
 
 /// A timeout in seconds; infinity waits without end.
@@ -95,6 +97,32 @@ impl<'py> FromPyObject<'_, 'py> for LookArg {
             return Ok(LookArg::Named(look.extract::<FormatArg>()?.0));
         }
         callable::formatter(&look).map(LookArg::Made)
+    }
+}
+
+/// How much of what led up to a record is dumped: a time such as "30s", or a number of records.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowArg(pub Last);
+
+impl<'py> FromPyObject<'_, 'py> for WindowArg {
+    type Error = PyErr;
+
+    fn extract(last: Borrowed<'_, 'py, PyAny>) -> PyResult<WindowArg> {
+        let py = last.py();
+        let window = if let Ok(text) = last.cast::<PyString>() {
+            options::parse_window(&text.to_string_lossy())
+        } else if last.is_instance_of::<PyInt>() && !last.is_instance_of::<PyBool>() {
+            let most = if last.lt(0)? { 0 } else { i64::MAX };
+            options::window_of(last.extract().unwrap_or(most))
+        } else {
+            let kind = last.get_type().name()?;
+            return Err(PyTypeError::new_err(format!(
+                "dump_last is a time (str) or a number of records (int), not {kind}"
+            )));
+        };
+        window
+            .map(WindowArg)
+            .map_err(|why| errors::from_host(py, why))
     }
 }
 

@@ -25,6 +25,8 @@ pub fn of<'py>(py: Python<'py>, log: &LogHandle) -> PyResult<Bound<'py, PyDict>>
         ("syncs", stats.syncs),
         ("sync_errors", stats.sync_errors),
         ("syncs_left", stats.syncs_left),
+        ("dumps", stats.dumps),
+        ("dump_errors", stats.dump_errors),
         ("bytes", stats.bytes),
         ("size_bytes", stats.size_bytes),
         ("descriptors", stats.descriptors),

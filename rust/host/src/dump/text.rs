@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// A rendered record is cut at this length: longer than anything that 32 KiB can become.
 const LONGEST_RENDERED: usize = 4 << 20;
 /// A dump is written in pieces of about this size.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// An iterator over a log's records as text, and the memory that it reads into. A copy goes its own way.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl TextWalk {
 }
 
 /// Appends what `write` writes, with as much room as it takes. It says whether it had enough.
-fn put(bytes: &mut Vec<u8>, write: impl Fn(&mut Out<'_>) -> bool) -> Result<(), Error> {
+pub(super) fn put(bytes: &mut Vec<u8>, write: impl Fn(&mut Out<'_>) -> bool) -> Result<(), Error> {
     let at = bytes.len();
     let mut room = 1024;
     loop {
@@ -249,7 +249,7 @@ impl TextDump {
         let view = log_view(&log);
         let end = view.source.next_seq();
         walk.iter.rewind(view.clear_seq, end);
-        walk.iter.cur_seq = first_of(&view, last, end)?;
+        walk.iter.cur_seq = first_of(&view, last, end, stamp::monotonic_nsec())?;
         Ok(TextDump {
             log,
             walk,
@@ -317,7 +317,7 @@ impl TextDump {
 }
 
 /// Says that the records from one number to before another were there when the dump began, and are not any more.
-fn tell_lost(piece: &mut Vec<u8>, from: Seq, to: Seq) -> Result<(), Error> {
+pub(super) fn tell_lost(piece: &mut Vec<u8>, from: Seq, to: Seq) -> Result<(), Error> {
     let lost = to.0.saturating_sub(from.0);
     if lost == 0 {
         return Ok(());
@@ -328,8 +328,13 @@ fn tell_lost(piece: &mut Vec<u8>, from: Seq, to: Seq) -> Result<(), Error> {
     })
 }
 
-/// The number of the first record that is dumped.
-fn first_of<S: Source>(view: &View<'_, S>, last: Option<Last>, end: Seq) -> Result<Seq, Error>
+/// The number of the first record that is dumped, of those before `end`; a time is counted back from `now_nsec`.
+pub(super) fn first_of<S: Source>(
+    view: &View<'_, S>,
+    last: Option<Last>,
+    end: Seq,
+    now_nsec: u64,
+) -> Result<Seq, Error>
 where
     Error: From<S::Error>,
 {
@@ -352,7 +357,7 @@ where
         }
         // Forwards: time stamps are nearly in order, and an old one among new ones is no reason to end.
         Some(Last::Nanoseconds(span)) => {
-            let since = stamp::monotonic_nsec().saturating_sub(span);
+            let since = now_nsec.saturating_sub(span);
             let mut walk = Walk::new(0);
             walk.iter.rewind(view.clear_seq, end);
             while let Some((info, _)) = walk.next_record(view, end)? {

@@ -61,6 +61,11 @@ impl Log {
                 return false;
             }
         };
+        if let Err(why) = errands::begin(&life, &self.options.errands, path.as_deref()) {
+            say_on_stderr(&format!(
+                "printk_ring: {why}; the child {pid} goes without\n"
+            ));
+        }
         let publish = || {
             self.lives.lock().push(life.clone());
             let at = Arc::as_ptr(&life).cast_mut();
@@ -71,11 +76,6 @@ impl Log {
         if let Err(why) = self.offload.begin(&life, printed.count(), publish) {
             say_on_stderr(&format!(
                 "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
-            ));
-        }
-        if let Err(why) = errands::begin(&life, &self.options.errands) {
-            say_on_stderr(&format!(
-                "printk_ring: {why}; the child {pid} goes without\n"
             ));
         }
         crate::context::carry(self, &life);
