@@ -4,7 +4,7 @@
 # and two more:
 #   make bench   measure; QUICK=1 takes at most 45 s; writes benches/results/latest.json
 #   make check   formatting, lints, types, and bounded forms of ci/*.sh
-# It needs Python 3.11 or newer with venv, gcc (for `check` g++ too), cargo 1.90 or newer, and make. The virtual
+# It needs Python 3.11 or newer with venv, gcc (for `check` g++ and strace too), cargo 1.90 or newer, and make. The virtual
 # environment is .venv; pip and cargo use the machine's own configuration.
 
 SHELL := bash

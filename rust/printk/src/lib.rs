@@ -46,6 +46,8 @@ mod atomics {
 }
 
 pub mod barrier;
+#[cfg(pr_stop_between)]
+mod between;
 pub mod caller;
 pub mod context;
 pub mod control;

@@ -123,7 +123,11 @@ impl Core {
     fn put(&self, info: &Info, bytes: &[u8]) -> Stored {
         match self.ring().reserve_ticket(bytes.len(), info) {
             Ok(mut ticket) => {
+                #[cfg(pr_stop_between)]
+                crate::between::pass(crate::between::Place::Reserved);
                 self.ring().fill(&mut ticket, bytes);
+                #[cfg(pr_stop_between)]
+                crate::between::pass(crate::between::Place::Filled);
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
                 if thread::sections().any() || self.concerns_callers() {

@@ -50,17 +50,7 @@ impl Scratch {
     }
 
     pub fn options(&self) -> LogOptions {
-        LogOptions {
-            path: Some(self.path("a.ring")),
-            directory: None,
-            name: None,
-            size_bytes: 256 * 1024,
-            avg_record: 128,
-            level: 7,
-            console_level: 6,
-            argv: Some(vec!["test".into()]),
-            errands: ErrandOptions::default(),
-        }
+        options_at(self.path("a.ring"))
     }
 
     pub fn log(&self) -> Arc<Log> {
@@ -77,6 +67,21 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A log of the smallest size in this file.
+pub fn options_at(path: PathBuf) -> LogOptions {
+    LogOptions {
+        path: Some(path),
+        directory: None,
+        name: None,
+        size_bytes: 256 * 1024,
+        avg_record: 128,
+        level: 7,
+        console_level: 6,
+        argv: Some(vec!["test".into()]),
+        errands: ErrandOptions::default(),
     }
 }
 
