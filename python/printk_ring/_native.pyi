@@ -864,6 +864,11 @@ class Log:
         """
     def _call_dumpers(self, reason: Reason | int | str, detail: str | None = None, /) -> int:
         """Calls the dumpers that want this reason. How many were called."""
+    def _report_oops(self, detail: str, /) -> Path | None:
+        """Writes a report of trouble that ends the process in order. Where it is.
+
+        None: crashes are not told of this log, or there were too many.
+        """
     def _emit(
         self,
         level: int,
@@ -1082,6 +1087,31 @@ def _while_suspended(stop: Callable[[], object], /) -> None:
 
 def _stop_process() -> None:
     """Stops the process as SIGTSTP does where nobody handles it. Returns when it was continued."""
+
+def _tell_crashes(log: Log, directory: StrPath | None = None, /) -> None:
+    """From now on crashes are told of this log.
+
+    In a file in `directory`, else beside the ring file, else in the working directory.
+
+    Raises:
+        RingFileError: nothing can be written there.
+    """
+
+def _arm_signals() -> None:
+    """From now on fatal signals are told before they end the process."""
+
+def _trace_places() -> tuple[int, int] | None:
+    """A real-time signal that nobody handles, and the descriptor that a crash is written to."""
+
+def _take_trace(signal: int, /) -> bool:
+    """Takes the handler of this signal, which writes to that descriptor where Python's threads are. False: it has none."""
+
+def _take_signals(signals: list[int], /) -> None:
+    """From now on these signals are taken as an orderly exit of all logs, then passed on to whoever handled them before.
+
+    Raises:
+        ConfigError: one of them cannot be handled, or is fatal.
+    """
 
 def _shutdown() -> None:
     """The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.

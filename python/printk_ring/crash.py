@@ -1,14 +1,18 @@
-"""Uncaught exceptions: each is stored with all there is to know of it, then the dumpers are called, then whoever was there.
+"""Crashes of the process: fatal signals, and uncaught exceptions.
 
 `install` begins this, unless told `crash=False`. Nothing is replaced: what Python, a framework or the application does about
-an uncaught exception it does as ever, after the record is in the ring of the default log.
+a signal or an uncaught exception it does as ever, after the default log has what there is to know of it, and a crash file
+stands beside its ring: `<ring file>.crash-<pid>-<n>.txt`, and `.json`.
 """
 
+import faulthandler
 import sys
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from printk_ring import _native
+from printk_ring._native import Log
 from printk_ring.exceptions import describe
 from printk_ring.levels import Level, Reason
 from printk_ring.log import default_log
@@ -16,6 +20,8 @@ from printk_ring.log import default_log
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
+
+    from printk_ring.typing import StrPath
 
 __all__ = ["watch"]
 
@@ -26,6 +32,34 @@ _NO_OOPS = (KeyboardInterrupt, SystemExit)
 
 # What was there before, by the name of the hook.
 _before: "dict[str, Callable[[Any], object]]" = {}
+
+
+# The signal that faulthandler has a handler for which writes to the crash file; 0: none yet.
+_trace_signal = 0
+
+
+def prepare(log: Log, directory: "StrPath | None") -> None:
+    """Has fatal signals told of this log, in files in `directory`; None: beside its ring, or in the working directory.
+
+    Raises:
+        RingFileError: nothing can be written there.
+    """
+    _native._tell_crashes(log, directory)  # noqa: SLF001 - our own
+    _native._arm_signals()  # noqa: SLF001 - our own
+    _prepare_trace()
+
+
+def _prepare_trace() -> None:
+    """Has faulthandler ready to write where Python's threads are: a handler of its, which a crash calls as a function."""
+    global _trace_signal  # noqa: PLW0603 - one a process, as faulthandler's table
+    places = _native._trace_places()  # noqa: SLF001 - our own
+    if places is None:
+        return
+    unused, descriptor = places
+    number = _trace_signal or unused
+    faulthandler.register(number, file=descriptor, all_threads=True, chain=False)
+    if not _trace_signal and _native._take_trace(number):  # noqa: SLF001 - our own
+        _trace_signal = number
 
 
 def watch_process() -> None:
@@ -75,7 +109,9 @@ class _LoopHandler:
 
 def _uncaught(kind: type[BaseException], value: BaseException | None, trace: TracebackType | None) -> None:
     try:
-        _oops(Level.CRITICAL, "uncaught exception", {}, (kind, value, trace))
+        detail = _oops(Level.CRITICAL, "uncaught exception", {}, (kind, value, trace))
+        if detail is not None and not _is_interactive():
+            _report(detail)
     finally:
         _before["sys.excepthook"](kind, value, trace)  # type: ignore[call-arg]
 
@@ -120,17 +156,41 @@ def _oops(
     event: str,
     fields: "Mapping[str, object]",
     raised: tuple[type[BaseException], BaseException | None, TracebackType | None],
-) -> None:
-    """One record in the default log, and its dumpers."""
+) -> str | None:
+    """One record in the default log, and its dumpers. What it was; None: no trouble, or there is no log."""
     log, (kind, value, trace) = default_log(), raised
     if log is None or issubclass(kind, _NO_OOPS):
-        return
+        return None
     name = kind.__qualname__
     described = describe((kind, value, trace)) if value is not None else None
     exc = described or (name, "", name)  # raised from C, and never made
     fields = {**fields, **_details(value)}
     log._emit(level, event, logger="printk_ring", exc=exc, fields=fields)  # noqa: SLF001 - our own
-    log._call_dumpers(Reason.OOPS, f"{exc[0]}: {exc[1]}")  # noqa: SLF001 - our own
+    detail = f"{exc[0]}: {exc[1]}"
+    log._call_dumpers(Reason.OOPS, detail)  # noqa: SLF001 - our own
+    return detail
+
+
+def _report(detail: str) -> None:
+    """Writes a crash file for an exception that ends the process."""
+    log = default_log()
+    if log is None:
+        return
+    try:
+        path = log._report_oops(detail)  # noqa: SLF001 - our own
+        if path is not None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\nPython threads\n")
+                file.flush()
+                faulthandler.dump_traceback(file, all_threads=True)
+                file.write("** end of the report **\n")
+    except OSError as why:
+        log._emit(Level.ERROR, f"no crash file: {why}", logger="printk_ring")  # noqa: SLF001 - our own
+
+
+def _is_interactive() -> bool:
+    """Whether the interpreter goes on after an uncaught exception."""
+    return hasattr(sys, "ps1") or bool(sys.flags.inspect)
 
 
 def _details(value: BaseException | None) -> dict[str, object]:

@@ -45,6 +45,8 @@ def install(
     capture_logging: bool = False,
     capture_warnings: bool = False,
     crash: bool = True,
+    crash_dir: StrPath | None = None,
+    signals: Iterable[int] = (),
     sync_on: LevelLike | None = None,
     dump_on: LevelLike | None = None,
     dump_last: str | int | None = None,
@@ -58,7 +60,11 @@ def install(
     one on stderr. `capture_logging`: what the standard library's root logger gets is stored too. `capture_warnings`:
     warnings are stored too. `crash`: uncaught exceptions are stored too, also those of threads, finalizers and the running
     event loop (others: `printk_ring.crash.watch`), and dumpers are called with the reason OOPS; then whatever hook was there
-    before goes on.
+    before goes on. And a fatal signal, or an exception that ends the process, leaves a crash file, as text and as JSON, with
+    the reason and the last records: `<ring file>.crash-<pid>-<n>.txt` and `.json`; `crash_dir`: in that directory (an
+    anonymous ring's else in the working directory). Whoever handled the signal before is asked then, and the process ends as
+    it would have. `signals`: further signals taken as an orderly exit: all logs are flushed within 1 s, dumpers are called
+    with SHUTDOWN, on a thread of its own; then the signal goes to whoever handled it before.
 
     `sync_on`: a log call at this level syncs the ring file to its disk before it returns, for records that are to outlive
     the power; see `Log` for when that is left to a thread. `dump_on`: the flight recorder: what led up to a record at this
@@ -86,11 +92,18 @@ def install(
     }
     arguments = _comparable(path, options, chosen)
     arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
+    chosen_signals = [int(number) for number in signals]
+    arguments.update(crash_dir=_absolute(crash_dir), signals=chosen_signals)
     with _lock:
         if _installed is not None and not _installed.log.closed:
             _refuse_other_arguments(_installed.arguments, arguments)
             return _installed.log
         log = Log(path, consoles=chosen, **options)
+        try:
+            _watch_signals(log, chosen_signals, crash=crash, crash_dir=crash_dir)
+        except BaseException:
+            log.close()
+            raise
         _installed = _Installed(log, arguments)
         _native._set_default(log)  # noqa: SLF001 - our own
         _watch_forks()
@@ -100,6 +113,22 @@ def install(
 
         watch_process()
     return log
+
+
+def _watch_signals(log: Log, signals: list[int], *, crash: bool, crash_dir: StrPath | None) -> None:
+    """Fatal signals, and those that end the process in order."""
+    if crash:
+        from printk_ring.crash import prepare  # noqa: PLC0415 - on use: who has no need of it need not pay for it
+
+        try:
+            prepare(log, crash_dir)
+        except OSError as why:
+            if crash_dir is not None:
+                raise
+            event = f"no crash files: {why}; give crash_dir"  # the working directory need not be ours
+            log._emit(4, event, logger="printk_ring")  # noqa: SLF001 - our own
+    if signals:
+        _native._take_signals(signals)  # noqa: SLF001 - our own
 
 
 def default_log() -> Log | None:

@@ -184,6 +184,7 @@ struct Hand {
 
 impl Hand {
     fn run(self) {
+        pr_printk::fatal::stack::give_own();
         pin_to(self.cpu);
         let crew = &self.crew;
         let core = crew.life.core();

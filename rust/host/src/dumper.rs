@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::fork::Listed;
 use crate::life::Life;
 use crate::log::Log;
-use pr_printk::Core;
 use pr_printk::dumper::{self, DUMPERS, Dumped, Place, Reason, Ticket, Why};
+use pr_printk::{Core, thread};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -218,6 +218,14 @@ impl Log {
         core.map_or_else(Dumped::default, |core| {
             core.dumpers().dump(&why, Place::Task)
         })
+    }
+
+    /// Calls those that want an orderly end; once a process.
+    pub fn shut_dumpers(&self, detail: Option<&str>) {
+        let now = thread::generation();
+        if self.shut.swap(now, Ordering::SeqCst) != now {
+            self.call_dumpers(Reason::Shutdown, detail);
+        }
     }
 
     /// Takes the dumpers into a child's life.

@@ -170,5 +170,6 @@ extern "C" fn after_in_child() {
     }
     // SAFETY: as above.
     unsafe { crate::sinks::let_go_after_fork() };
+    crate::crash::report::forget_after_fork();
     LISTS.unlock();
 }

@@ -116,6 +116,8 @@ impl Life {
         let memory = NonNull::from(life.panic.memory());
         // SAFETY: the box lives as long as the core, and only the core knows what it points to.
         unsafe { life.core.give_panic_memory(memory) };
+        let (start, bytes) = life.map.memory();
+        life.core.set_mapped(start, bytes);
         life.sample_clocks();
         crash::roll::enter(&life);
         crate::fork::watch(Arc::downgrade(&life));

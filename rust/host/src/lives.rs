@@ -37,9 +37,13 @@ pub struct PreviousLife {
 
 /// The ring file of a process in a directory of rings. What a name must not hold becomes `_`.
 pub fn ring_path_in_directory(directory: &Path, stem: &str, pid: u32) -> PathBuf {
+    directory.join(format!("{}-{pid}.ring", allowed_stem(stem)))
+}
+
+/// A log's name as the beginning of a file name.
+pub(crate) fn allowed_stem(stem: &str) -> String {
     let allowed = |c| if matches!(c, '/' | '\0') { '_' } else { c };
-    let stem: String = stem.chars().map(allowed).collect();
-    directory.join(format!("{stem}-{pid}.ring"))
+    stem.chars().map(allowed).collect()
 }
 
 /// The dead rings of one path, newest first: itself, `.old.N`, and those of forked children.

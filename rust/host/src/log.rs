@@ -7,6 +7,7 @@ mod emit;
 pub use consoles::reliability;
 
 use crate::console::{Console, ConsoleOptions, nanos};
+use crate::crash;
 use crate::dumper::Dumper;
 use crate::errands::{self, ErrandOptions};
 use crate::error::Error;
@@ -69,6 +70,8 @@ pub struct Log {
     reviving: AtomicU64,
     /// The generation that could not be given a life.
     stillborn: AtomicU64,
+    /// The generation whose dumpers have been called for its orderly end.
+    pub(crate) shut: AtomicU64,
     lives: Listed<Vec<Arc<Life>>>,
     consoles: Listed<Vec<Arc<Console>>>,
     /// Those that go as soon as no call of them is under way, too.
@@ -105,6 +108,7 @@ impl Log {
             closed: AtomicBool::new(false),
             reviving: AtomicU64::new(0),
             stillborn: AtomicU64::new(0),
+            shut: AtomicU64::new(0),
             lives: Listed::new(vec![life]),
             consoles: Listed::new(Vec::new()),
             dumpers: Listed::new(Vec::new()),
@@ -129,6 +133,20 @@ impl Log {
             (None, Some(path)) => lives::prune_around(path),
             (None, None) => Vec::new(),
         }
+    }
+
+    /// Stores a record of our own.
+    pub(crate) fn tell(&self, level: Level, event: &str) {
+        let payload = Payload {
+            event,
+            logger: Some("printk_ring"),
+            ..Payload::default()
+        };
+        let stamp = Stamp {
+            level: level as u8,
+            ts_nsec: None,
+        };
+        let _ = self.life().core().store(stamp, &payload);
     }
 
     /// Names a previous life that had to go, in the ring that outlives it.
@@ -218,6 +236,16 @@ impl Log {
     /// The path of this process's ring file.
     pub fn path(&self) -> Option<PathBuf> {
         self.life().map().path().map(Path::to_owned)
+    }
+
+    /// Whether it lies in a directory of rings.
+    pub(crate) fn is_in_directory(&self) -> bool {
+        self.options.directory.is_some()
+    }
+
+    /// The program's command line, if it is known.
+    pub(crate) fn argv(&self) -> &[String] {
+        self.options.argv.as_deref().unwrap_or_default()
     }
 
     /// The log's name.
@@ -337,6 +365,10 @@ impl Log {
         let consoles = std::mem::take(&mut *self.consoles.lock());
         self.offload.end();
         self.end_dumpers();
+        if self.end_telling() {
+            crash::signals::disarm();
+            crash::orderly::give_back();
+        }
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }

@@ -3,6 +3,7 @@
 
 use crate::orders::{Finish, Grace};
 use crate::station::{Round, Station};
+use pr_printk::fatal::previous::SIGNALS;
 use pr_printk::fd::errno;
 use pr_printk::kick::Ticket;
 use pr_printk::registry::flag;
@@ -45,6 +46,7 @@ impl Printer {
     }
 
     fn run(self) {
+        pr_printk::fatal::stack::give_own();
         let station = &self.0;
         let _finish = Finish(station.life.clone(), station.orders.clone(), station.index);
         station.orders.begin();
@@ -184,7 +186,7 @@ impl Printer {
     }
 }
 
-/// Every signal, blocked for this thread and what it starts, until dropped.
+/// Every signal but the fatal ones, blocked for this thread and what it starts, until dropped.
 pub(crate) struct BlockedSignals(libc::sigset_t);
 
 impl BlockedSignals {
@@ -192,8 +194,12 @@ impl BlockedSignals {
         // SAFETY: a signal set is plain bits; zero is one.
         let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
         let mut old = all;
-        // SAFETY: both sets are ours.
+        // SAFETY: the set is ours.
         unsafe { libc::sigfillset(&raw mut all) };
+        for fatal in SIGNALS {
+            // SAFETY: the set is ours.
+            unsafe { libc::sigdelset(&raw mut all, fatal) };
+        }
         // SAFETY: both sets are ours.
         let blocked =
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };

@@ -12,7 +12,7 @@ use crate::registry::{ConsoleSlot, SLOTS, flag};
 use crate::thread;
 use crate::turn::Turn;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use pr_ring::{Lpos, Region, Ring, Seq};
 
 /// The most bytes that a record may take, encoded.
@@ -82,6 +82,8 @@ pub struct Core {
     errands: Errands,
     /// What a panic works in.
     panic_memory: AtomicPtr<Memory>,
+    /// Where all of its memory lies that a file is behind, and how much it is.
+    mapped: [AtomicU64; 2],
     /// What the ring drops at once while no console does.
     retire_ahead: u32,
     /// Wall clock minus monotonic clock, as last sampled.
@@ -122,6 +124,7 @@ impl Core {
             dumpers: Dumpers::new(),
             errands: Errands::new(),
             panic_memory: AtomicPtr::new(core::ptr::null_mut()),
+            mapped: [const { AtomicU64::new(0) }; 2],
             contexts: Contexts::default(),
             turn: Turn::default(),
             ports: [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS],
@@ -209,6 +212,12 @@ impl Core {
         self.direct.fetch_or(direct::PANIC, Ordering::SeqCst);
     }
 
+    /// The panic is over.
+    pub(crate) fn open_to_others(&self) {
+        let bits = direct::PANIC | direct::OWN_THREADS_PRINT | direct::LOCKING_PRINT;
+        self.set_direct(bits, false);
+    }
+
     /// Sets or clears bits of [`direct`], and wakes the printers, who go by them.
     pub fn set_direct(&self, bits: u32, on: bool) {
         self.change_direct(bits, if on { bits } else { 0 });
@@ -277,6 +286,20 @@ impl Core {
     /// `memory`, and what it points to, stay valid as long as the core; nobody else uses the latter.
     pub unsafe fn give_panic_memory(&self, memory: NonNull<Memory>) {
         self.panic_memory.store(memory.as_ptr(), Ordering::Release); // ORD(give_panic_memory:A)
+    }
+
+    /// Says where all of its memory lies, and how many bytes it is: what a fatal signal may have hit.
+    pub fn set_mapped(&self, start: u64, bytes: u64) {
+        let [at, length] = &self.mapped;
+        at.store(start, Ordering::Relaxed);
+        length.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether an address lies in its memory.
+    pub(crate) fn holds(&self, address: u64) -> bool {
+        let [start, bytes] = &self.mapped;
+        let at = address.checked_sub(start.load(Ordering::Relaxed));
+        at.is_some_and(|at| at < bytes.load(Ordering::Relaxed))
     }
 
     /// Gives slot `index` a port, once.

@@ -30,6 +30,18 @@ pub enum Reason {
     Shutdown = 4,
 }
 
+impl Reason {
+    /// Its name, as the kernel says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Panic => "Panic",
+            Reason::Oops => "Oops",
+            Reason::Emergency => "Emergency",
+            Reason::Shutdown => "Shutdown",
+        }
+    }
+}
+
 /// What a dumper is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Why<'w> {

@@ -26,6 +26,8 @@
 //! | [`dumper`] | who is called when the process gets into trouble |
 //! | [`panic`](mod@crate::panic) | the end of the process: one thread has the logs to itself, and prints what there is |
 //! | [`roll`] | all logs of the process, for the thread that panics |
+//! | [`fatal`] | what a fatal signal runs, and who is asked after it |
+//! | [`report`] | the crash file: why, and the last records |
 //! | [`fd`] | `write(2)`: until done, or what is taken now |
 //!
 //! # What this crate does not know
@@ -56,6 +58,7 @@ pub mod dump;
 pub mod dumper;
 pub mod emit;
 pub mod errand;
+pub mod fatal;
 pub mod fd;
 pub mod flush;
 pub mod futex;
@@ -66,6 +69,7 @@ pub mod port;
 pub mod print;
 pub mod reap;
 pub mod registry;
+pub mod report;
 pub mod roll;
 pub mod stamp;
 pub mod store;

@@ -66,6 +66,16 @@ pub fn begin() -> Begun {
     Begun::Mine
 }
 
+/// The panic is over, by the thread whose it was: somebody has mended what was wrong, and the logs are everybody's again.
+pub fn end() {
+    if !is_mine() {
+        return;
+    }
+    // SAFETY: this thread panics.
+    unsafe { roll::all() }.for_each(Core::open_to_others);
+    PANICS.store(0, Ordering::SeqCst); // ORD(end_panic:A): the logs are open before another thread may panic
+}
+
 /// Whether this thread panics.
 pub fn is_mine() -> bool {
     PANICS.load(Ordering::SeqCst) == me()
@@ -138,7 +148,7 @@ fn let_own_threads_print(deadline_ns: u64, is_saved: bool) -> u64 {
 
 /// Has the dumpers of all logs called, those of `first` before the others, by the thread that panics. Whether one of them
 /// has saved the records.
-pub fn dump(first: &Core, detail: &str, place: Place) -> bool {
+pub fn dump(first: Option<&Core>, detail: &str, place: Place) -> bool {
     if !is_mine() {
         return false;
     }
@@ -146,10 +156,11 @@ pub fn dump(first: &Core, detail: &str, place: Place) -> bool {
         reason: Reason::Panic,
         detail: Some(detail),
     };
-    let own = first.dumpers().dump(&why, place);
+    let own = first.is_some_and(|core| core.dumpers().dump(&why, place).is_saved);
+    let is_first = |core: &Core| first.is_some_and(|first| core::ptr::eq(core, first));
     // SAFETY: this thread panics.
-    let others = unsafe { roll::all() }.filter(|core| !core::ptr::eq(*core, first));
-    others.fold(own.is_saved, |is_saved, core| {
+    let others = unsafe { roll::all() }.filter(|core| !is_first(core));
+    others.fold(own, |is_saved, core| {
         core.dumpers().dump(&why, place).is_saved || is_saved
     })
 }

@@ -95,6 +95,24 @@ pub(crate) unsafe fn all<'c>() -> impl Iterator<Item = &'c Core> {
         .filter(|core| core.generation() == thread::generation()) // not those of the process that this was forked from
 }
 
+/// Whether an address lies in the memory of a log.
+///
+/// # Safety
+/// As [`all`].
+pub(crate) unsafe fn holds(address: u64) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { all() }.any(|core| core.holds(address))
+}
+
+/// Whether this is one of them.
+///
+/// # Safety
+/// As [`all`].
+pub(crate) unsafe fn is_there(core: *const Core) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { all() }.any(|other| core::ptr::eq(other, core))
+}
+
 fn places() -> impl Iterator<Item = &'static Place> {
     let mut next = FIRST.load(Ordering::SeqCst); // ORD(places:A)
     core::iter::from_fn(move || {

@@ -6,6 +6,7 @@
 //! A fork is noticed by one load: the process's generation lies on a page that the kernel wipes in a child.
 
 use crate::context::{SectionWord, Sections};
+use crate::fatal::stack;
 use crate::fd::{errno, set_errno};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -139,6 +140,7 @@ fn ask_tid(state: &State) -> u32 {
     state
         .generation
         .store(begin_generation(), Ordering::Relaxed);
+    stack::at_first_call(tid);
     tid
 }
 

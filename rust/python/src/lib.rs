@@ -37,6 +37,7 @@ mod columns;
 mod console;
 mod context;
 mod convert;
+mod crash;
 mod dump;
 mod dump_target;
 mod dumper;
@@ -73,6 +74,8 @@ mod _native {
     use crate::console::Console;
     #[pymodule_export]
     use crate::context::{_nested, _no_context, Context};
+    #[pymodule_export]
+    use crate::crash::{_arm_signals, _take_signals, _take_trace, _tell_crashes, _trace_places};
     #[pymodule_export]
     use crate::dump::DumpIter;
     #[pymodule_export]

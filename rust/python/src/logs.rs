@@ -5,7 +5,6 @@ use crate::{context, ending};
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log, crash, exit};
 use pr_printk::context::Owed;
-use pr_printk::dumper::Reason;
 use pr_record::Payload;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -251,7 +250,7 @@ pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
         py.detach(|| crash::await_the_end()); // the process is ending, and not by this
     }
     for log in open() {
-        py.detach(|| log.call_dumpers(Reason::Shutdown, None)); // and what they log is flushed with the rest
+        py.detach(|| log.shut_dumpers(None)); // and what they log is flushed with the rest
     }
     exit::begin(timeout);
     exit::within(timeout, |timeout| shutdown_within(py, timeout))

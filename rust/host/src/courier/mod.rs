@@ -104,6 +104,7 @@ impl Courier {
             sink,
             name,
         } = self;
+        pr_printk::fatal::stack::give_own();
         let finish = Finish(life.clone(), orders.clone(), index);
         orders.begin();
         thread::print_for(id);

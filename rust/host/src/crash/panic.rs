@@ -1,8 +1,8 @@
 //! A thread that gives the process up: it says why, has it saved, prints all logs, and ends the process.
 
 use crate::log::Log;
-use pr_printk::dumper::Place;
-use pr_printk::panic::{self, BOUND_NSEC, Begun};
+use pr_printk::fatal;
+use pr_printk::panic::{self, Begun};
 use pr_printk::store::Stamp;
 use pr_record::{Level, Payload};
 use std::time::Duration;
@@ -28,13 +28,14 @@ impl Log {
             level: Level::Emerg as u8,
             ts_nsec: None,
         };
-        let core = self.core();
         if log.is_some() {
-            let _ = core.store(stamp, &last_words);
+            let _ = self.core().store(stamp, &last_words);
         }
-        // A dumper that panics itself is not asked once more.
-        let is_saved = begun == Begun::Mine && panic::dump(core, text, Place::Task);
-        panic::flush(BOUND_NSEC, is_saved);
+        if begun == Begun::Mine {
+            fatal::run(self.own_core(), text);
+        } else {
+            fatal::run_rest(); // a dumper that panics itself is not asked once more
+        }
         std::process::abort()
     }
 }

@@ -43,6 +43,7 @@ impl Log {
     /// False: there is neither a file nor memory for it.
     fn begin_child_life(&self) -> bool {
         pr_printk::barrier::prepare();
+        let parent = self.life().number();
         let (pid, argv) = (std::process::id(), self.options.argv.clone());
         let path = self.child_path(self.life().map().path());
         let made = make_map(path.as_deref(), &self.plan, &self.name, argv.clone()).or_else(|why| {
@@ -77,6 +78,9 @@ impl Log {
             say_on_stderr(&format!(
                 "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
             ));
+        }
+        if self.retell(parent, &life) {
+            crate::crash::orderly::take_again();
         }
         crate::context::carry(self, &life);
         let gone = self.prune(self.options.path.as_deref());

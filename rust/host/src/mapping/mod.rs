@@ -115,6 +115,12 @@ impl RingMap {
         region_of(&self.mapping, &self.plan)
     }
 
+    /// Where all of it lies: the address, and how many bytes.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let (start, _) = self.section_ptr(SectionKind::Header);
+        (start.as_ptr() as u64, self.plan.file_bytes)
+    }
+
     /// Where a section lies, and how long it is. Valid as long as this map; its words may only be accessed atomically.
     pub fn section_ptr(&self, kind: SectionKind) -> (NonNull<u8>, usize) {
         section_of(&self.mapping, &self.plan, kind)

@@ -32,6 +32,8 @@ use crate::wire::MAX_LENGTH;
 
 pub use beginning::render_beginning;
 pub use notice::{render_dropped, render_replay, render_torn};
+pub use number::{digits, signed, unsigned};
+pub use time::utc_nanos;
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

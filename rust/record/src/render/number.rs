@@ -24,7 +24,7 @@ fn pair(number: u64) -> [u8; 2] {
 
 /// An unsigned number.
 #[inline]
-pub(crate) fn unsigned(out: &mut Out<'_>, number: u64) {
+pub fn unsigned(out: &mut Out<'_>, number: u64) {
     padded(out, number, 0);
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn padded(out: &mut Out<'_>, mut number: u64, width: usize) {
 
 /// A signed number.
 #[inline]
-pub(crate) fn signed(out: &mut Out<'_>, number: i64) {
+pub fn signed(out: &mut Out<'_>, number: i64) {
     if number < 0 {
         out.put_byte(b'-');
     }
@@ -61,7 +61,7 @@ pub(crate) fn signed(out: &mut Out<'_>, number: i64) {
 
 /// The last `N` digits, zeros included.
 #[inline(always)]
-pub(crate) fn digits<const N: usize>(mut number: u64) -> [u8; N] {
+pub fn digits<const N: usize>(mut number: u64) -> [u8; N] {
     let mut digits = [b'0'; N];
     let (singles, pairs) = digits.as_rchunks_mut::<2>();
     for place in pairs.iter_mut().rev() {

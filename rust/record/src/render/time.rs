@@ -23,7 +23,7 @@ pub(crate) fn utc_micros(out: &mut Out<'_>, wall_nsec: u64) {
 }
 
 /// `2026-11-20T10:11:12.123456789Z`.
-pub(crate) fn utc_nanos(out: &mut Out<'_>, wall_nsec: u64) {
+pub fn utc_nanos(out: &mut Out<'_>, wall_nsec: u64) {
     utc_seconds(out, wall_nsec / SECOND);
     out.put(&digits::<9>(wall_nsec % SECOND));
     out.put_byte(b'Z');

@@ -1,0 +1,58 @@
+//! Crashes: what tells them is prepared, and given back.
+
+use crate::errors;
+use crate::log::Log;
+use crate::logs;
+use pr_host::crash::{orderly, report, rust_panics, signals};
+use pr_host::options::default;
+use pyo3::prelude::*;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// From now on crashes are told of this log: a file in `directory`, else beside the ring file, else in the working directory.
+#[pyfunction]
+#[pyo3(signature = (log, directory=None, /))]
+pub fn _tell_crashes(
+    py: Python<'_>,
+    log: &Bound<'_, Log>,
+    directory: Option<PathBuf>,
+) -> PyResult<()> {
+    let log = log.get().handle();
+    let told = py.detach(|| log.tell_crashes(directory.as_deref()));
+    told.map_err(|why| errors::from_host(py, why))?;
+    rust_panics::watch();
+    Ok(())
+}
+
+/// From now on fatal signals are told before they end the process.
+#[pyfunction]
+pub fn _arm_signals() {
+    signals::arm();
+}
+
+/// A real-time signal that nobody handles, and the descriptor that a crash is written to.
+#[pyfunction]
+pub fn _trace_places() -> Option<(i32, i32)> {
+    signals::unused_signal().zip(report::text_descriptor())
+}
+
+/// Takes the handler of this signal, which writes to that descriptor where Python's threads are. False: it has none.
+#[pyfunction]
+#[pyo3(signature = (signal, /))]
+pub fn _take_trace(signal: i32) -> bool {
+    signals::take_trace(signal)
+}
+
+/// From now on these signals are taken as an orderly exit of all logs, then passed on to whoever handled them before.
+#[pyfunction]
+#[pyo3(signature = (signals, /))]
+pub fn _take_signals(py: Python<'_>, signals: Vec<i32>) -> PyResult<()> {
+    let timeout = Duration::from_secs_f64(default::EXIT_TIMEOUT_S);
+    let end = move |signal: &str| {
+        for log in logs::open() {
+            orderly::end_log(log.shared(), signal, timeout);
+        }
+    };
+    let taken = py.detach(|| orderly::take(&signals, Box::new(end)));
+    taken.map_err(|why| errors::from_host(py, why))
+}
