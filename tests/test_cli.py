@@ -395,3 +395,21 @@ def test_help_and_version_are_status_0() -> None:
         assert option in done.stdout
     done = prdmesg("--version")
     assert (done.returncode, done.stdout) == (0, f"prdmesg {pr.__version__}\n")
+
+
+def test_a_torn_record_is_told_in_its_place_and_on_stderr_with_every_option(ring_path: Path) -> None:
+    with pr.Log(ring_path, size="256 KiB") as log:
+        for event in ("before", "damaged", "behind"):
+            log.get_logger().info(event)
+    content = bytearray(ring_path.read_bytes())
+    at = content.index(b"damaged")
+    content[at - 12 : at] = bytes(12)  # the block's id among them
+    ring_path.write_bytes(content)
+    for options in ([], ["-t"], ["-T"], ["-d"], ["-r"], ["--color=always"], ["-J"]):
+        done = prdmesg(*options, ring_path)
+        assert done.returncode == 1
+        assert done.stderr == f"prdmesg: {ring_path}: 1 torn record: the bytes are not a record\n"
+        first, torn, last = done.stdout.splitlines()
+        assert "before" in first
+        assert "** printk message 1 is torn **" in torn or json.loads(torn)["event"] == "record torn"
+        assert "behind" in last

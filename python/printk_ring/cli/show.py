@@ -115,8 +115,8 @@ class _Text:
         self._stamp: Callable[[Record], str] = _local_time if options.ctime else _seconds
 
     def written(self, item: _Item) -> str:
-        if isinstance(item, _Lost):
-            notice = item.told_as("text")
+        if isinstance(item, _Lost) or item.torn:
+            notice = item.told_as("text") if isinstance(item, _Lost) else str(item)
             return f"{_NOTICE_PRIORITY}{notice}" if self._options.raw else notice
         prefix = self._prefix(item)
         first, *further = _lines(item)
