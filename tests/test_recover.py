@@ -107,8 +107,8 @@ def test_a_life_is_written_to_a_file_behind_a_line_that_says_whose_it_is(tmp_pat
     (life,) = pr.recover(path)
     assert life.to_file(copy) == 2
     lines = copy.read_text().splitlines()
-    assert lines[0].startswith(f"** 'app', process {life.info.pid}, started 20")
-    assert lines[0].endswith("Z, was killed or crashed **")
+    assert lines[0].startswith(f"** 'app', process {life.info.pid}, killed, no orderly exit; started 20")
+    assert lines[0].endswith(" killed 'two\\nlines' **")
     assert [line.partition("]")[2] for line in lines[1:]] == [" killed", " two", "|lines"]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert life.to_file(copy) == 2

@@ -1284,8 +1284,14 @@ class RingFileInfo:
     def clean(self) -> bool:
         """True when the owner closed it or exited in order."""
     @property
+    def state(self) -> str:
+        """What has become of the owner: "alive", "ended in order", or "killed, no orderly exit"."""
+    @property
     def started(self) -> int:
         """When the log was made, nanoseconds since the epoch."""
+    @property
+    def last(self) -> int | None:
+        """The time of its newest record, nanoseconds since the epoch; None: it has none."""
     @property
     def argv(self) -> list[str]:
         """The owner's command line; empty when not kept."""
@@ -1388,6 +1394,18 @@ class FileConsole:
     @property
     def reliability(self) -> int:
         """As `Console.reliability`."""
+
+def _carve(
+    core: StrPath, segments: list[tuple[int, int, int]], /
+) -> tuple[list[tuple[int, RingFile, int]], list[tuple[int, str]]]:
+    """The rings in the memory of a process that is gone. `segments`: the address of each part of that memory, its offset in
+    the core, and its length there, in bytes. Rings with their addresses and how many bytes of them the core does not hold,
+    and the addresses of what only begins like a ring, with what is wrong there.
+
+    Raises:
+        RingFileError: the core cannot be read.
+        OSError: there is no memory for a copy.
+    """
 
 def _recover(path: StrPath, /) -> list[RingFile]:
     """The rings that processes that are gone have left there, newest first. Public as `printk_ring.recover`."""

@@ -1,6 +1,7 @@
 """Previous lives: what processes that are gone have left in their ring files, for whoever starts next."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from printk_ring.snapshot import Snapshot
     from printk_ring.typing import Start, StrPath
 
-__all__ = ["PreviousLife", "recover"]
+__all__ = ["PreviousLife", "headline", "moment", "recover"]
+
+_NSEC_PER_SEC = 1_000_000_000
 
 
 class PreviousLife:
@@ -39,10 +42,7 @@ class PreviousLife:
     @property
     def ended(self) -> int | None:
         """The time of its last record, nanoseconds since the epoch; None: it has none."""
-        last = None
-        for record in self.reader():
-            last = record.wall_nsec
-        return last
+        return self._info.last
 
     def reader(self, start: "Start" = "oldest") -> "Reader":
         """A reader of its records, as `Log.reader`."""
@@ -57,7 +57,7 @@ class PreviousLife:
         return self._ring.snapshot()
 
     def to_file(self, path: "StrPath") -> int:
-        """Writes its records as text, behind a line that says whose they are. How many.
+        """Writes its records as text, behind a line that says whose they are and how it ended. How many records.
 
         A file at the path is appended to; where there is none it is made with mode 0600. A symbolic link is not followed.
 
@@ -68,7 +68,7 @@ class PreviousLife:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         count = 0
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"** {self._headline()} **\n")
+            file.write(f"** {headline(self._ring, self._info)} **\n")
             for record in self:
                 file.write(f"{record}\n")
                 count += 1
@@ -82,15 +82,29 @@ class PreviousLife:
         """
         return _native._remove_ring(self._ring)  # noqa: SLF001 - our own
 
-    def _headline(self) -> str:
-        info = self._info
-        started = datetime.fromtimestamp(info.started / 1e9, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        how = "ended in order" if info.clean else "was killed or crashed"
-        return f"{info.name!r}, process {info.pid}, started {started}, {how}"
-
     def __repr__(self) -> str:
         """Whose life it was."""
-        return f"<PreviousLife {os.fspath(self.path)!r}: {self._headline()}>"
+        return f"<PreviousLife {os.fspath(self.path)!r}: {headline(self._ring, self._info)}>"
+
+
+def moment(nsec: int) -> str:
+    """A time as people write it, to the second: 2026-11-20T10:11:12Z."""
+    return datetime.fromtimestamp(nsec // _NSEC_PER_SEC, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def headline(ring: "RingFile", info: "RingFileInfo", state: str | None = None) -> str:
+    """Whose ring it is and how that process ended, from when to when, and what it has left, in one line.
+
+    `state` replaces what the file itself says about the end. Whatever the file holds, no terminal obeys the line.
+    """
+    records = ring.stats()["records"]
+    parts = [f"started {moment(info.started)}"]
+    parts += [f"last record {moment(info.last)}"] if info.last is not None else []
+    parts += [f"{records} record{'' if records == 1 else 's'}"]
+    parts += [f"{info.unfinished} half-written and not shown"] if info.unfinished else []
+    words = " ".join(shlex.quote(word) if word.isprintable() else repr(word) for word in info.argv)
+    command = f"; {words}" if words else ""
+    return f"{info.name!r}, process {info.pid}, {state or info.state}; {', '.join(parts)}{command}"
 
 
 def recover(path_or_dir: "StrPath") -> list[PreviousLife]:

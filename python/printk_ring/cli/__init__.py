@@ -1,25 +1,28 @@
 """`prdmesg`: shows a ring file, live or dead, from outside.
 
 Exit status: 0 (also when nothing matched, or the reader of a pipe has gone), 1 no such ring, not a ring, torn records, or
-under -w an owner that died; 2 usage; 130 interrupted.
+under -w an owner that died; 2 usage, or --core without what reads a core; 130 interrupted.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
-from printk_ring import _native
 from printk_ring._native import PrintkError, RingFile
 from printk_ring.cli.consoles import show_consoles
-from printk_ring.cli.find import NoRing, find
+from printk_ring.cli.elf import NoReader
+from printk_ring.cli.find import find
+from printk_ring.cli.heading import heading
 from printk_ring.cli.options import Options, parse
-from printk_ring.cli.output import Output
+from printk_ring.cli.output import Output, one_line
 from printk_ring.cli.show import show
 from printk_ring.cli.stats import show_stats
+from printk_ring.cli.target import NoRing, Target
 
 __all__ = ["main"]
 
 _FAILED = 1
+_USAGE = 2
 _INTERRUPTED = 130
 
 
@@ -33,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except NoReader as error:
+        _complain(str(error))
+        return _USAGE
     except (NoRing, PrintkError) as error:
         _complain(_reason(error))
         return _FAILED
@@ -43,23 +49,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
-    target = find(options.target)
-    for remark in target.remarks:
-        _complain(remark)
-    with _native.open_ring(target.path) as ring, Output(sys.stdout.buffer) as out:
-        if options.stats:
-            show_stats(ring, out, as_json=options.json)
-            return 0
-        if options.consoles:
-            show_consoles(ring, out, as_json=options.json, colour=options.colour)
-            return 0
-        torn = show(ring, out, options)
-        out.flush()
-        return _verdict(ring, torn, options)
+    status = 0
+    with Output(sys.stdout.buffer) as out:
+        for target in find(options):
+            out.flush()  # what is said about a ring comes behind the records of the one before
+            for remark in target.remarks:
+                _complain(one_line(remark))
+            with target.ring:
+                status = max(status, _show_one(target, out, options))
+    return status
 
 
-def _verdict(ring: RingFile, torn: int, options: Options) -> int:
+def _show_one(target: Target, out: Output, options: Options) -> int:
+    ring = target.ring
+    # The counters say themselves whose they are.
+    headed = options.listing or ((options.dead or options.core is not None) and not options.stats)
+    if headed:
+        out.line(heading(target, options))
+    if options.listing:
+        return 0
+    if options.stats:
+        show_stats(ring, out, as_json=options.json)
+        return 0
+    if options.consoles:
+        show_consoles(ring, out, as_json=options.json, colour=options.colour)
+        return 0
+    torn = show(ring, out, options)
+    out.flush()
+    return _verdict(ring, torn, options, headed=headed)
+
+
+def _verdict(ring: RingFile, torn: int, options: Options, *, headed: bool) -> int:
     info = ring.info
+    if info.unfinished and not headed:
+        many = f"{info.unfinished} records were" if info.unfinished > 1 else "1 record was"
+        _complain(f"{info.path}: {many} half-written when process {info.pid} died: not shown")
     if torn:
         _complain(f"{info.path}: {torn} torn record{'s' if torn > 1 else ''}: the bytes are not a record")
         return _FAILED

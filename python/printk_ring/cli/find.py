@@ -1,64 +1,108 @@
-"""Which ring file FILE means: a path, the newest ring of a directory, or the ring of a process."""
+"""Which rings are meant: a path, the newest of a directory, that of a process, those of the dead, or those in a core."""
 
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
 
 from printk_ring import _native
 from printk_ring._native import RingFileError
+from printk_ring.cli.core import rings_in_core
+from printk_ring.cli.options import Options
+from printk_ring.cli.target import NoRing, Target
 
-__all__ = ["NoRing", "Target", "find"]
+__all__ = ["find"]
 
 _DIRECTORY_VARIABLE = "PRINTK_RING_DIR"
 
 
-class NoRing(Exception):
-    """There is no ring where one was looked for; the text says where."""
+def find(options: Options) -> list[Target]:
+    """The rings that the user means: one, or several in the order in which they began; raises NoRing for none."""
+    if options.core is not None:
+        return rings_in_core(Path(options.core), options.target)
+    name = options.target or ""
+    if options.dead:
+        return _in_order(_dead_rings(name))
+    if options.listing and Path(name).is_dir():
+        return _in_order(_rings_in(Path(name)))
+    return [_one(name)]
 
 
-class Target(NamedTuple):
-    """A ring file, and what the user should know about the choice."""
-
-    path: Path
-    remarks: list[str]
-
-
-def find(name: str) -> Target:
-    """The ring file that `name` means; raises NoRing when there is none."""
+def _one(name: str) -> Target:
     path = Path(name)
     if path.is_dir():
         return _newest_in(path)
     if not os.path.lexists(path) and name.isdecimal():
         return _ring_of_process(int(name))
-    return Target(path, [])
+    return Target.at(path)
 
 
-def _newest_in(directory: Path) -> Target:
-    found: list[tuple[bool, int, Path]] = []
+def _in_order(targets: list[Target]) -> list[Target]:
+    return sorted(targets, key=lambda target: target.ring.info.started)
+
+
+def _rings_in(directory: Path) -> list[Target]:
+    """The rings in a directory, by name; raises NoRing when there is none."""
+    found = []
     for path in sorted(directory.iterdir()):
         try:
             if path.is_file():
-                with _native.open_ring(path) as ring:
-                    info = ring.info
-                    found.append((info.alive, info.started, path))
+                found.append(Target.at(path))
         except RingFileError:
             continue  # something else may well lie in the directory
     if not found:
         raise NoRing(f"{directory}: no ring in this directory")
-    newest = max(found)[2]
-    remarks = [f"{directory}: {len(found)} rings; showing {newest.name}"] if len(found) > 1 else []
-    return Target(newest, remarks)
+    return found
+
+
+def _newest_in(directory: Path) -> Target:
+    found = _rings_in(directory)
+
+    def age(target: Target) -> tuple[bool, int, Path]:
+        info = target.ring.info
+        return info.alive, info.started, info.path
+
+    newest = max(found, key=age)
+    if len(found) > 1:
+        newest.remarks.append(f"{directory}: {len(found)} rings; showing {newest.ring.info.path.name}")
+    return newest
+
+
+def _dead_rings(name: str) -> list[Target]:
+    """What processes that are gone have left at a path, in a directory, or under their number in the rings' directory."""
+    path = Path(name)
+    if os.path.lexists(path) or not name.isdecimal():
+        found = _native._recover(path)  # noqa: SLF001 - our own
+        why = f"{path}: {_nobody_dead(path)}" if not found else ""
+    elif directory := os.environ.get(_DIRECTORY_VARIABLE):
+        found = [ring for ring in _native._recover(directory) if ring.info.pid == int(name)]  # noqa: SLF001 - our own
+        why = f"{name}: no such file, and no process of this number that is gone has left a ring in {directory}"
+    else:
+        raise NoRing(
+            f"{name}: no such file; rings of dead processes are looked for by number in ${_DIRECTORY_VARIABLE}"
+        )
+    if not found:
+        raise NoRing(why)
+    return [Target.of(ring) for ring in found]
+
+
+def _nobody_dead(path: Path) -> str:
+    """Why nothing of the dead was found there; raises RingFileError where a file is that is no ring."""
+    if not path.exists():
+        return "nobody has left a ring here"
+    if path.is_dir():
+        return "no ring of a process that is gone in this directory"
+    info = Target.at(path).ring.info
+    return f"this ring is that of process {info.pid}, which is alive, and none before it has left one"
 
 
 def _ring_of_process(pid: int) -> Target:
     for path in [*_open_files(pid), *_named_after(pid)]:
         try:
-            with _native.open_ring(path) as ring:
-                if ring.info.pid == pid:
-                    return Target(path, [])
+            target = Target.at(path)
         except RingFileError:
             continue  # a file of the process that is not a ring
+        if target.ring.info.pid == pid:
+            return target
     if not Path(f"/proc/{pid}").exists():
         raise NoRing(f"{pid}: no such file, and no process of this number")
     raise NoRing(f"{pid}: this process has no ring file that can be read (a log without a path is anonymous memory)")

@@ -17,15 +17,23 @@ FILE is a ring file; a directory stands for the newest ring in it, a number for 
 wins). Without FILE the directory in $PRINTK_RING_DIR is taken. Reading needs no help of the process that logs, and works as
 well after its death. A log that was cleared is shown from there on, unless --all is given.
 
-Exit status: 0 all well; 1 no such ring, not a ring, torn records, or (with -w) a process that died; 2 usage;
-130 interrupted.
+With --dead FILE is a ring file (its previous lives and forked children included), a directory, or the number of a process
+that is gone (in $PRINTK_RING_DIR); the rings are shown one after the other, the oldest first. With --core FILE is the
+number, the name or the path of a ring, where the core has several. Each ring begins with a line that says whose it is.
+
+Exit status: 0 all well; 1 no such ring, not a ring, torn records, or (with -w) a process that died; 2 usage, or --core
+without pyelftools (pip install 'printk-ring[core]'); 130 interrupted.
 """
 
 
 class Options(NamedTuple):
     """What the user asked for."""
 
-    target: str
+    target: str | None
+    """None: only with `core`, all of its rings."""
+    core: str | None
+    dead: bool
+    listing: bool
     follow: bool
     levels: frozenset[int] | None
     """None: all."""
@@ -46,17 +54,15 @@ def parse(arguments: Sequence[str]) -> Options:
     parser = _parser()
     # A bare --color means auto, and never takes the FILE behind it for its value.
     given = parser.parse_args(["--color=auto" if word in {"-L", "--color"} else word for word in arguments])
-    target = given.FILE or os.environ.get(_DIRECTORY_VARIABLE)
-    if not target:
+    target = given.FILE or (None if given.core else os.environ.get(_DIRECTORY_VARIABLE))
+    if not target and not given.core:
         parser.error(f"which ring? give a FILE, or a directory in ${_DIRECTORY_VARIABLE}")
-    if given.json and given.raw:
-        parser.error("-J and -r exclude each other: both say how a record is written")
-    if given.stats and given.consoles:
-        parser.error("--stats and --consoles exclude each other: ask for one after the other")
-    if (given.stats or given.consoles) and given.follow:
-        parser.error(f"--{'stats' if given.stats else 'consoles'} and -w exclude each other: figures are shown once")
+    _check_together(parser, given)
     return Options(
         target=target,
+        core=given.core,
+        dead=given.dead,
+        listing=given.list,
         follow=given.follow,
         levels=given.level,
         ctime=given.ctime,
@@ -70,6 +76,21 @@ def parse(arguments: Sequence[str]) -> Options:
         consoles=given.consoles,
         colour=_wants_colour(given.color) and not given.raw and not given.json,
     )
+
+
+def _check_together(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuses what cannot be asked for at once."""
+    if given.json and given.raw:
+        parser.error("-J and -r exclude each other: both say how a record is written")
+    instead = [f"--{name}" for name in ("list", "stats", "consoles") if getattr(given, name)]
+    if len(instead) > 1:
+        parser.error(f"{instead[0]} and {instead[1]} exclude each other: ask for one after the other")
+    if instead and given.follow:
+        parser.error(f"{instead[0]} and -w exclude each other: figures are shown once")
+    if given.core and given.dead:
+        parser.error("--core and --dead exclude each other: what is in a core is dead anyway")
+    if given.follow and (given.core or given.dead):
+        parser.error(f"--{'core' if given.core else 'dead'} and -w exclude each other: the dead write no more")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-d", "--show-delta", action="store_true", help="the time since the record before")
     parser.add_argument("-r", "--raw", action="store_true", help="each line with its <priority>")
     parser.add_argument("-J", "--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--dead", action="store_true", help="what processes that are gone have left, and how they ended"
+    )
+    parser.add_argument(
+        "--core", metavar="CORE", help="the rings in a core file, of a process that crashed or by gcore"
+    )
+    parser.add_argument("--list", action="store_true", help="only whose rings there are, one line each")
     parser.add_argument("--stats", action="store_true", help="the counters of the ring instead of its records")
     parser.add_argument("--consoles", action="store_true", help="who prints, and how far it is, instead of the records")
     parser.add_argument(

@@ -20,7 +20,7 @@ use core::sync::atomic::{Ordering, fence};
 use pr_ring::head::{Head, HeadWord};
 use pr_ring::layout::{FIXED_BYTES, LAYOUT_VERSION, OWNER_OFFSET, SLOT_BYTES, ring_offset};
 use pr_ring::reader::{TailWords, read_valid};
-use pr_ring::slots::SlotCopy;
+use pr_ring::slots::{SlotCopy, Span};
 use pr_ring::state::{Stage, State};
 use pr_ring::{DescId, Geometry, Read, Seq, Source, Unfinished};
 use std::ffi::OsStr;
@@ -68,6 +68,17 @@ pub struct RingInfo {
     pub file_bytes: u64,
     /// Version of the layout.
     pub layout_version: u32,
+}
+
+impl RingInfo {
+    /// What has become of the owner, in words.
+    pub fn state(&self) -> &'static str {
+        match (self.alive, self.clean) {
+            (true, _) => "alive",
+            (false, true) => "ended in order",
+            (false, false) => "killed, no orderly exit",
+        }
+    }
 }
 
 /// A copy of the owner's clock table.
@@ -258,6 +269,32 @@ impl ForeignFile {
                 Read::NotYet { unfinished, .. } => return Ok(count + unfinished),
             }
         }
+    }
+
+    /// The wall time of the newest record that can be read; None: there is none.
+    ///
+    /// # Errors
+    /// It was cut off, or cannot be read.
+    pub fn last_wall_nsec(&self) -> Result<Option<u64>, Error> {
+        let alive = self.is_alive()?;
+        let (newest, tails) = (self.head()?.id.0, self.tails()?);
+        let most = self.plan.geometry.descriptors() - 1;
+        let oldest = tails.tail.0.max(newest.saturating_sub(most)).max(1);
+        for id in (oldest..=newest).rev().map(DescId) {
+            let state = self.state(id)?;
+            let contents = self.contents(id)?;
+            let whole = state == State::new(id, Stage::Finalized)
+                || !alive && state == State::new(id, Stage::Committed);
+            let dropped = match contents.span {
+                Span::Block { .. } => id < tails.retired,
+                Span::Empty => id == tails.tail && tails.tail_retired,
+                Span::Lost => true,
+            };
+            if whole && !dropped && self.state(id)? == state {
+                return Ok(Some(self.wall_nsec(contents.ts_nsec)));
+            }
+        }
+        Ok(None)
     }
 
     /// Fills `to` with what stands at `at`.

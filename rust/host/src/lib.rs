@@ -7,6 +7,7 @@
 //! | [`plan`] | how a size becomes a ring and its sections |
 //! | [`mapping`] | a ring file of this process: created whole, pre-faulted, locked, then named |
 //! | [`foreign`] | a ring file of any process, read with `pread` |
+//! | [`carve`] | rings in the memory that a core file holds |
 //! | [`inspect`] | the counters and consoles of a ring file |
 //! | [`lives`] | previous lives of a path, and how many are kept |
 //! | [`life`] | one ring with its core; a forked child begins another |
@@ -40,6 +41,7 @@
 
 pub mod bare;
 pub mod bench;
+pub mod carve;
 pub mod console;
 pub mod context;
 pub mod courier;

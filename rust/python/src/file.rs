@@ -5,6 +5,7 @@ use crate::dump::DumpIter;
 use crate::errors;
 use crate::file_console::{self, FileConsole};
 use crate::reader::{Place, Reader, Start};
+use pr_host::carve::{self, Find, Segment};
 use pr_host::{ForeignFile, lives};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -24,8 +25,12 @@ pub struct RingFileInfo {
     alive: bool,
     /// True when the owner closed it or exited in order.
     clean: bool,
+    /// What has become of the owner: "alive", "ended in order", or "killed, no orderly exit".
+    state: &'static str,
     /// When the log was made, nanoseconds since the epoch.
     started: u64,
+    /// The time of its newest record, nanoseconds since the epoch; None: it has none.
+    last: Option<u64>,
     /// The owner's command line; empty when not kept.
     argv: Vec<String>,
     /// Number of descriptors.
@@ -44,12 +49,14 @@ impl RingFileInfo {
     fn of(file: &ForeignFile) -> Result<RingFileInfo, pr_host::Error> {
         let info = file.info()?;
         Ok(RingFileInfo {
+            state: info.state(),
             path: info.path,
             name: info.name,
             pid: info.pid,
             alive: info.alive,
             clean: info.clean,
             started: info.started_wall_ns,
+            last: file.last_wall_nsec()?,
             argv: info.argv,
             descriptors: info.geometry.descriptors(),
             data_bytes: info.geometry.data_bytes(),
@@ -63,10 +70,9 @@ impl RingFileInfo {
 #[pymethods]
 impl RingFileInfo {
     fn __repr__(&self) -> String {
-        let life = if self.alive { "alive" } else { "dead" };
         format!(
-            "<RingFileInfo {:?} of process {}, {life}>",
-            self.name, self.pid
+            "<RingFileInfo {:?} of process {}, {}>",
+            self.name, self.pid, self.state
         )
     }
 }
@@ -226,6 +232,40 @@ pub fn _remove_ring(ring: &Bound<'_, RingFile>) -> PyResult<bool> {
     let file = ring.get().open.get(py)?;
     py.detach(|| lives::remove_ring(&file))
         .map_err(|why| errors::from_host(py, why))
+}
+
+/// What `_carve` found: rings with their addresses and how many bytes of them are missing, and what only begins like one.
+type Carved = (Vec<(u64, RingFile, u64)>, Vec<(u64, String)>);
+
+/// The rings in the memory of a process that is gone. `segments`: the address of each part of that memory, its offset in
+/// the core, and its length there.
+#[pyfunction]
+#[pyo3(signature = (core, segments, /))]
+pub fn _carve(py: Python<'_>, core: PathBuf, segments: Vec<(u64, u64, u64)>) -> PyResult<Carved> {
+    let path = std::path::absolute(&core).unwrap_or(core);
+    let segments = segments
+        .into_iter()
+        .map(|(address, offset, bytes)| Segment {
+            address,
+            offset,
+            bytes,
+        });
+    let segments: Vec<_> = segments.collect();
+    let found = py
+        .detach(|| carve::rings_in(&path, &segments))
+        .map_err(|why| errors::from_host(py, why))?;
+    let (mut rings, mut damaged) = (Vec::new(), Vec::new());
+    for find in found {
+        match find {
+            Find::Ring {
+                ring,
+                address,
+                missing,
+            } => rings.push((address, RingFile::of(ring), missing)),
+            Find::Damaged { address, why } => damaged.push((address, why)),
+        }
+    }
+    Ok((rings, damaged))
 }
 
 /// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.

@@ -81,7 +81,7 @@ mod _native {
     #[pymodule_export]
     use crate::dumper::{_Alone, Dumper};
     #[pymodule_export]
-    use crate::file::{_recover, _remove_ring, RingFile, RingFileInfo, open_ring};
+    use crate::file::{_carve, _recover, _remove_ring, RingFile, RingFileInfo, open_ring};
     #[pymodule_export]
     use crate::file_console::FileConsole;
     #[pymodule_export]
