@@ -6,6 +6,7 @@ The one that the tests write needs nothing but /proc, and can be made wrong on p
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -25,6 +26,7 @@ ANONYMOUS, ANONYMOUS_SHARED, MAPPED_SHARED = 1, 2, 8
 DEFAULT_FILTER = 0x33
 EVERYTHING = 0x3F
 
+_CAP_SYS_PTRACE = 19
 _NOTE, _LOAD = 4, 1
 _PSINFO, _FILES = 3, 0x46494C45
 
@@ -145,7 +147,8 @@ def written_by_gcore(child: subprocess.Popen[str], core: Path, wanted: int = DEF
 def written_by_the_kernel(child: subprocess.Popen[str], core: Path, wanted: int = DEFAULT_FILTER) -> Path:
     """A core as the kernel writes it of a process that aborts, into its working directory."""
     _wish(child, wanted)
-    resource.prlimit(child.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.prlimit(child.pid, resource.RLIMIT_CORE, (hard, hard))
     directory = Path(f"/proc/{child.pid}/cwd").readlink()
     child.send_signal(signal.SIGABRT)
     assert child.wait(PATIENCE_SECONDS) == -signal.SIGABRT
@@ -161,10 +164,10 @@ def _wish(child: subprocess.Popen[str], wanted: int) -> None:
 def makers() -> dict[str, Callable[..., Path]]:
     """The ways to a core that there are on this machine."""
     found: dict[str, Callable[..., Path]] = {"by hand": written_by_hand}
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    pattern = Path("/proc/sys/kernel/core_pattern").read_text("utf-8").strip()
-    if pattern == "core" and (hard == resource.RLIM_INFINITY or os.geteuid() == 0):
+    unlimited = resource.getrlimit(resource.RLIMIT_CORE)[1] == resource.RLIM_INFINITY
+    if unlimited and Path("/proc/sys/kernel/core_pattern").read_text("utf-8").strip() == "core":
         found["kernel"] = written_by_the_kernel
-    if shutil.which("gcore") and os.geteuid() == 0:  # others may be forbidden to look into it
+    [able] = re.findall(r"^CapEff:\s*(\w+)$", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
+    if shutil.which("gcore") and int(able, 16) >> _CAP_SYS_PTRACE & 1:  # others may be forbidden to look into a process
         found["gcore"] = written_by_gcore
     return found

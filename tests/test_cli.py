@@ -391,7 +391,22 @@ def test_text_is_written_as_utf_8_whatever_the_locale(ring_path: Path) -> None:
 def test_help_and_version_are_status_0() -> None:
     done = prdmesg("--help")
     assert done.returncode == 0
-    for option in ("-w", "-l", "-T", "-t", "-d", "-r", "-J", "--last", "--stats", "--consoles", "--color"):
+    for option in (
+        "-w",
+        "-l",
+        "-T",
+        "-t",
+        "-d",
+        "-r",
+        "-J",
+        "--last",
+        "--stats",
+        "--consoles",
+        "--color",
+        "--dead",
+        "--core",
+        "--list",
+    ):
         assert option in done.stdout
     done = prdmesg("--version")
     assert (done.returncode, done.stdout) == (0, f"prdmesg {pr.__version__}\n")

@@ -165,8 +165,9 @@ def test_what_is_unfinished_committed_lost_or_torn_is_told_apart(
         kept = []
         for number in range(100):
             text = bytes([1, 1, 3]) + b"%03d" % number
-            record = ring.reserve(0 if number == 90 else len(text), level=number % 8)
-            if number != 90:
+            empty = number in {36, 90}
+            record = ring.reserve(0 if empty else len(text), level=number % 8)
+            if not empty:
                 record.write(text)
             if number in {80, 85}:
                 kept.append(record)  # never finished
@@ -184,10 +185,15 @@ def test_what_is_unfinished_committed_lost_or_torn_is_told_apart(
     content[at - 8 : at] = bytes(8)  # the block of 70 has another id: torn
     at = content.index(b"\x01\x01\x03071")
     content[at : at + 2] = b"\x01\x7f"  # a tag that there is not
+    content[4096 + 128] |= 1  # R: the oldest, 36, is dropped
+    slot = 4096 + 384 + 64 * (61 % 64)
+    content[slot : slot + 8] = ((61 + 64) << 2 | 3).to_bytes(8, "little")  # what was 60 is of a later record by now
     ring_path.write_bytes(content)
     about, records = read_ring(ring_path)
     assert records == by_the_package(ring_path)
     assert about["unfinished"] == 2
+    assert records[0]["seq"] == 37
+    assert 60 not in [words["seq"] for words in records]
     assert [words["seq"] for words in records if "torn" in words] == [70, 71]
     events = [words["event"] for words in records if "torn" not in words]
     assert events[-1] == "099"

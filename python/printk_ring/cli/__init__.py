@@ -54,7 +54,7 @@ def _run(options: Options) -> int:
         for target in find(options):
             out.flush()  # what is said about a ring comes behind the records of the one before
             for remark in target.remarks:
-                _complain(one_line(remark))
+                _complain(remark)
             with target.ring:
                 status = max(status, _show_one(target, out, options))
     return status
@@ -100,7 +100,7 @@ def _reason(error: Exception) -> str:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"prdmesg: {text}\n")
+    sys.stderr.write(f"prdmesg: {one_line(text)}\n")
 
 
 def _forget_stdout() -> None:
