@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import printk_ring as pr
+from printk_ring import cli
+from printk_ring.cli.find import find
+from printk_ring.cli.options import parse
 from tests.children import kill, prdmesg, run, start
 
 if TYPE_CHECKING:
@@ -161,6 +164,22 @@ def test_where_nobody_has_left_anything_it_says_so(tmp_path: Path) -> None:
         done = prdmesg("--dead", place)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"prdmesg: {place}: {why}\n"
+
+
+def test_a_ring_that_is_cut_off_while_it_is_read_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second"):
+        run(LIFE + "os._exit(0)", tmp_path / f"{name}.ring")
+    arguments = ["--dead", "-t", str(tmp_path)]
+    found = find(parse(arguments))
+    os.truncate(tmp_path / "first.ring", 5000)
+    monkeypatch.setattr(cli, "find", lambda options: found)
+    assert cli.main(arguments) == 1
+    shown = capfd.readouterr()
+    assert shown.err == f"prdmesg: {tmp_path / 'first.ring'}: it was truncated while it was read\n"
+    assert shown.out.startswith(f"** {tmp_path / 'second.ring'}: 'second', process ")
+    assert shown.out.endswith("\napp: first\napp: last words\n")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from printk_ring._native import PrintkError, RingFile
+from printk_ring._native import PrintkError, RingFile, RingFileError
 from printk_ring.cli.consoles import show_consoles
 from printk_ring.cli.elf import NoReader
 from printk_ring.cli.find import find
@@ -55,8 +55,13 @@ def _run(options: Options) -> int:
             out.flush()  # what is said about a ring comes behind the records of the one before
             for remark in target.remarks:
                 _complain(remark)
-            with target.ring:
-                status = max(status, _show_one(target, out, options))
+            try:
+                with target.ring:
+                    status = max(status, _show_one(target, out, options))
+            except RingFileError as error:  # cut off meanwhile: that hides no other one
+                out.flush()
+                _complain(_reason(error))
+                status = _FAILED
     return status
 
 

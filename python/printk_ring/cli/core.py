@@ -40,7 +40,7 @@ def rings_in_core(core: Path, wanted: str | None) -> list[Target]:
                 remarks.append(f"{mapping.path} was mapped, and is not in it: {ring}")
     if not found:
         raise NoRing("; ".join([f"{core}: no ring in this core", *remarks, _HOW_TO_SAVE]))
-    found.sort(key=lambda target: (target.ring.info.pid != tables.pid, target.ring.info.started))
+    found.sort(key=lambda target: (target.info.pid != tables.pid, target.info.started))
     found = [_numbered(target, number, len(found)) for number, target in enumerate(found, 1)]
     if wanted is not None:
         found = _chosen(core, found, wanted, remarks)
@@ -66,30 +66,30 @@ def _saved(core: Path, ring: RingFile, address: int, missing: int, mapped_at: di
             "records that were there are missing, or torn"
         )
     shown = f", mapped from {path}" if path and not path.startswith("/memfd:") else ""
-    return Target(ring, f"{core}, at {address:#x}{shown}", remarks, None if info.clean else _STATE_IN_CORE, about)
+    return Target(ring, info, f"{core}, at {address:#x}{shown}", remarks, None if info.clean else _STATE_IN_CORE, about)
 
 
 def _from_file(core: Path, mapping: Mapping, pid: int | None) -> Target | str:
     """The ring in a mapped file that the core does not hold; else why it cannot be had, empty for what is no ring."""
     path = Path(mapping.path)
-    there: list[RingFile] = []
+    there: list[Target] = []
     why = ""
     try:
-        there.append(_native.open_ring(path))
+        there.append(Target.at(path))
     except RingFileError as error:
         if error.reason == _NO_RING:
             return ""
         why = error.reason
     # Whoever has taken the path since has made it a previous life.
-    there += _native._recover(path) if path.parent.is_dir() else []  # noqa: SLF001 - our own
+    there += [Target.of(ring) for ring in _native._recover(path)] if path.parent.is_dir() else []  # noqa: SLF001 - our own
     written = core.stat().st_mtime_ns
-    its = [ring for ring in there if _is_its(ring.info, mapping, pid, written)]
+    its = [target for target in there if _is_its(target.info, mapping, pid, written)]
     if its:
-        ring = max(its, key=lambda ring: ring.info.started)
-        found = ring.info.path
-        remark = f"{core}: the ring of {path} is not in this core; what follows is read from {found}, as it is now"
-        return Target(ring, str(found), [remark], about={"core": str(core), "mapped": mapping.path})
-    others = ", ".join(f"that of process {ring.info.pid} in {ring.info.path}" for ring in there)
+        found = max(its, key=lambda target: target.info.started)
+        whence = f"what follows is read from {found.place}, as it is now"
+        found.remarks.append(f"{core}: the ring of {path} is not in this core; {whence}")
+        return found._replace(about={"core": str(core), "mapped": mapping.path})
+    others = ", ".join(f"that of process {target.info.pid} in {target.place}" for target in there)
     return f"there is {others}, another one" if others else why
 
 
@@ -106,10 +106,10 @@ def _numbered(target: Target, number: int, count: int) -> Target:
 def _chosen(core: Path, found: list[Target], wanted: str, remarks: list[str]) -> list[Target]:
     def is_wanted(number: int, target: Target) -> bool:
         mapped = (target.about or {}).get("mapped") or ""
-        return wanted in {str(number), target.ring.info.name, str(target.ring.info.path), mapped, Path(mapped).name}
+        return wanted in {str(number), target.info.name, str(target.info.path), mapped, Path(mapped).name}
 
     chosen = [target for number, target in enumerate(found, 1) if is_wanted(number, target)]
     if not chosen:
-        there = ", ".join(f"{number} {target.ring.info.name!r}" for number, target in enumerate(found, 1))
+        there = ", ".join(f"{number} {target.info.name!r}" for number, target in enumerate(found, 1))
         raise NoRing("; ".join([f"{core}: no ring {wanted!r} in this core, there are {there}", *remarks]))
     return chosen

@@ -37,7 +37,7 @@ def _one(name: str) -> Target:
 
 
 def _in_order(targets: list[Target]) -> list[Target]:
-    return sorted(targets, key=lambda target: target.ring.info.started)
+    return sorted(targets, key=lambda target: target.info.started)
 
 
 def _rings_in(directory: Path) -> list[Target]:
@@ -58,12 +58,12 @@ def _newest_in(directory: Path) -> Target:
     found = _rings_in(directory)
 
     def age(target: Target) -> tuple[bool, int, Path]:
-        info = target.ring.info
+        info = target.info
         return info.alive, info.started, info.path
 
     newest = max(found, key=age)
     if len(found) > 1:
-        newest.remarks.append(f"{directory}: {len(found)} rings; showing {newest.ring.info.path.name}")
+        newest.remarks.append(f"{directory}: {len(found)} rings; showing {newest.info.path.name}")
     return newest
 
 
@@ -91,7 +91,7 @@ def _nobody_dead(path: Path) -> str:
         return "nobody has left a ring here"
     if path.is_dir():
         return "no ring of a process that is gone in this directory"
-    info = Target.at(path).ring.info
+    info = Target.at(path).info
     return f"this ring is that of process {info.pid}, which is alive, and none before it has left one"
 
 
@@ -101,7 +101,7 @@ def _ring_of_process(pid: int) -> Target:
             target = Target.at(path)
         except RingFileError:
             continue  # a file of the process that is not a ring
-        if target.ring.info.pid == pid:
+        if target.info.pid == pid:
             return target
     if not Path(f"/proc/{pid}").exists():
         raise NoRing(f"{pid}: no such file, and no process of this number")

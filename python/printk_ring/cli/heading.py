@@ -17,7 +17,7 @@ _NOTICE_PRIORITY = f"<{8 + Level.NOTICE}>"  # facility 1, user
 
 def heading(target: Target, options: Options) -> str:
     """Whose ring it is, how that process ended, and what it left."""
-    info = target.ring.info
+    info = target.info
     if options.json:
         words = {**described(info), "records": target.ring.stats()["records"], **(target.about or {})}
         words["state"] = target.state or info.state

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from printk_ring import _native
-from printk_ring._native import RingFile
+from printk_ring._native import RingFile, RingFileInfo
 
 __all__ = ["NoRing", "Target"]
 
@@ -17,6 +17,8 @@ class Target(NamedTuple):
     """A ring, open."""
 
     ring: RingFile
+    info: RingFileInfo
+    """What it said when it was found. Asking again costs a walk over its records."""
     place: str
     """Where it was found, for people."""
     remarks: list[str]
@@ -34,4 +36,5 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, ring: RingFile) -> "Target":
         """A ring file that is open already."""
-        return cls(ring, str(ring.info.path), [])
+        info = ring.info
+        return cls(ring, info, str(info.path), [])
