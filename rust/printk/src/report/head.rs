@@ -1,4 +1,4 @@
-//! What a report begins with: why, who, when, and what the log has counted.
+//! What a report begins with: why, who and when, which takes nothing of the log; and what the log has counted.
 
 use super::{Cause, Who};
 use crate::core::Core;
@@ -91,7 +91,7 @@ fn fault_text(out: &mut Out<'_>, fault: &Fault) {
 }
 
 /// The head of the text. True: it had room.
-pub fn text(out: &mut Out<'_>, core: Option<&Core>, cause: &Cause<'_>, who: &Who) -> bool {
+pub fn text(out: &mut Out<'_>, cause: &Cause<'_>, who: &Who) -> bool {
     let (monotonic, wall) = (stamp::monotonic_nsec(), stamp::wall_nsec());
     out.put(b"printk_ring crash report\n\nreason     ");
     out.put(cause.reason.name().as_bytes());
@@ -118,16 +118,19 @@ pub fn text(out: &mut Out<'_>, core: Option<&Core>, cause: &Cause<'_>, who: &Who
     out.put(b"\nring       ");
     write_name(out, who.ring);
     out.put(b"\n");
-    if let Some(core) = core {
-        out.put(b"counters  ");
-        for (name, count) in counters(core) {
-            out.put(b" ");
-            out.put(name.as_bytes());
-            out.put(b"=");
-            unsigned(out, count);
-        }
-        out.put(b"\n");
+    !out.is_truncated()
+}
+
+/// The line of the counters.
+pub fn counters_text(out: &mut Out<'_>, core: &Core) -> bool {
+    out.put(b"counters  ");
+    for (name, count) in counters(core) {
+        out.put(b" ");
+        out.put(name.as_bytes());
+        out.put(b"=");
+        unsigned(out, count);
     }
+    out.put(b"\n");
     !out.is_truncated()
 }
 
@@ -138,7 +141,7 @@ fn seconds(out: &mut Out<'_>, nsec: u64) {
 }
 
 /// The head of the JSON: an object that is still open, in its list of records.
-pub fn json(out: &mut Out<'_>, core: Option<&Core>, cause: &Cause<'_>, who: &Who) -> bool {
+pub fn json(out: &mut Out<'_>, cause: &Cause<'_>, who: &Who) -> bool {
     let (monotonic, wall) = (stamp::monotonic_nsec(), stamp::wall_nsec());
     out.put(b"{\"reason\":");
     write_json_string(out, cause.reason.name());
@@ -166,14 +169,20 @@ pub fn json(out: &mut Out<'_>, core: Option<&Core>, cause: &Cause<'_>, who: &Who
     unsigned(out, monotonic);
     out.put(b",\"ring\":");
     write_json_string(out, who.ring);
-    out.put(b",\"counters\":{");
+    out.put(b",\"records\":[\n");
+    !out.is_truncated()
+}
+
+/// The end of the list of records, and the counters.
+pub fn counters_json(out: &mut Out<'_>, core: Option<&Core>) -> bool {
+    out.put(b"],\"counters\":{");
     for (index, (name, count)) in core.map(counters).iter().flatten().enumerate() {
-        out.put(if index == 0 { b"\"" } else { b",\"" });
+        out.put(if index == 0 { &b"\""[..] } else { b",\"" });
         out.put(name.as_bytes());
         out.put(b"\":");
         unsigned(out, *count);
     }
-    out.put(b"},\"records\":[\n");
+    out.put(b"},\"complete\":true}\n");
     !out.is_truncated()
 }
 

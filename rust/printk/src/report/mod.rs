@@ -227,7 +227,11 @@ impl Report {
 
     /// Writes why, who and when.
     pub fn write_head(&self, core: Option<&Core>, cause: &Cause<'_>, who: &Who) {
-        self.text.put(|out| head::text(out, core, cause, who));
+        self.text.put(|out| head::text(out, cause, who));
+        self.text.flush(); // the rest is in the log's memory, which may be what is broken
+        if let Some(core) = core {
+            self.text.put(|out| head::counters_text(out, core));
+        }
         self.text.put_bytes(b"\nlast records, oldest first\n");
         self.text.flush();
     }
@@ -246,11 +250,11 @@ impl Report {
 
     /// Writes all of the JSON.
     pub fn write_json(&self, core: Option<&Core>, cause: &Cause<'_>, who: &Who) {
-        self.json.put(|out| head::json(out, core, cause, who));
+        self.json.put(|out| head::json(out, cause, who));
         if let Some(core) = core {
             self.records(&self.json, Format::Json, core);
         }
-        self.json.put_bytes(b"],\"complete\":true}\n");
+        self.json.put(|out| head::counters_json(out, core));
         self.json.flush();
     }
 
@@ -266,7 +270,8 @@ impl Report {
     /// The JSON was broken off: what is there so far becomes a document.
     pub fn write_broken_json(&self) {
         self.json.flush();
-        self.json.put_bytes(b"],\"complete\":false}\n");
+        self.json
+            .put_bytes(b"],\"counters\":{},\"complete\":false}\n");
         self.json.flush();
     }
 

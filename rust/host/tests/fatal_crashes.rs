@@ -1,0 +1,358 @@
+//! What a process leaves that dies of a signal: in whatever it is, and in the middle of dying.
+
+mod fatal;
+mod scratch;
+
+use fatal::{death, fault};
+use pr_host::Overflow;
+use pr_host::crash::report;
+use pr_printk::dumper::{Dumper, Reason, Why};
+use pr_printk::fd::{errno, set_errno};
+use pr_printk::{fatal as any, thread};
+use scratch::{PATIENCE, Scratch, flush, say};
+use std::fs::OpenOptions;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::Instant;
+
+const SEGV: (libc::c_int, &str) = (libc::SIGSEGV, "fatal signal SIGSEGV");
+const BUS: (libc::c_int, &str) = (libc::SIGBUS, "fatal signal SIGBUS");
+
+fn send(signal: libc::c_int) {
+    // SAFETY: touches no memory.
+    unsafe { libc::raise(signal) };
+}
+
+#[test]
+fn every_fatal_signal_leaves_a_report_and_ends_the_process_as_itself() {
+    for (signal, name) in [
+        SEGV,
+        BUS,
+        (libc::SIGFPE, "fatal signal SIGFPE"),
+        (libc::SIGILL, "fatal signal SIGILL"),
+        (libc::SIGABRT, "fatal signal SIGABRT"),
+    ] {
+        let scratch = Scratch::new();
+        let death = death(&scratch, |_| send(signal));
+        assert_eq!(death.lacks_anything(signal, name), None);
+        assert!(
+            death.text.contains("SI_TKILL, sent by process"),
+            "{}",
+            death.text
+        );
+    }
+    let scratch = Scratch::new();
+    let aborted = death(&scratch, |_| std::process::abort());
+    assert_eq!(
+        aborted.lacks_anything(libc::SIGABRT, "fatal signal SIGABRT"),
+        None
+    );
+}
+
+/// A dumper that may be called in a handler.
+fn add_dumper(log: &pr_host::Log, call: unsafe fn(*const (), &Why<'_>) -> bool) {
+    let dumper = Box::leak(Box::new(Dumper {
+        max_reason: Reason::Panic,
+        always: false,
+        preserves: false,
+        any_context: true,
+        call,
+        data: std::ptr::null(),
+    }));
+    // SAFETY: it stays for good, and has no data.
+    let ticket = unsafe { log.core().dumpers().register(dumper) };
+    ticket.expect("room");
+}
+
+#[test]
+fn a_crash_within_the_crash_costs_its_step_and_nothing_else() {
+    unsafe fn crashes(_: *const (), _: &Why<'_>) -> bool {
+        fault();
+        true
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        log.add_console(scratch.console("out", Overflow::DropOldest))
+            .expect("a console");
+        flush(log);
+        add_dumper(log, crashes);
+        send(libc::SIGFPE);
+    });
+    let lacks = death.lacks_anything(libc::SIGFPE, "fatal signal SIGFPE");
+    assert_eq!(lacks, None, "it ends by the first signal");
+    assert!(
+        death.text.contains("** SIGSEGV in a dumper **"),
+        "{}",
+        death.text
+    );
+    assert!(
+        scratch.read("out").contains("fatal signal SIGFPE"),
+        "consoles come after it"
+    );
+}
+
+#[test]
+fn a_ring_file_that_was_cut_short_is_named_and_what_can_be_told_is_told() {
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        let file = OpenOptions::new().write(true).open(scratch.path("a.ring"));
+        file.expect("the file").set_len(4096).expect("cut");
+        say(log, 6);
+    });
+    assert!(death.is_by(libc::SIGBUS), "{:#x}", death.status);
+    for part in [
+        BUS.1,
+        "BUS_ADRERR, address 0x",
+        "in the memory of a log of this process",
+        "** SIGBUS while this was written **",
+        "** end of the report **",
+    ] {
+        assert!(death.text.contains(part), "{part}: {}", death.text);
+    }
+    assert!(death.json.contains("\"in_ring\":true"), "{}", death.json);
+    assert!(
+        death.json.ends_with("\"complete\":false}\n"),
+        "{}",
+        death.json
+    );
+}
+
+#[test]
+fn a_crash_while_a_console_is_written_to_leaves_a_report() {
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        log.add_console(scratch.console("out", Overflow::DropOldest))
+            .expect("a console");
+        flush(log);
+        let core = log.core();
+        // By the thread that prints: it has the console to itself, and is in an unsafe place.
+        let held = core.hold(0, pr_printk::owner::Priority::Normal, None, false);
+        held.expect("free").unsafely(|_| fault());
+    });
+    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
+    assert!(scratch.read("out").contains(SEGV.1), "taken over");
+}
+
+#[test]
+fn a_printer_thread_that_crashes_leaves_a_report() {
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        let console = scratch.console("out", Overflow::DropOldest);
+        log.add_console(console).expect("a console");
+        flush(log);
+        let printer = log
+            .printer_threads()
+            .into_iter()
+            .next()
+            .expect("a printer")
+            .1;
+        // SAFETY: touches no memory.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), printer, libc::SIGSEGV) };
+        std::thread::sleep(PATIENCE);
+    });
+    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
+    assert!(death.text.contains("pr/"), "{}", death.text);
+}
+
+#[test]
+fn other_threads_that_crash_wait_and_their_log_calls_return() {
+    static DUMPS: AtomicBool = AtomicBool::new(false);
+    static RETURNED: AtomicU32 = AtomicU32::new(0);
+    unsafe fn is_slow(_: *const (), _: &Why<'_>) -> bool {
+        DUMPS.store(true, Ordering::SeqCst);
+        let start = Instant::now();
+        // Another thread crashes, and another one logs, while this is going on.
+        while RETURNED.load(Ordering::SeqCst) < 1000 && start.elapsed() < PATIENCE {
+            std::hint::spin_loop();
+        }
+        RETURNED.load(Ordering::SeqCst) >= 1000
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, is_slow);
+        let wait = || while !DUMPS.load(Ordering::SeqCst) {};
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                wait();
+                send(libc::SIGFPE);
+            });
+            scope.spawn(|| {
+                wait();
+                for number in 0..1000 {
+                    say(log, 100 + number);
+                    RETURNED.fetch_add(1, Ordering::SeqCst);
+                }
+                std::thread::sleep(PATIENCE);
+            });
+            send(libc::SIGABRT);
+        });
+    });
+    let lacks = death.lacks_anything(libc::SIGABRT, "fatal signal SIGABRT");
+    assert_eq!(lacks, None, "one of them owns the end");
+    assert!(
+        !death.text.contains("i=100\n"),
+        "what others log then is dropped"
+    );
+    let second = scratch.path(&format!("a.ring.crash-{}-2.txt", death.pid));
+    assert!(!second.exists(), "one report");
+}
+
+#[test]
+fn a_thread_whose_stack_overflows_after_its_first_log_call_leaves_a_report() {
+    #[inline(never)]
+    fn deeper(depth: u64) -> u64 {
+        let room = std::hint::black_box([depth; 64]);
+        match std::hint::black_box(depth) {
+            u64::MAX => 0,
+            _ => deeper(depth + 1) + std::hint::black_box(room)[0],
+        }
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        let log = log.clone();
+        // Not by the standard library, which gives its threads a stack for handlers and one of its own.
+        let work: Box<Box<dyn FnOnce() + Send>> = Box::new(Box::new(move || {
+            say(&log, 6);
+            std::hint::black_box(deeper(0));
+        }));
+        extern "C" fn run(work: *mut libc::c_void) -> *mut libc::c_void {
+            // SAFETY: what is given below.
+            let work = unsafe { Box::from_raw(work.cast::<Box<dyn FnOnce() + Send>>()) };
+            work();
+            std::ptr::null_mut()
+        }
+        let mut thread = 0;
+        let given = Box::into_raw(work).cast();
+        // SAFETY: a function, and what it takes.
+        unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), run, given) };
+        std::thread::sleep(PATIENCE);
+    });
+    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
+    assert!(death.text.contains("i=6\n"));
+}
+
+#[test]
+fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_mend_it() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    static ERRNO: AtomicI32 = AtomicI32::new(0);
+    unsafe extern "C" fn mends(
+        _signal: libc::c_int,
+        _info: *mut libc::siginfo_t,
+        _context: *mut libc::c_void,
+    ) {
+        ERRNO.store(errno(), Ordering::SeqCst);
+        ASKED.fetch_add(1, Ordering::SeqCst);
+    }
+    let scratch = Scratch::new();
+    let before = Scratch::new();
+    let done = death(&before, |_| {
+        // SAFETY: plain bits.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = mends as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        let log = scratch.log();
+        // In place of ours, which then comes before it.
+        pr_host::crash::signals::disarm();
+        // SAFETY: a handler that may run anywhere.
+        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+        log.tell_crashes(None).expect("a place");
+        pr_host::crash::signals::arm();
+        log.add_console(scratch.console("out", Overflow::Block))
+            .expect("a console");
+        for number in 1..=20 {
+            set_errno(77);
+            send(libc::SIGSEGV);
+            assert_eq!((errno(), ERRNO.load(Ordering::SeqCst)), (77, 77));
+            say(&log, number);
+        }
+        flush(&log);
+        assert_eq!(ASKED.load(Ordering::SeqCst), 20);
+        assert_eq!(any::survived(), 20);
+        let count = std::fs::read_dir(scratch.path("a.ring").parent().expect("a folder"));
+        let crashes = count.expect("readable").filter(|entry| {
+            let name = entry.as_ref().expect("an entry").file_name();
+            name.to_string_lossy().ends_with(".txt")
+        });
+        assert_eq!(crashes.count(), 8, "as many as there may be");
+    });
+    assert_eq!(done.status, 0);
+    let seen = scratch::numbers(&scratch.read("out"));
+    assert_eq!(seen, (1..=20).collect::<Vec<_>>(), "the log goes on");
+}
+
+#[test]
+fn descriptors_that_somebody_else_has_by_now_get_nothing() {
+    let scratch = Scratch::new();
+    let death = death(&scratch, |_| {
+        let text = report::text_descriptor().expect("prepared");
+        for fd in 3..64 {
+            // SAFETY: what a daemon does; nothing of this test needs them.
+            unsafe { libc::close(fd) };
+        }
+        let other = std::fs::File::create(scratch.path("other")).expect("a file");
+        for fd in 3..=text.max(16) {
+            // SAFETY: two numbers.
+            unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&other), fd) };
+        }
+        fault();
+    });
+    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None, "by its path");
+    assert_eq!(scratch.read("other"), "");
+}
+
+#[test]
+fn a_forked_child_has_its_own_report_whether_it_has_logged_or_not() {
+    for logs in [true, false] {
+        let scratch = Scratch::new();
+        let parent = death(&scratch, |log| {
+            // SAFETY: the child dies.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                if logs {
+                    say(log, 7);
+                }
+                fault();
+            }
+            let mut status = 0;
+            // SAFETY: the status is ours.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV);
+            let text = scratch.read(&format!("a.ring.fork-{child}.crash-{child}-1.txt"));
+            assert!(text.ends_with("** end of the report **\n"), "{text}");
+            assert_eq!(text.contains("i=7\n"), logs, "{text}");
+            assert!(!text.contains("i=1\n"), "{text}");
+            assert_eq!(text.contains("has logged nothing"), !logs, "{text}");
+            let ring = scratch.path(&format!("a.ring.fork-{child}"));
+            assert_eq!(ring.exists(), logs);
+            send(libc::SIGILL);
+        });
+        let lacks = parent.lacks_anything(libc::SIGILL, "fatal signal SIGILL");
+        assert_eq!(lacks, None);
+    }
+}
+
+#[test]
+fn threads_that_come_and_go_use_up_no_stacks() {
+    let scratch = Scratch::new();
+    let done = death(&scratch, |log| {
+        let mapped = || {
+            let maps = std::fs::read_to_string("/proc/self/maps").expect("readable");
+            maps.lines().count()
+        };
+        let run = |count: i64| {
+            for number in 0..count {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        say(log, number);
+                        let _ = thread::tid();
+                    });
+                });
+            }
+        };
+        run(50);
+        let before = mapped();
+        run(1500);
+        let more = mapped().saturating_sub(before);
+        assert!(more < 100, "{more} more mappings");
+    });
+    assert_eq!(done.status, 0);
+}
