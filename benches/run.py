@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
 
-from benches import calls, consoles, delivery, million, report, rings, sizes, stuck  # noqa: E402 - after the path is set
+from benches import calls, consoles, delivery, dump, million, report, rings, sizes, stuck  # noqa: E402 - after the path is set
 from benches.entries import Results  # noqa: E402
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -131,6 +131,8 @@ def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
     delivery.beside_slow(results, folder, effort.ways)
     progress("consoles")
     consoles.rates(results, folder, effort.drained, effort.drain_rounds)
+    progress("a dump in a handler")
+    wrong += dump.in_handler(results, folder, effort.rounds)
     progress(f"{effort.million:,} records to a JSON file")
     wrong += million.both(results, folder, effort.million)
     results.settle()

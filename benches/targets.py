@@ -71,6 +71,7 @@ TARGETS: dict[str, Target] = {
     "stuck.p99": Target({"": 50_000.0, "stuck.p99.read": 1.5}, every=True),
     "wake.max": Target({"": 5e6}),
     "lag.max": Target({"": 1e7}),
+    "dump.10k": times(3.0, "dump.10k.write"),
     "console.text.rate": Target({"": 3e6}, least=True),
     "console.json.rate": Target({"": 1.5e6}, least=True),
 }

@@ -1439,6 +1439,13 @@ def _noop_arg1(x: object, /) -> None:
 def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""
 
+def _bench_dump(log: Log, folder: StrPath, /) -> tuple[int, int, int, int]:
+    """Writes what a log holds into a file in `folder` from a handler of a signal, as a crash does.
+
+    And the same bytes into another one at once: (records, bytes, nanoseconds within the handler, nanoseconds of the one
+    write).
+    """
+
 def _bench(name: str, n: int, /) -> float:
     """Nanoseconds of one operation of the yardstick `name`, over `n` of them: "cas", "cas16", "pingpong".
 

@@ -1,7 +1,8 @@
 //! Timings of what cannot be timed from Python.
 
 use crate::errors;
-use pr_host::bench::{BenchRing as Bench, Shape, yardsticks};
+use crate::log::Log;
+use pr_host::bench::{BenchRing as Bench, Shape, dump, yardsticks};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -17,6 +18,26 @@ pub fn _bench(py: Python<'_>, name: &str, n: u64) -> PyResult<f64> {
         _ => return Err(errors::config(py, format!("{name:?} is no yardstick"))),
     };
     Ok(py.detach(|| yardstick(n)))
+}
+
+/// Writes what a log holds into a file in `folder` from a handler of a signal, as a crash does, and the same bytes into
+/// another one at once: (records, bytes, nanoseconds within the handler, nanoseconds of the one write).
+#[pyfunction]
+#[pyo3(signature = (log, folder, /))]
+pub fn _bench_dump(
+    py: Python<'_>,
+    log: &Bound<'_, Log>,
+    folder: PathBuf,
+) -> PyResult<(u64, u64, u64, u64)> {
+    let log = log.get().handle();
+    let dumped = py.detach(|| dump::dump(log, &folder));
+    let dumped = dumped.map_err(|why| errors::from_host(py, why))?;
+    Ok((
+        dumped.records,
+        dumped.bytes,
+        dumped.handler_ns,
+        dumped.write_ns,
+    ))
 }
 
 /// A bare ring that is full, to be timed without Python: in memory of its own, or in a new file at `path`.

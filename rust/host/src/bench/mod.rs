@@ -5,10 +5,12 @@
 //! | [`yardsticks`] | what the machine can do: a compare-exchange, a cache line from core to core |
 //! | `loops` | writing and reading as fast as it goes |
 //! | `paced` | single calls, far apart, of writers that meet by chance: percentiles |
+//! | [`dump`] | what a log holds, written from a handler of a signal |
 //! | `crowd` | more writers than processors: how often one is refused, and why |
 //! | `steps` | instructions of a record, counted by stepping through them |
 
 mod crowd;
+pub mod dump;
 mod loops;
 mod paced;
 mod pin;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Pages of the memory that a report is written from which are there beforehand.
-const TOUCHED_BYTES: usize = 192 << 10;
+pub(crate) const TOUCHED_BYTES: usize = 192 << 10;
 /// The most reports of uncaught exceptions that one process writes.
 const MOST_OOPSES: u64 = 8;
 /// How many have been written.
@@ -203,7 +203,7 @@ unsafe fn new_report(place: &'static Place) -> Report {
 }
 
 /// Has the pages of its beginning there.
-fn touch(memory: NonNull<[u8]>, bytes: usize) {
+pub(crate) fn touch(memory: NonNull<[u8]>, bytes: usize) {
     for at in (0..memory.len().min(bytes)).step_by(4096) {
         let byte = memory.cast::<u8>().as_ptr().wrapping_add(at);
         // SAFETY: within the memory, which nobody else has yet.

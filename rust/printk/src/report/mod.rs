@@ -289,26 +289,31 @@ impl Report {
 
     /// The records, oldest first. How many.
     fn records(&self, sheet: &Sheet, format: Format, core: &Core) -> u64 {
-        let view = View {
-            source: core.ring(),
-            unfinished: core.unfinished(),
-            clear_seq: Seq(core.control().clear_seq.load(Ordering::Relaxed)),
-        };
         let mut scratch = self.scratch;
         // SAFETY: one thread writes, by `new`'s promise, and keeps nothing of it beyond this call.
         let scratch = unsafe { scratch.as_mut() };
-        let wall_nsec = |ts_nsec| core.wall_nsec(ts_nsec);
-        write_records(&view, &Rendered { format, wall_nsec }, scratch, sheet)
+        write_records(core, format, scratch, sheet)
     }
 }
 
+/// Writes what a report has of a log, as text. How many records.
+pub fn write_all(sheet: &Sheet, core: &Core, scratch: &mut [u8]) -> u64 {
+    let records = write_records(core, Format::Text, scratch, sheet);
+    sheet.flush();
+    records
+}
+
 /// Writes what a ring holds behind the clear mark, oldest first, as far as a report may be long. How many records.
-pub fn write_records<W: Fn(u64) -> u64>(
-    view: &View<'_, Ring<Region>>,
-    form: &Rendered<W>,
-    scratch: &mut [u8],
-    sheet: &Sheet,
-) -> u64 {
+fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet) -> u64 {
+    let view = &View {
+        source: core.ring(),
+        unfinished: core.unfinished(),
+        clear_seq: Seq(core.control().clear_seq.load(Ordering::Relaxed)),
+    };
+    let form = &Rendered {
+        format,
+        wall_nsec: |ts_nsec| core.wall_nsec(ts_nsec),
+    };
     let end = view.source.next_reserve_seq();
     let mut walk = DumpIter::NEW;
     walk.rewind(view.clear_seq, end);
