@@ -23,7 +23,7 @@ def in_handler(results: Results, folder: Path, rounds: int) -> list[str]:
         logger = log.get_logger()
         for _ in range(RECORDS):
             logger.info(TEXT)
-        done = [_native._bench_dump(log, folder) for _ in range(rounds)]  # noqa: SLF001 - ours
+        done = [_native._bench_dump(log, folder) for _ in range(rounds)]
     records, size = done[0][:2]
     facts = {"records": records, "bytes": size}
     results.add("dump.10k.write", [float(dump[3]) for dump in done], NS, "cas", **facts)

@@ -145,8 +145,9 @@ fn a_printer_thread_that_crashes_leaves_a_report() {
             .next()
             .expect("a printer")
             .1;
+        let pid = std::process::id();
         // SAFETY: touches no memory.
-        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), printer, libc::SIGSEGV) };
+        unsafe { libc::syscall(libc::SYS_tgkill, pid, printer, libc::SIGSEGV) };
         std::thread::sleep(PATIENCE);
     });
     assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
@@ -169,7 +170,11 @@ fn other_threads_that_crash_wait_and_their_log_calls_return() {
     let scratch = Scratch::new();
     let death = death(&scratch, |log| {
         add_dumper(log, is_slow);
-        let wait = || while !DUMPS.load(Ordering::SeqCst) {};
+        let wait = || {
+            while !DUMPS.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        };
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 wait();

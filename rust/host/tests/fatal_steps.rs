@@ -39,10 +39,8 @@ fn stepped(places: u64, work: impl FnOnce()) {
     action.sa_sigaction = step as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO;
     // SAFETY: a handler that may run anywhere.
-    assert_eq!(
-        unsafe { libc::sigaction(libc::SIGTRAP, &raw const action, std::ptr::null_mut()) },
-        0
-    );
+    let set = unsafe { libc::sigaction(libc::SIGTRAP, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
     LEFT.store(places, Ordering::Relaxed);
     // SAFETY: sets one flag of the processor's; the red zone is left alone.
     unsafe {
