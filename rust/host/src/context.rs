@@ -296,9 +296,12 @@ impl Drop for ThreadEnd {
 
 /// In a forked child's hook, which holds the lists' lock: only the forking thread is there, and its sections know no life of
 /// this process yet.
-pub(crate) fn forget_after_fork() {
+///
+/// # Safety
+/// The lists' lock is held, and no guard lives.
+pub(crate) unsafe fn forget_after_fork() {
     let serial = thread::section_word().map_or(0, SectionWord::serial);
-    // SAFETY: called in the hook, which holds the lock.
+    // SAFETY: the caller's promise.
     let list = unsafe { OPEN.held() };
     list.retain(|open| open.serial == serial);
     for open in list {

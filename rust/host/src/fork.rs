@@ -1,22 +1,39 @@
 //! What must happen around a fork: short locks are held across it, so that a child never finds one that a vanished thread
-//! holds; the child lets go of its parent's files and begins a generation of its own.
+//! holds; the child lets go of its parent's files and begins a generation of its own. A child that no hook saw does so
+//! before its first record.
 
 use crate::life::Life;
+use crate::mapping::lock;
 use pr_printk::thread;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once, Weak};
 
 /// A lock for a few instructions at a time, which the fork hooks can hold over a fork. Nothing that waits, prints or
-/// calls out happens under it.
+/// calls out happens under it. It holds the generation of who has it (0: nobody): in a child that no hook saw, that of a
+/// thread that is not there.
 #[derive(Debug, Default)]
-struct ShortLock(AtomicBool);
+pub(crate) struct ShortLock(AtomicU64);
 
 impl ShortLock {
-    fn lock(&self) {
+    pub(crate) const fn new() -> ShortLock {
+        ShortLock(AtomicU64::new(0))
+    }
+
+    pub(crate) fn lock(&self) {
+        let own = thread::begin_generation();
         let mut rounds = 0_u32;
-        while self.0.swap(true, Ordering::Acquire) {
+        loop {
+            let found = self.0.load(Ordering::Relaxed);
+            if found != own
+                && self
+                    .0
+                    .compare_exchange(found, own, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return;
+            }
             rounds += 1;
             if rounds < 100 {
                 std::hint::spin_loop()
@@ -26,13 +43,13 @@ impl ShortLock {
         }
     }
 
-    fn unlock(&self) {
-        self.0.store(false, Ordering::Release);
+    pub(crate) fn unlock(&self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 
 /// The one lock of all lists of this process: changed rarely, and looked at for a copy only.
-static LISTS: ShortLock = ShortLock(AtomicBool::new(false));
+static LISTS: ShortLock = ShortLock::new();
 
 /// A value that is looked at and changed under the lists' lock, for a few instructions at a time.
 #[derive(Debug, Default)]
@@ -126,6 +143,7 @@ fn prepare_process() {
             // SAFETY: a fresh zeroed page that is never unmapped.
             unsafe { thread::watch_forks(page) };
         }
+        SEEN.store(thread::begin_generation(), Ordering::SeqCst);
         // SAFETY: the hooks only do what a forked child may do.
         unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
     });
@@ -161,15 +179,49 @@ extern "C" fn after_in_child() {
     thread::renew_generation();
     thread::forget_nesting();
     thread::print_for(0); // and if it prints, that was for a console of its parent
-    crate::context::forget_after_fork();
-    crate::exit::forget_after_fork();
+    SEEN.store(thread::generation(), Ordering::SeqCst);
     // SAFETY: LISTS is held since `before`, and this is the only thread.
+    unsafe { let_go_of_parent() };
+    LISTS.unlock();
+}
+
+/// The generation whose hook has run, or that had none to run.
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// Before a process opens anything of its own: what the hook does, in a child that no hook saw.
+pub(crate) fn catch_up() {
+    static BEHIND: ShortLock = ShortLock::new();
+    let generation = thread::begin_generation();
+    if SEEN.load(Ordering::SeqCst) == generation {
+        return;
+    }
+    BEHIND.lock(); // another thread of this child opens nothing meanwhile
+    if ![0, generation].contains(&SEEN.load(Ordering::SeqCst)) {
+        lock::let_go_of_parent();
+        // What is dropped is dropped outside of the lock.
+        let lives: Vec<Arc<Life>> = LIVES.lock().iter().filter_map(Weak::upgrade).collect();
+        LISTS.lock();
+        // SAFETY: LISTS is held, and no guard lives.
+        unsafe { let_go_of_parent() };
+        LISTS.unlock();
+        drop(lives);
+    }
+    SEEN.store(generation, Ordering::SeqCst);
+    BEHIND.unlock();
+}
+
+/// # Safety
+/// The lists' lock is held, and no guard lives. Before this process has opened anything of its own.
+unsafe fn let_go_of_parent() {
+    // SAFETY: the caller's promise.
+    unsafe { crate::context::forget_after_fork() };
+    crate::exit::forget_after_fork();
+    // SAFETY: the caller's promise.
     let lives = unsafe { LIVES.held() };
     for life in lives.iter().filter_map(Weak::upgrade) {
         life.forget_after_fork();
     }
-    // SAFETY: as above.
+    // SAFETY: the caller's promise.
     unsafe { crate::sinks::let_go_after_fork() };
     crate::crash::report::forget_after_fork();
-    LISTS.unlock();
 }

@@ -88,6 +88,7 @@ impl Log {
     /// # Errors
     /// Wrong options; a file that cannot be used (named, with the reason, and left untouched).
     pub fn open(options: LogOptions) -> Result<Arc<Log>, Error> {
+        crate::fork::catch_up();
         if options.path.is_some() && options.directory.is_some() {
             return Err(Error::Config(
                 "path and directory exclude each other: give one of them".into(),

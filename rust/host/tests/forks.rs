@@ -2,7 +2,8 @@
 
 mod scratch;
 
-use pr_host::{ForeignFile, Log, LogOptions, Overflow};
+use pr_host::{BareRing, ForeignFile, Log, LogOptions, Overflow};
+use pr_ring::Geometry;
 use scratch::{PATIENCE, Scratch, flush, numbers, say, wait_until};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -318,4 +319,113 @@ fn a_child_that_can_have_no_ring_and_no_memory_logs_nowhere_and_goes_on() {
         0,
         "nothing came into the parent's ring"
     );
+}
+
+/// Forks by the bare system call, which no hook sees.
+fn fork_unseen(child: impl FnOnce() -> i32) -> libc::pid_t {
+    let (flags, zero) = (libc::c_long::from(libc::SIGCHLD), 0 as libc::c_long);
+    // SAFETY: a copy of this process, whose other threads hold nothing that the child needs; it leaves by `_exit`.
+    match unsafe { libc::syscall(libc::SYS_clone, flags, zero, zero, zero, zero) } {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(99);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(code) }
+        }
+        pid => pid as libc::pid_t,
+    }
+}
+
+#[test]
+fn a_child_that_no_hook_saw_lets_go_of_its_parents_file_and_consoles_at_its_first_record() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    log.add_console(scratch.console("out", Overflow::Block))
+        .expect("a console");
+    say(&log, 1);
+    flush(&log);
+    let geometry = Geometry::new(5, 5).expect("a geometry");
+    let bare = scratch.path("bare.ring");
+    let _bare = BareRing::create(&bare, geometry, 0).expect("a ring of no log");
+    let (ring, out) = (scratch.path("a.ring"), scratch.path("out"));
+    let held = || [&ring, &bare, &out].map(|path| descriptors_of(path));
+    let pid = fork_unseen(|| {
+        let before = held();
+        (2..5).for_each(|i| say(&log, i));
+        flush(&log);
+        // Without a hook all are there at first; then a console of its own.
+        let own = log.pid() == std::process::id();
+        i32::from((before, held(), own) != ([1, 1, 1], [0, 0, 1], true))
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    assert_eq!(held(), [1, 1, 1], "the parent's are its own");
+    say(&log, 5);
+    flush(&log);
+    assert_eq!(numbers(&scratch.read("out")), [1, 2, 3, 4, 5]);
+    assert_eq!(log.stats().emitted, 2);
+}
+
+#[test]
+fn a_child_that_no_hook_saw_lets_go_before_it_opens_a_log_of_its_own() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let ring = scratch.path("a.ring");
+    let other = LogOptions {
+        path: Some(scratch.path("b.ring")),
+        ..scratch.options()
+    };
+    let pid = fork_unseen(|| {
+        let own = Log::open(other).expect("a log");
+        say(&own, 1);
+        let console = own.add_console(scratch.console("out", Overflow::Block));
+        let held = [
+            descriptors_of(&ring),
+            descriptors_of(&scratch.path("b.ring")),
+        ];
+        say(&log, 2); // and what it has opened itself it keeps
+        flush(&own);
+        let still = descriptors_of(&scratch.path("b.ring"));
+        i32::from((held, still) != ([0, 1], 1) || console.is_err())
+    });
+    assert_eq!(exit_code(wait_for(pid)), 0);
+    assert_eq!(descriptors_of(&ring), 1);
+    let child = scratch.path(&format!("a.ring.fork-{pid}"));
+    assert!(ForeignFile::open(&child).is_ok());
+}
+
+#[test]
+fn no_child_waits_for_a_lock_that_a_thread_of_its_parent_has_also_if_no_hook_saw_it() {
+    let _one = ONE.lock();
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _stop = SetWhenDropped(&stop);
+        // All that these do is to take the lists' lock; they hold none of the heap's while they have it.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = log.consoles();
+                }
+            });
+        }
+        for _ in 0..300 {
+            let pid = fork_unseen(|| {
+                // Before it allocates: of its parent's locks only ours are looked at.
+                log.set_level(7);
+                i32::from(!log.consoles().is_empty())
+            });
+            assert_eq!(exit_code(wait_for(pid)), 0);
+        }
+    });
+}
+
+/// Ends the other threads of a test, also of one that fails.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -42,6 +42,7 @@ impl Log {
 
     /// False: there is neither a file nor memory for it.
     fn begin_child_life(&self) -> bool {
+        crate::fork::catch_up();
         pr_printk::barrier::prepare();
         let parent = self.life().number();
         let (pid, argv) = (std::process::id(), self.options.argv.clone());

@@ -9,8 +9,9 @@
 //! [`Held`]: the fork hook closes it in every child. A program may close it too, and open a file of its own that gets the
 //! number: that one is neither unlocked nor closed here.
 
+use crate::fork::ShortLock;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use pr_printk::fd::identity;
 use std::fs::File;
 use std::io;
@@ -74,8 +75,6 @@ pub(crate) fn is_locked(file: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Held {
     cell: &'static Cell,
-    /// The process that opened it.
-    pid: u32,
 }
 
 /// A place for one descriptor. Cells are never freed, only used again: the fork hook walks them without a lock of the heap.
@@ -85,6 +84,8 @@ struct Cell {
     /// Device and inode of what the descriptor meant when it was opened.
     device: AtomicU64,
     inode: AtomicU64,
+    /// The process that opened it.
+    pid: AtomicU32,
     next: AtomicPtr<Cell>,
 }
 
@@ -95,19 +96,16 @@ const EMPTY: RawFd = -2;
 
 static CELLS: AtomicPtr<Cell> = AtomicPtr::new(core::ptr::null_mut());
 /// Held while a descriptor comes or goes, and over every fork.
-static CHANGING: AtomicBool = AtomicBool::new(false);
+static CHANGING: ShortLock = ShortLock::new();
 
 impl Held {
     /// Opens a descriptor such that no fork can fall between its opening and its being known here.
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Held> {
         install_hooks();
-        let held = Held {
-            cell: free_cell(),
-            pid: std::process::id(),
-        };
-        lock();
+        let held = Held { cell: free_cell() };
+        CHANGING.lock();
         let opened = open().map(|fd| held.cell.keep(fd));
-        unlock();
+        CHANGING.unlock();
         opened.map(|()| held)
     }
 
@@ -128,15 +126,15 @@ impl Held {
     /// The lock is given back by name: a child that was forked a moment ago, and has not come to its hook yet, has the
     /// descriptor too. Only by the process that took it: a copy of this value in a child that has no hooks must not.
     pub(crate) fn let_go(&self) {
-        lock();
+        CHANGING.lock();
         if let Some(file) = self.file()
-            && self.pid == std::process::id()
+            && self.cell.is_own()
             && self.cell.is_intact(file.as_raw_fd())
         {
             unlock_byte(file.as_fd(), Byte::Owner);
         }
         self.cell.close();
-        unlock();
+        CHANGING.unlock();
     }
 
     /// The same in a fork hook, where nothing may be waited for.
@@ -157,7 +155,13 @@ impl Cell {
         let (device, inode) = identity(fd.as_raw_fd()).unwrap_or_default();
         self.device.store(device, Ordering::Relaxed);
         self.inode.store(inode, Ordering::Relaxed);
+        self.pid.store(std::process::id(), Ordering::Relaxed);
         self.fd.store(fd.into_raw_fd(), Ordering::Relaxed);
+    }
+
+    /// Whether this process opened it.
+    fn is_own(&self) -> bool {
+        self.pid.load(Ordering::Relaxed) == std::process::id()
     }
 
     /// Whether the number still means what it meant.
@@ -192,6 +196,7 @@ fn free_cell() -> &'static Cell {
         fd: AtomicI32::new(EMPTY),
         device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
+        pid: AtomicU32::new(0),
         next: AtomicPtr::new(core::ptr::null_mut()),
     }));
     let mut first = CELLS.load(Ordering::Relaxed);
@@ -212,20 +217,11 @@ fn cells() -> impl Iterator<Item = &'static Cell> {
     core::iter::successors(first, move |cell| shared(cell.next.load(Ordering::Relaxed)))
 }
 
-fn lock() {
-    let mut rounds = 0_u32;
-    while CHANGING.swap(true, Ordering::Acquire) {
-        rounds += 1;
-        if rounds < 100 {
-            core::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
-        }
-    }
-}
-
-fn unlock() {
-    CHANGING.store(false, Ordering::Release);
+/// In a child that no hook saw: closes what its parent holds.
+pub(crate) fn let_go_of_parent() {
+    CHANGING.lock();
+    cells().filter(|cell| !cell.is_own()).for_each(Cell::close);
+    CHANGING.unlock();
 }
 
 fn install_hooks() {
@@ -237,16 +233,16 @@ fn install_hooks() {
 }
 
 extern "C" fn before() {
-    lock();
+    CHANGING.lock();
 }
 
 extern "C" fn in_parent() {
-    unlock();
+    CHANGING.unlock();
 }
 
 extern "C" fn in_child() {
     cells().for_each(Cell::close);
-    unlock();
+    CHANGING.unlock();
 }
 
 #[cfg(test)]
