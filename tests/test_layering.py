@@ -19,7 +19,7 @@ FLOORS = [
     {"levels", "lockorder"},
     {"typing"},
     {"_native", "exceptions", "logrecords"},
-    {"delivery"},
+    {"delivery", "ends"},
     {"context", "kernel", "lives", "log", "sinks", "snapshot", "stop"},
     {"crash", "integrations", "cli", "lockdep"},
     {"__init__"},

@@ -679,7 +679,8 @@ class Log:
     back from the first such record that no dump has yet. No record is written twice. Counted in `stats()["dumps"]`; a dump
     that fails is told once, counted in `stats()["dump_errors"]`, and tried again with the next such record and at the end.
 
-    The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
+    The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
+    leave by `os._exit`. A log that is garbage is closed.
 
     Raises:
         ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console;

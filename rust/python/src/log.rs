@@ -7,6 +7,7 @@ use crate::convert::{Taken, Taker, mapping, text};
 use crate::dump::DumpIter;
 use crate::dump_target::{LastArg, Target};
 use crate::dumper::{self, Callback, Dumper};
+use crate::ending;
 use crate::errors;
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
@@ -28,7 +29,7 @@ use pr_record::{Exc, Field, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 use std::path::PathBuf;
 
 /// A ring with its consoles. `Log(path=None, *, ...)`.
@@ -42,7 +43,8 @@ use std::path::PathBuf;
 /// `dump_on`: what led up to a record at this level is appended to `<ring file>.dump-<pid>.txt`, at most once a second;
 /// `dump_last`: how much of it, a time or a number of records.
 ///
-/// The first log of a process registers `_shutdown` with `atexit`. A log that is garbage is closed.
+/// The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
+/// leave by `os._exit`. A log that is garbage is closed.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Log {
     handle: LogHandle,
@@ -89,14 +91,16 @@ fn argv(py: Python<'_>) -> Option<Vec<String>> {
     )
 }
 
-/// Has `_shutdown` called at the exit. Once a process.
-fn register_shutdown(py: Python<'_>) -> PyResult<()> {
+/// Has the orderly exit happen, and all be there that log calls need. Once a process.
+fn prepare_process(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
     REGISTERED.get_or_try_init(py, || {
-        let shutdown = py.import("printk_ring._native")?.getattr("_shutdown")?;
-        py.import("atexit")?
-            .call_method1("register", (shutdown,))
-            .map(|_| ())
+        // All that a log call may import: a child that is forked in the middle of an import can never end that.
+        for module in ["context", "delivery", "exceptions"] {
+            py.import(format!("printk_ring.{module}"))?;
+        }
+        let module = py.import("printk_ring.ends")?;
+        ending::call(&module.getattr("watch")?, &PyTuple::empty(py)).map(|_| ())
     })?;
     Ok(())
 }
@@ -155,7 +159,7 @@ impl Log {
         let log = Log {
             handle: LogHandle::adopt(opened),
         };
-        register_shutdown(py)?;
+        prepare_process(py)?;
         for spec in specs {
             log.add(py, spec)?;
         }

@@ -95,8 +95,15 @@ pub fn store(
     let mut signalled = Ok(());
     let mut emitted = log.emit_inside(false, level, payload, ts_nsec);
     let mut waits = Waits::default();
-    while emitted == Emit::MustWait {
-        let enough = waits.wait(py, log, &mut signalled);
+    loop {
+        let enough = match emitted {
+            Emit::MustBegin => {
+                py.detach(|| log.begin_own_life());
+                false
+            }
+            Emit::MustWait => waits.wait(py, log, &mut signalled),
+            _ => break,
+        };
         emitted = log.emit_inside(enough, level, payload, ts_nsec);
     }
     if let Emit::Owing(owed) = emitted {

@@ -2,6 +2,7 @@
 
 use super::Log;
 use crate::console::{Overflow, nanos};
+use crate::life::Life;
 use pr_printk::Core;
 use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
 use pr_printk::control::count;
@@ -25,6 +26,8 @@ pub enum Emit {
     NotEnabled,
     /// It is to wait: for each [`Hold`] in turn, then to emit for good.
     MustWait,
+    /// This process was forked, and has no ring yet: [`Log::begin_own_life`], which takes its time, then again.
+    MustBegin,
 }
 
 /// What a log call may have to wait for.
@@ -48,14 +51,15 @@ impl Log {
         i64::from(level) <= self.level.load(Ordering::Relaxed)
     }
 
-    /// Stores one record. Never waits, but for a forked child's first record, which creates its ring.
+    /// Stores one record. Never waits.
     #[inline]
     pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
-        let Some(life) = self.own_life() else {
-            return Emit::Refused;
+        let life = match self.begun_life() {
+            Ok(life) => life,
+            Err(instead) => return instead,
         };
         if life.core().must_wait(0) {
             return Emit::MustWait;
@@ -74,13 +78,39 @@ impl Log {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
-        let Some(life) = self.own_life() else {
-            return Emit::Refused;
+        let life = match self.begun_life() {
+            Ok(life) => life,
+            Err(instead) => return instead,
         };
         if !waited && life.core().must_wait(1) {
             return Emit::MustWait;
         }
         stored(life.core().store_inside(Stamp { level, ts_nsec }, payload))
+    }
+
+    /// The life of this process. Or: a forked child has none yet, or could not begin one.
+    #[inline(always)]
+    fn begun_life(&self) -> Result<&Life, Emit> {
+        let life = self.life();
+        if life.core().generation() == thread::generation() {
+            Ok(life)
+        } else {
+            Err(self.not_begun())
+        }
+    }
+
+    #[cold]
+    fn not_begun(&self) -> Emit {
+        if self.stillborn.load(Ordering::SeqCst) == thread::begin_generation() {
+            Emit::Refused
+        } else {
+            Emit::MustBegin
+        }
+    }
+
+    /// Creates the ring of a forked child, and starts its printers.
+    pub fn begin_own_life(&self) {
+        let _ = self.own_life();
     }
 
     /// Does what is owed after a record: prints, where that is the caller's to do, within a bound; syncs, as long as that takes.

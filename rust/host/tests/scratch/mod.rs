@@ -117,6 +117,10 @@ pub fn say_at(log: &Log, level: u8, number: i64) {
 /// A log call in full: waits for what it has to, and does what is owed then. Whether it was stored.
 pub fn call(log: &Log, level: u8, payload: &Payload<'_>) -> bool {
     let mut emitted = log.emit(level, payload, None);
+    if emitted == Emit::MustBegin {
+        log.begin_own_life();
+        emitted = log.emit(level, payload, None);
+    }
     if emitted == Emit::MustWait {
         let _nest = thread::enter().expect("not deep");
         for hold in Hold::ALL {

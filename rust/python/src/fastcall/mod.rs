@@ -193,8 +193,10 @@ unsafe extern "C" fn noop(
 #[inline(never)]
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
     match store_simple(logger, log, given, arguments) {
-        // Where a console makes its callers wait, the same call again, the way that can.
-        None | Some(Emit::MustWait) => store_any(logger, log, given, arguments, false),
+        // Where a console makes its callers wait, or a forked child has no ring yet, the same call again, the way that can.
+        None | Some(Emit::MustWait | Emit::MustBegin) => {
+            store_any(logger, log, given, arguments, false)
+        }
         Some(Emit::Owing(owed)) => settle(log, owed),
         Some(_) => none(),
     }
