@@ -465,6 +465,7 @@ def test_a_process_whose_main_thread_ends_while_another_one_panics_ends_by_that(
         assert started.wait(30)
         """,
         tmp_path / "console.txt",
+        cwd=tmp_path,  # for its crash file
     )
     assert (tmp_path / "console.txt").read_text().endswith("] the end\n")
 
