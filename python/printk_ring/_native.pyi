@@ -1089,13 +1089,14 @@ def _while_suspended(stop: Callable[[], object], /) -> None:
 def _stop_process() -> None:
     """Stops the process as SIGTSTP does where nobody handles it. Returns when it was continued."""
 
-def _tell_crashes(log: Log, directory: StrPath | None = None, /) -> None:
+def _tell_crashes(log: Log, directory: StrPath | None = None, /) -> str | None:
     """From now on crashes are told of this log.
 
-    In a file in `directory`, else beside the ring file, else in the working directory.
+    In a file in `directory`, else beside the ring file, else in the working directory. Returns why there can be none in the
+    latter two.
 
     Raises:
-        RingFileError: nothing can be written there.
+        RingFileError: nothing can be written in `directory`.
     """
 
 def _arm_signals() -> None:
@@ -1104,11 +1105,13 @@ def _arm_signals() -> None:
 def _trace_places() -> tuple[int, int] | None:
     """A real-time signal that nobody handles, and the descriptor that a crash is written to."""
 
-def _take_trace(signal: int, /) -> bool:
+def _take_trace(signal: int, descriptor: int, /) -> bool:
     """Takes the handler of this signal, which writes to that descriptor where Python's threads are. False: it has none."""
 
-def _take_signals(signals: list[int], /) -> None:
-    """From now on these signals are taken as an orderly exit of all logs, then passed on to whoever handled them before.
+def _take_signals(log: Log, signals: list[int], /) -> None:
+    """Takes these signals as an orderly exit of all logs, then passes them on to whoever handled them before.
+
+    Until this log is closed.
 
     Raises:
         ConfigError: one of them cannot be handled, or is fatal.

@@ -41,12 +41,17 @@ _trace_signal = 0
 def prepare(log: Log, directory: "StrPath | None") -> None:
     """Has fatal signals told of this log, in files in `directory`; None: beside its ring, or in the working directory.
 
+    Where that is not `directory` and nothing can be written there, consoles and dumpers still get the reason.
+
     Raises:
-        RingFileError: nothing can be written there.
+        RingFileError: nothing can be written in `directory`.
     """
-    _native._tell_crashes(log, directory)  # noqa: SLF001 - our own
+    why = _native._tell_crashes(log, directory)  # noqa: SLF001 - our own
     _native._arm_signals()  # noqa: SLF001 - our own
     _prepare_trace()
+    if why is not None:
+        event = f"no crash files: {why}; give crash_dir"  # the working directory need not be ours
+        log._emit(Level.WARNING, event, logger="printk_ring")  # noqa: SLF001 - our own
 
 
 def _prepare_trace() -> None:
@@ -58,7 +63,7 @@ def _prepare_trace() -> None:
     unused, descriptor = places
     number = _trace_signal or unused
     faulthandler.register(number, file=descriptor, all_threads=True, chain=False)
-    if not _trace_signal and _native._take_trace(number):  # noqa: SLF001 - our own
+    if _native._take_trace(number, descriptor):  # noqa: SLF001 - our own
         _trace_signal = number
 
 

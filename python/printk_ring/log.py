@@ -120,15 +120,9 @@ def _watch_signals(log: Log, signals: list[int], *, crash: bool, crash_dir: StrP
     if crash:
         from printk_ring.crash import prepare  # noqa: PLC0415 - on use: who has no need of it need not pay for it
 
-        try:
-            prepare(log, crash_dir)
-        except OSError as why:
-            if crash_dir is not None:
-                raise
-            event = f"no crash files: {why}; give crash_dir"  # the working directory need not be ours
-            log._emit(4, event, logger="printk_ring")  # noqa: SLF001 - our own
+        prepare(log, crash_dir)
     if signals:
-        _native._take_signals(signals)  # noqa: SLF001 - our own
+        _native._take_signals(log, signals)  # noqa: SLF001 - our own
 
 
 def default_log() -> Log | None:

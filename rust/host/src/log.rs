@@ -349,6 +349,7 @@ impl Log {
             self.flush_until(self.flush_target(), timeout);
             self.wait_for_errands(end.saturating_duration_since(Instant::now()));
             self.life().map().mark_clean();
+            self.leave_no_empty_report();
             self.print_from_now_on();
         }
     }
@@ -368,8 +369,8 @@ impl Log {
         self.end_dumpers();
         if self.end_telling() {
             crash::signals::disarm();
-            crash::orderly::give_back();
         }
+        crash::orderly::give_back(self);
         if self.own_core().is_none() {
             return; // a child that never logged: the printers, and the file, are its parent's
         }

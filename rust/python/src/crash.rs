@@ -10,18 +10,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// From now on crashes are told of this log: a file in `directory`, else beside the ring file, else in the working directory.
+/// Why there can be none in the latter two.
 #[pyfunction]
 #[pyo3(signature = (log, directory=None, /))]
 pub fn _tell_crashes(
     py: Python<'_>,
     log: &Bound<'_, Log>,
     directory: Option<PathBuf>,
-) -> PyResult<()> {
+) -> PyResult<Option<String>> {
     let log = log.get().handle();
     let told = py.detach(|| log.tell_crashes(directory.as_deref()));
-    told.map_err(|why| errors::from_host(py, why))?;
+    let trouble = told.map_err(|why| errors::from_host(py, why))?;
     rust_panics::watch();
-    Ok(())
+    Ok(trouble.map(|why| why.to_string()))
 }
 
 /// From now on fatal signals are told before they end the process.
@@ -38,21 +39,23 @@ pub fn _trace_places() -> Option<(i32, i32)> {
 
 /// Takes the handler of this signal, which writes to that descriptor where Python's threads are. False: it has none.
 #[pyfunction]
-#[pyo3(signature = (signal, /))]
-pub fn _take_trace(signal: i32) -> bool {
-    signals::take_trace(signal)
+#[pyo3(signature = (signal, descriptor, /))]
+pub fn _take_trace(signal: i32, descriptor: i32) -> bool {
+    signals::take_trace(signal, descriptor)
 }
 
-/// From now on these signals are taken as an orderly exit of all logs, then passed on to whoever handled them before.
+/// Until this log is closed these signals are taken as an orderly exit of all logs, then passed on to whoever handled them
+/// before.
 #[pyfunction]
-#[pyo3(signature = (signals, /))]
-pub fn _take_signals(py: Python<'_>, signals: Vec<i32>) -> PyResult<()> {
+#[pyo3(signature = (log, signals, /))]
+pub fn _take_signals(py: Python<'_>, log: &Bound<'_, Log>, signals: Vec<i32>) -> PyResult<()> {
+    let log = log.get().handle();
     let timeout = Duration::from_secs_f64(default::EXIT_TIMEOUT_S);
     let end = move |signal: &str| {
         for log in logs::open() {
             orderly::end_log(log.shared(), signal, timeout);
         }
     };
-    let taken = py.detach(|| orderly::take(&signals, Box::new(end)));
+    let taken = py.detach(|| orderly::take(log, &signals, Box::new(end)));
     taken.map_err(|why| errors::from_host(py, why))
 }

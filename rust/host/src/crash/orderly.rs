@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::printer::BlockedSignals;
 use pr_printk::fatal::orderly::{begin_serving, handle, pass_on, wait};
-use pr_printk::fatal::previous::{SIGNALS, put_before, take_back, was_ignored};
+use pr_printk::fatal::previous::{SIGNALS, disposition, put_before, take_back, was_ignored};
 use pr_printk::fatal::{cause, stack};
 use pr_record::Level;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -13,21 +13,42 @@ use std::time::{Duration, Instant};
 /// What ends the process in order, before a signal is passed on.
 pub type End = dyn Fn(&str) + Send + Sync;
 
-/// The signals, and what is done then; for a forked child to do the same.
-static TAKEN: Mutex<Option<(Vec<libc::c_int>, &'static End)>> = Mutex::new(None);
+/// What has been taken; for a forked child to do the same.
+static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+
+/// Signals that end the process in order.
+struct Taken {
+    /// The address of the log that they were taken for.
+    log: usize,
+    signals: Vec<libc::c_int>,
+    /// What is done then.
+    end: &'static End,
+}
+
+impl Taken {
+    fn is_for(&self, log: &Log) -> bool {
+        self.log == std::ptr::from_ref(log) as usize
+    }
+
+    fn give_back(&self) {
+        self.signals
+            .iter()
+            .for_each(|signal| take_back(*signal, handle));
+    }
+}
 
 /// From now on these signals have `end` called on a thread of its own, and are then passed on to whoever handled them
-/// before. One that is ignored stays so.
+/// before. One that is ignored stays so. Until `log` is closed, or they are taken for another one.
 ///
 /// # Errors
 /// One of them cannot be handled, or is no orderly one; no thread for it.
-pub fn take(signals: &[libc::c_int], end: Box<End>) -> Result<(), Error> {
+pub fn take(log: &Log, signals: &[libc::c_int], end: Box<End>) -> Result<(), Error> {
     for signal in signals {
         check(*signal)?;
     }
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((before, _)) = taken.take() {
-        before.iter().for_each(|signal| take_back(*signal, handle));
+    if let Some(before) = taken.take() {
+        before.give_back();
     }
     let end: &'static End = Box::leak(end);
     serve(end)?;
@@ -43,25 +64,29 @@ pub fn take(signals: &[libc::c_int], end: Box<End>) -> Result<(), Error> {
             take_back(*signal, handle);
         }
     }
-    *taken = Some((signals.to_vec(), end));
+    *taken = Some(Taken {
+        log: std::ptr::from_ref(log) as usize,
+        signals: signals.to_vec(),
+        end,
+    });
     Ok(())
 }
 
-/// Gives them back.
-pub fn give_back() {
+/// Gives back those that were taken for this log.
+pub(crate) fn give_back(log: &Log) {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((signals, _)) = taken.take() {
-        signals.iter().for_each(|signal| take_back(*signal, handle));
+    if let Some(taken) = taken.take_if(|taken| taken.is_for(log)) {
+        taken.give_back();
     }
 }
 
-/// In a forked child's first life: its own thread.
-pub(crate) fn take_again() {
+/// In the first life of this log in a forked child: a thread of its own for those that were taken for it.
+pub(crate) fn take_again(log: &Log) {
     let Ok(taken) = TAKEN.try_lock() else {
         return; // its parent was at it, and the child's signals have their usual end
     };
-    if let Some((_, end)) = *taken {
-        let _ = serve(end);
+    if let Some(taken) = taken.as_ref().filter(|taken| taken.is_for(log)) {
+        let _ = serve(taken.end);
     }
 }
 
@@ -95,7 +120,9 @@ fn check(signal: libc::c_int) -> Result<(), Error> {
             "signals: {name} is fatal, and has a handler already: name those that end the process in order, as SIGTERM"
         )));
     }
-    if matches!(signal, libc::SIGKILL | libc::SIGSTOP) || !(1..=64).contains(&signal) {
+    let is_nobodys = matches!(signal, libc::SIGKILL | libc::SIGSTOP) || !(1..=64).contains(&signal);
+    // The C library keeps some for itself.
+    if is_nobodys || disposition(signal).is_none() {
         return Err(Error::Config(format!(
             "signals: signal {signal} cannot be handled: name those that end the process in order, as SIGTERM"
         )));

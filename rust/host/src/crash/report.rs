@@ -9,7 +9,7 @@ use pr_printk::dumper::Reason;
 use pr_printk::fatal::{self, Told};
 use pr_printk::report::{Cause, Paper, Place, Report, Stem};
 use pr_record::Out;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::OpenOptions;
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -44,17 +44,18 @@ fn forever<T>(value: T) -> &'static T {
 
 impl Log {
     /// From now on a crash of this process is told: in a file in `directory`, else beside the ring file, else in the working
-    /// directory. The log that was asked last is the one that is told of.
+    /// directory. The log that was asked last is the one that is told of. What keeps files from being written where nobody
+    /// has said that they are to be is returned: then it is told on the consoles alone.
     ///
     /// # Errors
-    /// The directory cannot be written to.
-    pub fn tell_crashes(&self, directory: Option<&Path>) -> Result<(), Error> {
+    /// `directory` cannot be written to.
+    pub fn tell_crashes(&self, directory: Option<&Path>) -> Result<Option<Error>, Error> {
         let Some(life) = self.own_life() else {
             let what = "this forked child has no ring of its own".into();
             let errno = libc::ENOMEM;
             return Err(Error::Os { what, errno });
         };
-        let place = self.crash_place(directory)?;
+        let (place, trouble) = self.crash_place(directory)?;
         let told = forever(Told {
             // SAFETY: the memory is leaked; only a panic writes, and that is one thread.
             report: unsafe { new_report(place) },
@@ -72,7 +73,7 @@ impl Log {
         if let Some(before) = before {
             before.told.report.give_up();
         }
-        Ok(())
+        Ok(trouble)
     }
 
     /// Crashes are told no more, if it was this log that they were told of. Whether it was.
@@ -88,18 +89,26 @@ impl Log {
         ended.is_some()
     }
 
-    /// In a forked child's first life: what is told is its own. False: it is not this log that is told of.
-    pub(crate) fn retell(&self, parent: u64, life: &Life) -> bool {
+    /// At an orderly exit: files that wait for a crash go, where they have names.
+    pub(crate) fn leave_no_empty_report(&self) {
+        let watched = WATCHED.lock();
+        let number = self.life().number();
+        if let Some(watched) = watched.filter(|watched| watched.life == number) {
+            watched.told.report.remove_empty();
+        }
+    }
+
+    /// In a forked child's first life: what is told is its own, if it is this log that is told of.
+    pub(crate) fn retell(&self, parent: u64, life: &Life) {
         let mut watched = WATCHED.lock();
         let Some(watched) = watched.as_mut().filter(|watched| watched.life == parent) else {
-            return false;
+            return;
         };
         watched.life = life.number();
         let told = watched.told;
         told.core
             .store(std::ptr::from_ref(life.core()).cast_mut(), Ordering::SeqCst);
         told.ring.store(ring_line(life), Ordering::SeqCst);
-        true
     }
 
     /// Writes a report of trouble that ends the process in order: `detail`, and what the log holds. Where it is.
@@ -147,8 +156,12 @@ impl Log {
         forever(line.chars().take(1024).collect::<String>())
     }
 
-    /// Where crash files are to be, and what they are called.
-    fn crash_place(&self, directory: Option<&Path>) -> Result<&'static Place, Error> {
+    /// Where crash files are to be, and what they are called; and what keeps them from being written there, unless that is
+    /// where somebody wants them.
+    fn crash_place(
+        &self,
+        directory: Option<&Path>,
+    ) -> Result<(&'static Place, Option<Error>), Error> {
         let (ring, name) = (self.path(), self.name());
         let file_name = ring.as_deref().and_then(Path::file_name);
         let stem = match file_name {
@@ -162,26 +175,33 @@ impl Log {
         let chosen = directory.map(Path::to_owned).or(beside);
         let path = std::path::absolute(chosen.as_deref().unwrap_or(Path::new(".")))
             .map_err(|why| Error::os("the working directory", &why))?;
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_DIRECTORY)
-            .open(&path)
-            .map_err(|why| Error::refused(&path, "crash files cannot be written there", &why))?;
         let text = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| Error::Config(format!("crash_dir {path:?}: a path has no zero byte")))?;
-        // SAFETY: a zero-terminated path.
-        if unsafe { libc::access(text.as_ptr(), libc::W_OK | libc::X_OK) } != 0 {
-            let why = std::io::Error::last_os_error();
-            return Err(Error::refused(
-                &path,
-                "crash files cannot be written there",
-                &why,
-            ));
-        }
+        let (fd, trouble) = match open_directory(&path, &text) {
+            Ok(fd) => (fd, None),
+            Err(why) if directory.is_some() => return Err(why),
+            Err(why) => (-1, Some(why)),
+        };
         let text = forever(text.into_bytes_with_nul());
-        let fd = opened.into_raw_fd();
-        Ok(forever(Place::new(fd, text, stem, std::process::id())))
+        let place = forever(Place::new(fd, text, stem, std::process::id()));
+        Ok((place, trouble))
     }
+}
+
+/// Opens a directory that files can be made in.
+fn open_directory(path: &Path, text: &CStr) -> Result<libc::c_int, Error> {
+    let refused =
+        |why: std::io::Error| Error::refused(path, "crash files cannot be written there", &why);
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY)
+        .open(path)
+        .map_err(refused)?;
+    // SAFETY: a zero-terminated path.
+    if unsafe { libc::access(text.as_ptr(), libc::W_OK | libc::X_OK) } != 0 {
+        return Err(refused(std::io::Error::last_os_error()));
+    }
+    Ok(opened.into_raw_fd())
 }
 
 fn path_of(report: &Report, pid: u32) -> PathBuf {

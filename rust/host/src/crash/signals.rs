@@ -35,8 +35,12 @@ pub fn is_armed() -> bool {
     ARMED.load(Ordering::SeqCst)
 }
 
-/// Takes the handler of this signal, which writes to a file where Python's threads are, for crashes. False: it has none.
-pub fn take_trace(signal: libc::c_int) -> bool {
+/// Takes the handler of this signal, which writes to that descriptor where Python's threads are, for crashes; once taken,
+/// it may be given another descriptor. False: there is none.
+pub fn take_trace(signal: libc::c_int, descriptor: libc::c_int) -> bool {
+    if fatal::move_trace(signal, descriptor) {
+        return true;
+    }
     let Some(now) = disposition(signal) else {
         return false;
     };
@@ -49,7 +53,11 @@ pub fn take_trace(signal: libc::c_int) -> bool {
     // SAFETY: a handler of signals without further arguments.
     let handler =
         unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(libc::c_int)>(handler) };
-    fatal::set_trace(Trace { signal, handler });
+    fatal::set_trace(Trace {
+        signal,
+        handler,
+        descriptor,
+    });
     true
 }
 

@@ -80,9 +80,8 @@ impl Log {
                 "printk_ring: {why}; in the child {pid} each console's own thread prints\n"
             ));
         }
-        if self.retell(parent, &life) {
-            crate::crash::orderly::take_again();
-        }
+        self.retell(parent, &life);
+        crate::crash::orderly::take_again(self);
         crate::context::carry(self, &life);
         let gone = self.prune(self.options.path.as_deref());
         gone.iter().for_each(|gone| self.tell_removed(gone));

@@ -18,7 +18,7 @@ pub mod stack;
 mod steps;
 
 pub use cause::Fault;
-pub use steps::{Told, Trace, abandon, run, run_rest, set_trace, tell_with, told_with};
+pub use steps::{Told, Trace, abandon, move_trace, run, run_rest, set_trace, tell_with, told_with};
 
 use crate::fd::{errno, set_errno};
 use crate::panic::{self, Begun};

@@ -8,6 +8,7 @@
 //! | consoles | the most reliable first |
 //! | trace | where Python's threads are, at the end of the crash file |
 //! | close | the end of the crash file |
+//! | done | nothing: what a panic that is not a signal's stays at until it aborts |
 //! | ask | whoever handled the signal before |
 
 use super::cause::{self, Fault};
@@ -31,7 +32,8 @@ const DUMPERS: u32 = 5;
 const CONSOLES: u32 = 6;
 const TRACE: u32 = 7;
 const CLOSE: u32 = 8;
-const ASK: u32 = 9;
+const DONE: u32 = 9;
+const ASK: u32 = 10;
 
 /// The step that was begun last; 0: none.
 static STEP: AtomicU32 = AtomicU32::new(0);
@@ -83,15 +85,28 @@ pub struct Trace {
     pub signal: libc::c_int,
     /// The handler.
     pub handler: unsafe extern "C" fn(libc::c_int),
+    /// The descriptor that it was told to write to.
+    pub descriptor: libc::c_int,
 }
 
 static TRACE_SIGNAL: AtomicI32 = AtomicI32::new(0);
 static TRACE_HANDLER: AtomicUsize = AtomicUsize::new(0);
+static TRACE_DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 
 /// From now on this writes down where Python's threads are.
 pub fn set_trace(trace: Trace) {
+    TRACE_DESCRIPTOR.store(trace.descriptor, Ordering::SeqCst);
     TRACE_HANDLER.store(trace.handler as usize, Ordering::SeqCst);
     TRACE_SIGNAL.store(trace.signal, Ordering::SeqCst);
+}
+
+/// The handler for this signal was told to write to another descriptor. False: there is none for it.
+pub fn move_trace(signal: libc::c_int, descriptor: libc::c_int) -> bool {
+    let is_its = TRACE_SIGNAL.load(Ordering::SeqCst) == signal;
+    if is_its {
+        TRACE_DESCRIPTOR.store(descriptor, Ordering::SeqCst);
+    }
+    is_its
 }
 
 /// From now on crashes are told with this.
@@ -154,7 +169,7 @@ pub(super) fn tell(fault: &Fault, again: bool) {
         return;
     }
     let step = STEP.load(Ordering::SeqCst);
-    if (WORDS..ASK).contains(&step) {
+    if (WORDS..DONE).contains(&step) {
         SECOND.set(fault);
         IS_BROKEN.store(true, Ordering::SeqCst);
     }
@@ -383,7 +398,9 @@ fn write_trace(report: &Report) {
     );
     report.write_line(b"\nPython threads\n");
     let before = report.written();
-    if signal != 0 && handler != 0 {
+    // Where somebody else has the descriptor by now, the report has another one, which the handler does not know.
+    let is_told = report.text_fd() == Some(TRACE_DESCRIPTOR.load(Ordering::SeqCst));
+    if signal != 0 && handler != 0 && is_told {
         // SAFETY: a handler of signals, as `set_trace` was given.
         let handler: unsafe extern "C" fn(libc::c_int) = unsafe { core::mem::transmute(handler) };
         // SAFETY: a number that it was installed for.

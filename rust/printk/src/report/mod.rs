@@ -145,14 +145,19 @@ impl Report {
         }
     }
 
-    /// Gives back what was made beforehand; empty files go.
-    pub fn give_up(&self) {
+    /// Removes the empty files, where they have names. A crash that comes all the same makes its own.
+    pub fn remove_empty(&self) {
         let named = self.named.swap(0, Ordering::Relaxed);
         let pid = self.pid.load(Ordering::Relaxed);
         if named > 0 && pid > 0 {
             self.place.remove(Kind::Text, pid, named);
             self.place.remove(Kind::Json, pid, named);
         }
+    }
+
+    /// Gives back what was made beforehand; empty files go.
+    pub fn give_up(&self) {
+        self.remove_empty();
         for sheet in [&self.text, &self.json] {
             if let Some(fd) = sheet.checked_fd() {
                 // SAFETY: this report's own.
