@@ -2,7 +2,7 @@
 # all.sh: the scripts of this folder in their bounded forms, one after another, in `make check` and so in every run of
 # .ci/run. Says how long each took. One that fails does not keep the others from being run.
 # The long forms are for releases, by hand: loom.sh --full, owner.sh --full, stress.sh 600, stress.sh --broken, san.sh 60,
-# planted.sh, fuzz.sh 10000000, kill.sh, death.sh.
+# planted.sh, fuzz.sh 10000000, kill.sh, death.sh, crash.sh.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 failed=()
@@ -24,6 +24,7 @@ step nostd.sh
 step nopanic.sh
 step kill.sh 2
 step death.sh --short
+step crash.sh 10
 step planted.sh --short
 step stress.sh 20
 step san.sh 10
