@@ -329,3 +329,22 @@ def test_without_crash_and_before_install_and_after_close_nothing_is_touched(tmp
     path.with_suffix(".json").unlink()
     dies(tmp_path, 'pr.install("app.ring", size="256 KiB", consoles=()).close()\ndie("segfault")')
     assert not crash_files(tmp_path)
+
+
+def test_the_ring_file_cut_short_is_named(tmp_path: Path) -> None:
+    dies(
+        tmp_path,
+        """
+        pr.install("app.ring", size="1 MiB", consoles=())
+        logger = pr.get_logger()
+        logger.info("event")
+        os.truncate("app.ring", 8192)
+        while True:
+            logger.info("event")
+        """,
+    )
+    (path,) = crash_files(tmp_path)
+    text = path.read_text("utf-8")
+    assert "\nsignal     7 SIGBUS, code 2 BUS_ADRERR, address 0x" in text
+    assert "the address is in the memory of a log of this process: its ring file was cut short" in text
+    assert text.endswith("** end of the report **\n")
