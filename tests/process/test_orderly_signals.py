@@ -248,6 +248,23 @@ def test_a_console_that_takes_nothing_costs_its_second(tmp_path: Path) -> None:
     assert printed(tmp_path) == ["event", ENDED.format("SIGTERM")]
 
 
+def test_a_dumper_that_does_not_come_back_leaves_the_consoles_time(tmp_path: Path) -> None:
+    child = start(
+        program("""
+        log = begin(signal.SIGTERM, size="4 MiB")
+        log.register_dumper(lambda *why: time.sleep(60), max_reason=pr.Reason.SHUTDOWN)
+        log.suspend()
+        for number in range(5000):
+            pr.get_logger().info("event", number=number)
+        print("ready", flush=True)
+        time.sleep(60)
+        """),
+        cwd=tmp_path,
+    )
+    assert ended(child, signal.SIGTERM) == (-signal.SIGTERM, "SHUTDOWN SIGTERM\n")
+    assert printed(tmp_path)[1:] == [*(f"event number={number}" for number in range(5000)), ENDED.format("SIGTERM")]
+
+
 def test_two_signals_at_once_are_one_end(tmp_path: Path) -> None:
     done = run(
         program("""

@@ -91,7 +91,7 @@ pub(crate) fn take_again(log: &Log) {
 }
 
 /// Ends a log in order because of a signal: says so, has the dumpers called, and flushes. As long as it takes; but dumpers
-/// and consoles that do not come back are not waited for beyond `timeout`.
+/// and consoles that do not come back are not waited for beyond `timeout`, of which dumpers leave consoles a half.
 pub fn end_log(log: &Arc<Log>, signal: &str, timeout: Duration) {
     if log.is_closed() || log.pid() != std::process::id() {
         return;
@@ -108,7 +108,7 @@ pub fn end_log(log: &Arc<Log>, signal: &str, timeout: Duration) {
         let _ = done.send(()); // nobody may be waiting any more
     });
     if thread.is_ok() {
-        let _ = is_done.recv_timeout(timeout);
+        let _ = is_done.recv_timeout(timeout / 2);
     }
     log.orderly_exit(timeout.saturating_sub(start.elapsed()));
 }
