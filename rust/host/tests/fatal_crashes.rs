@@ -7,12 +7,12 @@ use fatal::{death, fault};
 use pr_host::Overflow;
 use pr_host::crash::report;
 use pr_printk::dumper::{Dumper, Reason, Why};
+use pr_printk::fatal as any;
 use pr_printk::fd::{errno, set_errno};
-use pr_printk::{fatal as any, thread};
 use scratch::{PATIENCE, Scratch, flush, say};
 use std::fs::OpenOptions;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const SEGV: (libc::c_int, &str) = (libc::SIGSEGV, "fatal signal SIGSEGV");
 const BUS: (libc::c_int, &str) = (libc::SIGBUS, "fatal signal SIGBUS");
@@ -158,6 +158,7 @@ fn a_printer_thread_that_crashes_leaves_a_report() {
 fn other_threads_that_crash_wait_and_their_log_calls_return() {
     static DUMPS: AtomicBool = AtomicBool::new(false);
     static RETURNED: AtomicU32 = AtomicU32::new(0);
+    static DONE: AtomicI32 = AtomicI32::new(-1);
     unsafe fn is_slow(_: *const (), _: &Why<'_>) -> bool {
         DUMPS.store(true, Ordering::SeqCst);
         let start = Instant::now();
@@ -165,11 +166,16 @@ fn other_threads_that_crash_wait_and_their_log_calls_return() {
         while RETURNED.load(Ordering::SeqCst) < 1000 && start.elapsed() < PATIENCE {
             std::hint::spin_loop();
         }
+        let done = DONE.load(Ordering::SeqCst);
+        // SAFETY: four bytes.
+        unsafe { libc::write(done, c"done".as_ptr().cast(), 4) };
         RETURNED.load(Ordering::SeqCst) >= 1000
     }
     let scratch = Scratch::new();
     let death = death(&scratch, |log| {
         add_dumper(log, is_slow);
+        let done = std::fs::File::create(scratch.path("done")).expect("a file");
+        DONE.store(std::os::fd::IntoRawFd::into_raw_fd(done), Ordering::SeqCst);
         let wait = || {
             while !DUMPS.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
@@ -182,6 +188,7 @@ fn other_threads_that_crash_wait_and_their_log_calls_return() {
             });
             scope.spawn(|| {
                 wait();
+                std::thread::sleep(Duration::from_millis(200)); // the other one has crashed by now
                 for number in 0..1000 {
                     say(log, 100 + number);
                     RETURNED.fetch_add(1, Ordering::SeqCst);
@@ -193,12 +200,35 @@ fn other_threads_that_crash_wait_and_their_log_calls_return() {
     });
     let lacks = death.lacks_anything(libc::SIGABRT, "fatal signal SIGABRT");
     assert_eq!(lacks, None, "one of them owns the end");
+    assert_eq!(
+        scratch.read("done"),
+        "done",
+        "and the other one waits for it"
+    );
     assert!(
         !death.text.contains("i=100\n"),
         "what others log then is dropped"
     );
     let second = scratch.path(&format!("a.ring.crash-{}-2.txt", death.pid));
     assert!(!second.exists(), "one report");
+}
+
+/// A thread that is not the standard library's, which gives its own a stack for handlers.
+fn bare_thread(work: impl FnOnce() + Send) -> libc::pthread_t {
+    type Work<'w> = Box<dyn FnOnce() + Send + 'w>;
+    extern "C" fn run(work: *mut libc::c_void) -> *mut libc::c_void {
+        // SAFETY: what is given below.
+        let work = unsafe { Box::from_raw(work.cast::<Work<'_>>()) };
+        work();
+        std::ptr::null_mut()
+    }
+    let work: Box<Work<'_>> = Box::new(Box::new(work));
+    let mut thread = 0;
+    let given = Box::into_raw(work).cast();
+    // SAFETY: a function, and what it takes; callers wait for the thread, or for their end.
+    let made = unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), run, given) };
+    assert_eq!(made, 0);
+    thread
 }
 
 #[test]
@@ -214,21 +244,10 @@ fn a_thread_whose_stack_overflows_after_its_first_log_call_leaves_a_report() {
     let scratch = Scratch::new();
     let death = death(&scratch, |log| {
         let log = log.clone();
-        // Not by the standard library, which gives its threads a stack for handlers and one of its own.
-        let work: Box<Box<dyn FnOnce() + Send>> = Box::new(Box::new(move || {
+        bare_thread(move || {
             say(&log, 6);
             std::hint::black_box(deeper(0));
-        }));
-        extern "C" fn run(work: *mut libc::c_void) -> *mut libc::c_void {
-            // SAFETY: what is given below.
-            let work = unsafe { Box::from_raw(work.cast::<Box<dyn FnOnce() + Send>>()) };
-            work();
-            std::ptr::null_mut()
-        }
-        let mut thread = 0;
-        let given = Box::into_raw(work).cast();
-        // SAFETY: a function, and what it takes.
-        unsafe { libc::pthread_create(&raw mut thread, std::ptr::null(), run, given) };
+        });
         std::thread::sleep(PATIENCE);
     });
     assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
@@ -245,7 +264,12 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
         _context: *mut libc::c_void,
     ) {
         ERRNO.store(errno(), Ordering::SeqCst);
+        set_errno(6);
         ASKED.fetch_add(1, Ordering::SeqCst);
+    }
+    unsafe fn fails(_: *const (), _: &Why<'_>) -> bool {
+        set_errno(5);
+        false
     }
     let scratch = Scratch::new();
     let before = Scratch::new();
@@ -261,6 +285,7 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
         unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
         log.tell_crashes(None).expect("a place");
         pr_host::crash::signals::arm();
+        add_dumper(&log, fails);
         log.add_console(scratch.console("out", Overflow::Block))
             .expect("a console");
         for number in 1..=20 {
@@ -286,22 +311,30 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
 
 #[test]
 fn descriptors_that_somebody_else_has_by_now_get_nothing() {
-    let scratch = Scratch::new();
-    let death = death(&scratch, |_| {
-        let text = report::text_descriptor().expect("prepared");
-        for fd in 3..64 {
-            // SAFETY: what a daemon does; nothing of this test needs them.
-            unsafe { libc::close(fd) };
-        }
-        let other = std::fs::File::create(scratch.path("other")).expect("a file");
-        for fd in 3..=text.max(16) {
-            // SAFETY: two numbers.
-            unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&other), fd) };
-        }
-        fault();
-    });
-    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None, "by its path");
-    assert_eq!(scratch.read("other"), "");
+    for all in [true, false] {
+        let scratch = Scratch::new();
+        let death = death(&scratch, |_| {
+            let other = std::fs::File::create(scratch.path("other")).expect("a file");
+            let text = report::text_descriptor().expect("prepared");
+            for fd in 3..64 {
+                // The directory, or only what is written to: the text, and the JSON that was opened after it.
+                let is_taken = all || (text..=text + 1).contains(&fd);
+                if is_taken && fd != std::os::fd::AsRawFd::as_raw_fd(&other) {
+                    // SAFETY: two numbers; nothing of this test needs the second one.
+                    unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&other), fd) };
+                }
+            }
+            fault();
+        });
+        assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None, "by its path");
+        assert_eq!(scratch.read("other"), "");
+        let about = std::fs::metadata(scratch.path("other")).expect("there");
+        assert_eq!(
+            std::os::unix::fs::MetadataExt::nlink(&about),
+            1,
+            "no name of ours"
+        );
+    }
 }
 
 #[test]
@@ -345,12 +378,9 @@ fn threads_that_come_and_go_use_up_no_stacks() {
         };
         let run = |count: i64| {
             for number in 0..count {
-                std::thread::scope(|scope| {
-                    scope.spawn(|| {
-                        say(log, number);
-                        let _ = thread::tid();
-                    });
-                });
+                let thread = bare_thread(|| say(log, number));
+                // SAFETY: one that was just made.
+                unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
             }
         };
         run(50);

@@ -233,8 +233,8 @@ impl Report {
     /// Writes why, who and when.
     pub fn write_head(&self, core: Option<&Core>, cause: &Cause<'_>, who: &Who) {
         self.text.put(|out| head::text(out, cause, who));
-        self.text.flush(); // the rest is in the log's memory, which may be what is broken
         if let Some(core) = core {
+            // By itself: it is in the log's memory, which may be what is broken.
             self.text.put(|out| head::counters_text(out, core));
         }
         self.text.put_bytes(b"\nlast records, oldest first\n");
