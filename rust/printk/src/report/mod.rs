@@ -18,14 +18,14 @@ pub use place::{Kind, Place, Stem};
 pub use sheet::{Paper, Sheet};
 
 use crate::core::Core;
-use crate::dump::{DumpIter, Form, Rendered, View};
+use crate::dump::{Form, Rendered};
 use crate::dumper::Reason;
 use crate::fatal::Fault;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use pr_record::render::{render_dropped, unsigned};
 use pr_record::{Format, Meta, Out};
-use pr_ring::{Region, Ring, Seq};
+use pr_ring::{Read, Seq};
 
 /// The most records of a report: as many as a log of the usual size holds.
 pub const MOST_RECORDS: u64 = 16_384;
@@ -310,42 +310,35 @@ pub fn write_all(sheet: &Sheet, core: &Core, scratch: &mut [u8]) -> u64 {
 
 /// Writes what a ring holds behind the clear mark, oldest first, as far as a report may be long. How many records.
 fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet) -> u64 {
-    let view = &View {
-        source: core.ring(),
-        unfinished: core.unfinished(),
-        clear_seq: Seq(core.control().clear_seq.load(Ordering::Relaxed)),
-    };
-    let form = &Rendered {
+    let (ring, unfinished) = (core.ring(), core.unfinished());
+    let form = Rendered {
         format,
         wall_nsec: |ts_nsec| core.wall_nsec(ts_nsec),
     };
-    let end = view.source.next_reserve_seq();
-    let mut walk = DumpIter::NEW;
-    walk.rewind(view.clear_seq, end);
-    walk.cur_seq = first_of(view, end);
+    let end = ring.next_reserve_seq();
+    let mut wanted = first_of(core, end);
     let (mut records, mut is_first) = (0, true);
     loop {
-        let wanted = walk.cur_seq;
-        let Ok(found) = walk.next_record(view, end, scratch);
-        let next = found.map_or(end, |found| found.info.seq);
-        let lost = next.0.saturating_sub(wanted.0);
-        if lost > 0 {
+        let found = match ring.read_valid(wanted, scratch, unfinished) {
+            Read::Found { info, copied, .. } if info.seq < end => Some((info, copied)),
+            _ => None,
+        };
+        let next = found.as_ref().map_or(end, |(info, _)| info.seq);
+        if next > wanted {
             // Overwritten meanwhile, or not finished by a thread that does not go on.
-            put_item(sheet, form.format, is_first, |out| {
-                let last = next.0.saturating_sub(1);
-                render_dropped(form.format, out, &Meta::default(), lost, wanted.0, last)
+            let (lost, last) = (next.0 - wanted.0, next.0 - 1);
+            put_item(sheet, format, is_first, |out| {
+                render_dropped(format, out, &Meta::default(), lost, wanted.0, last)
             });
             is_first = false;
         }
-        let Some(found) = found else {
+        let Some((info, copied)) = found else {
             return records;
         };
-        let text = scratch.get(..found.copied).unwrap_or_default();
-        put_item(sheet, form.format, is_first, |out| {
-            form.write(out, &found.info, text)
-        });
-        is_first = false;
-        records += 1;
+        let text = scratch.get(..copied).unwrap_or_default();
+        put_item(sheet, format, is_first, |out| form.write(out, &info, text));
+        (is_first, records) = (false, records + 1);
+        wanted = Seq(info.seq.0.saturating_add(1));
         if sheet.filled() >= PIECE_BYTES {
             sheet.flush();
         }
@@ -364,19 +357,19 @@ fn put_item(sheet: &Sheet, format: Format, is_first: bool, write: impl Fn(&mut O
 }
 
 /// The first record of a report that ends before `end`.
-fn first_of(view: &View<'_, Ring<Region>>, end: Seq) -> Seq {
-    let ring = view.source;
-    let least = end.0.saturating_sub(MOST_RECORDS);
-    let mut walk = DumpIter::NEW;
-    walk.rewind(view.clear_seq.max(Seq(least)), end);
+fn first_of(core: &Core, end: Seq) -> Seq {
+    let (ring, unfinished) = (core.ring(), core.unfinished());
+    let clear_seq = core.control().clear_seq.load(Ordering::Relaxed);
+    let mut seq = Seq(clear_seq.max(end.0.saturating_sub(MOST_RECORDS)));
     let (_, newest) = ring.newest_edge();
     loop {
-        let Ok(Some(found)) = walk.next_record(view, end, &mut []) else {
+        let Read::Found { info, .. } = ring.read_valid(seq, &mut [], unfinished) else {
             return end;
         };
-        let behind = found.info.end.map_or(0, |pos| newest.since(pos));
+        let behind = info.end.map_or(0, |pos| newest.since(pos));
         if behind <= MOST_BYTES {
-            return found.info.seq;
+            return info.seq.min(end);
         }
+        seq = Seq(info.seq.0.saturating_add(1));
     }
 }

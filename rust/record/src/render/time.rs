@@ -5,14 +5,39 @@ use crate::out::Out;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400;
+/// What no eight digits hold.
+const EIGHT_DIGITS: u64 = 100_000_000;
 
 /// `[%5lu.%06lu]`: seconds and microseconds, rounded down.
 pub(crate) fn bracketed(out: &mut Out<'_>, ts_nsec: u64) {
-    out.put_byte(b'[');
-    padded(out, ts_nsec / SECOND, 5);
-    out.put_byte(b'.');
-    out.put(&digits::<6>(ts_nsec % SECOND / 1000));
-    out.put_byte(b']');
+    let (seconds, micros) = (ts_nsec / SECOND, digits::<6>(ts_nsec % SECOND / 1000));
+    if seconds >= EIGHT_DIGITS {
+        out.put_byte(b'[');
+        padded(out, seconds, 5);
+        out.put_byte(b'.');
+        out.put(&micros);
+        out.put_byte(b']');
+        return;
+    }
+    // Nearly always: all of it in one piece, since every line of every console begins with it.
+    let whole = digits::<8>(seconds);
+    let [m0, m1, m2, m3, m4, m5] = micros;
+    let digits = u64::from_le_bytes(whole) ^ u64::from_le_bytes([b'0'; 8]);
+    let zeros = (digits.trailing_zeros() / 8).min(7) as usize;
+    let [d0, d1, d2, d3, d4, d5, d6, d7] = whole;
+    let mut text = [
+        b'[', d0, d1, d2, d3, d4, d5, d6, d7, b'.', m0, m1, m2, m3, m4, m5, b']',
+    ];
+    let start = zeros.min(3);
+    for place in text.iter_mut().take(zeros + 1).skip(start + 1) {
+        *place = b' ';
+    }
+    if let Some(piece) = text.get_mut(start..) {
+        if let Some(first) = piece.first_mut() {
+            *first = b'[';
+        }
+        out.put(piece);
+    }
 }
 
 /// `2026-11-20T10:11:12.123456Z`, rounded down.
@@ -74,7 +99,9 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::format;
 
     /// The calendar counted up day by day, by its rules alone.
     #[test]
@@ -131,6 +158,21 @@ mod tests {
             |out| utc_micros(out, 951_782_400 * SECOND),
             "2000-02-29T00:00:00.000000Z",
         );
+    }
+
+    #[test]
+    fn seconds_in_brackets_are_what_the_kernel_prints_at_any_length() {
+        let mut seconds = 1_u64;
+        while seconds < u64::MAX / SECOND / 10 {
+            for second in [seconds - 1, seconds, seconds + 1, seconds * 7 + 3] {
+                let expected = format!("[{second:5}.{:06}]", 12_003);
+                same(
+                    |out| bracketed(out, second * SECOND + 12_003_999),
+                    &expected,
+                );
+            }
+            seconds *= 10;
+        }
     }
 
     #[test]
