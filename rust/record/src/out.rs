@@ -46,6 +46,21 @@ impl<'b> Out<'b> {
         }
     }
 
+    /// Appends the first `len` of 16 bytes that are in a register, where they have been put
+    /// together: they are stored at once, and not read back from memory before that.
+    #[inline(always)]
+    pub(crate) fn put_piece(&mut self, piece: u128, len: usize) {
+        let bytes = piece.to_le_bytes();
+        let area = self.buf.get_mut(self.len..).unwrap_or_default();
+        match area.first_chunk_mut::<16>() {
+            Some(area) if !self.truncated => {
+                *area = bytes;
+                self.len = self.len.wrapping_add(len.min(16));
+            }
+            _ => self.put(bytes.get(..len).unwrap_or(&bytes)),
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn put_some(&mut self, bytes: &[u8]) {

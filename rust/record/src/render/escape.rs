@@ -109,9 +109,9 @@ fn unsafe_char(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Writes a text outside of quotes; a newline in it becomes `newline`.
+/// Writes a text outside of quotes; in place of a newline in it `newline` is written.
 #[inline(always)]
-fn unquoted(out: &mut Out<'_>, text: &str, newline: &[u8]) {
+fn unquoted(out: &mut Out<'_>, text: &str, newline: impl Fn(&mut Out<'_>)) {
     let mut bytes = text.as_bytes();
     loop {
         let clean = run::<PLAIN>(bytes);
@@ -122,15 +122,19 @@ fn unquoted(out: &mut Out<'_>, text: &str, newline: &[u8]) {
         if tail.is_empty() {
             return;
         }
-        bytes = unquoted_char(out, tail, newline);
+        bytes = unquoted_char(out, tail, &newline);
     }
 }
 
 /// Writes the first character, which needs attention; returns what follows.
 #[inline(never)]
-fn unquoted_char<'t>(out: &mut Out<'_>, bytes: &'t [u8], newline: &[u8]) -> &'t [u8] {
+fn unquoted_char<'t>(
+    out: &mut Out<'_>,
+    bytes: &'t [u8],
+    newline: &impl Fn(&mut Out<'_>),
+) -> &'t [u8] {
     if let [b'\n', rest @ ..] = bytes {
-        out.put(newline);
+        newline(out);
         return rest;
     }
     let Some((head, rest)) = unsafe_char(bytes).and_then(|len| bytes.split_at_checked(len)) else {
@@ -153,12 +157,12 @@ fn first_as_it_is<'t>(out: &mut Out<'_>, bytes: &'t [u8]) -> &'t [u8] {
 /// Writes a key or a name as text: a newline in it is escaped as well.
 #[inline]
 pub fn write_name(out: &mut Out<'_>, name: &str) {
-    unquoted(out, name, b"\\x0a");
+    unquoted(out, name, |out| out.put(b"\\x0a"));
 }
 
 /// Writes a message as text; `further` begins each further line, newline first.
 #[inline]
-pub(crate) fn write_message(out: &mut Out<'_>, message: &str, further: &[u8]) {
+pub(crate) fn write_message(out: &mut Out<'_>, message: &str, further: impl Fn(&mut Out<'_>)) {
     unquoted(out, message, further);
 }
 

@@ -7,7 +7,7 @@ use crate::out::Out;
 
 /// A record.
 pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
-    let lead = Lead::new(|out| time::utc_micros(out, scene.meta.wall_nsec));
+    let lead = Lead(|out: &mut Out<'_>| time::utc_micros(out, scene.meta.wall_nsec));
     let word: &[u8] = match Level::from_bits(scene.meta.level) {
         Level::Emerg => b"EMERG ",
         Level::Alert => b"ALERT ",

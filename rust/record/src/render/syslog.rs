@@ -7,7 +7,7 @@ use crate::out::Out;
 /// A record.
 pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     let meta = scene.meta;
-    let lead = Lead::new(|out| {
+    let lead = Lead(|out: &mut Out<'_>| {
         prio(out, meta.facility, meta.level);
         time::bracketed(out, meta.ts_nsec);
     });

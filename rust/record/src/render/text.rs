@@ -10,50 +10,44 @@ use crate::wire::MARK;
 
 /// A record.
 pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
-    let lead = Lead::new(|out| time::bracketed(out, scene.meta.ts_nsec));
+    let lead = Lead(|out: &mut Out<'_>| time::bracketed(out, scene.meta.ts_nsec));
     lines(out, scene, &lead, b"");
 }
 
 /// What every line of a record begins with. The first line goes on with a space, every
-/// further one with `|`: that is how a further line is told from a record.
-pub(super) struct Lead {
-    /// A newline, the beginning, `|`.
-    bytes: [u8; 56],
-    len: usize,
-}
+/// further one with `|`: that is how a further line is told from a record. Written where
+/// it is wanted, and not copied there: it is short, and made of pieces that the processor
+/// has only just stored.
+pub(super) struct Lead<W>(pub(super) W);
 
-impl Lead {
-    pub(super) fn new(write: impl FnOnce(&mut Out<'_>)) -> Lead {
-        let mut bytes = [0; 56];
-        let mut out = Out::new(&mut bytes);
-        out.put_byte(b'\n');
-        write(&mut out);
-        out.put_byte(b'|');
-        let len = out.len();
-        Lead { bytes, len }
+impl<W: Fn(&mut Out<'_>)> Lead<W> {
+    /// Begins the record.
+    #[inline(always)]
+    fn first(&self, out: &mut Out<'_>) {
+        (self.0)(out);
+        out.put_byte(b' ');
     }
 
     /// Ends a line and begins a further one.
-    fn further(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(b"\n|")
-    }
-
-    /// Begins the record.
-    fn first(&self) -> &[u8] {
-        match self.further() {
-            [_, beginning @ .., _] => beginning,
-            _ => &[],
-        }
+    #[inline(never)]
+    fn further(&self, out: &mut Out<'_>) {
+        out.put_byte(b'\n');
+        (self.0)(out);
+        out.put_byte(b'|');
     }
 }
 
 /// The lines of a record; `word` stands between the beginning of the first line and the
 /// logger.
 #[inline]
-pub(super) fn lines(out: &mut Out<'_>, scene: &Scene<'_, '_>, lead: &Lead, word: &[u8]) {
+pub(super) fn lines<W: Fn(&mut Out<'_>)>(
+    out: &mut Out<'_>,
+    scene: &Scene<'_, '_>,
+    lead: &Lead<W>,
+    word: &[u8],
+) {
     let record = scene.record;
-    out.put(lead.first());
-    out.put_byte(b' ');
+    lead.first(out);
     out.put(word);
     if let Some(logger) = record.logger() {
         escape::write_name(out, scene.cut(logger));
@@ -61,7 +55,7 @@ pub(super) fn lines(out: &mut Out<'_>, scene: &Scene<'_, '_>, lead: &Lead, word:
     }
     let text = record.text();
     let shown = scene.cut(text);
-    escape::write_message(out, shown, lead.further());
+    escape::write_message(out, shown, |out| lead.further(out));
     let mut is_marked = shown.ends_with(MARK);
     if shown.len() < text.len() {
         out.put(MARK.as_bytes());
@@ -86,16 +80,22 @@ pub(super) fn lines(out: &mut Out<'_>, scene: &Scene<'_, '_>, lead: &Lead, word:
 }
 
 /// The traceback as further lines. Without one the exception itself is told.
-fn traceback(out: &mut Out<'_>, scene: &Scene<'_, '_>, exc: &Exc<'_>, lead: &Lead) {
-    out.put(lead.further());
+fn traceback<W: Fn(&mut Out<'_>)>(
+    out: &mut Out<'_>,
+    scene: &Scene<'_, '_>,
+    exc: &Exc<'_>,
+    lead: &Lead<W>,
+) {
+    let further = |out: &mut Out<'_>| lead.further(out);
+    further(out);
     let trace = exc.stacktrace.strip_suffix('\n').unwrap_or(exc.stacktrace);
     if !trace.is_empty() {
-        return escape::write_message(out, scene.cut(trace), lead.further());
+        return escape::write_message(out, scene.cut(trace), further);
     }
-    escape::write_message(out, scene.cut(exc.kind), lead.further());
+    escape::write_message(out, scene.cut(exc.kind), further);
     if !exc.message.is_empty() {
         out.put(b": ");
-        escape::write_message(out, scene.cut(exc.message), lead.further());
+        escape::write_message(out, scene.cut(exc.message), further);
     }
 }
 

@@ -5,39 +5,58 @@ use crate::out::Out;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400;
-/// What no eight digits hold.
-const EIGHT_DIGITS: u64 = 100_000_000;
 
 /// `[%5lu.%06lu]`: seconds and microseconds, rounded down.
+#[inline]
 pub(crate) fn bracketed(out: &mut Out<'_>, ts_nsec: u64) {
-    let (seconds, micros) = (ts_nsec / SECOND, digits::<6>(ts_nsec % SECOND / 1000));
-    if seconds >= EIGHT_DIGITS {
-        out.put_byte(b'[');
-        padded(out, seconds, 5);
-        out.put_byte(b'.');
-        out.put(&micros);
-        out.put_byte(b']');
-        return;
+    let (seconds, micros) = (ts_nsec / SECOND, ts_nsec % SECOND / 1000);
+    if seconds >= SEVEN_DIGITS {
+        return bracketed_longer(out, seconds, micros);
     }
-    // Nearly always: all of it in one piece, since every line of every console begins with it.
-    let whole = digits::<8>(seconds);
-    let [m0, m1, m2, m3, m4, m5] = micros;
-    let digits = u64::from_le_bytes(whole) ^ u64::from_le_bytes([b'0'; 8]);
-    let zeros = (digits.trailing_zeros() / 8).min(7) as usize;
-    let [d0, d1, d2, d3, d4, d5, d6, d7] = whole;
-    let mut text = [
-        b'[', d0, d1, d2, d3, d4, d5, d6, d7, b'.', m0, m1, m2, m3, m4, m5, b']',
-    ];
-    let start = zeros.min(3);
-    for place in text.iter_mut().take(zeros + 1).skip(start + 1) {
-        *place = b' ';
-    }
-    if let Some(piece) = text.get_mut(start..) {
-        if let Some(first) = piece.first_mut() {
-            *first = b'[';
-        }
-        out.put(piece);
-    }
+    let digits = eight_digits(seconds);
+    // One of the eight is a zero; five stay.
+    let zeros = ((digits ^ ALL_ZEROS).trailing_zeros() / 8).clamp(1, 7);
+    let dropped = zeros.min(3);
+    let padding = (1_u64 << (8 * (zeros - dropped))) - 1;
+    let whole = (digits >> (8 * dropped)) ^ (padding & ZEROS_TO_SPACES);
+    let shift = 8 * (9 - dropped);
+    let fraction = u128::from(eight_digits(micros) >> 16);
+    let text = u128::from(b'[')
+        | (u128::from(whole) << 8)
+        | (u128::from(b'.') << shift)
+        | (fraction << (shift + 8))
+        | (u128::from(b']') << (shift + 56));
+    out.put_piece(text, 17 - dropped as usize);
+}
+
+/// After more than 115 days.
+#[cold]
+fn bracketed_longer(out: &mut Out<'_>, seconds: u64, micros: u64) {
+    out.put_byte(b'[');
+    padded(out, seconds, 5);
+    out.put_byte(b'.');
+    out.put(&digits::<6>(micros));
+    out.put_byte(b']');
+}
+
+/// What no seven digits hold.
+const SEVEN_DIGITS: u64 = 10_000_000;
+/// Eight digits of zero.
+const ALL_ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+/// What is between them and spaces.
+const ZEROS_TO_SPACES: u64 = u64::from_le_bytes([b'0' ^ b' '; 8]);
+
+/// The eight digits of a number that has no more, the first one in the lowest byte: halves,
+/// then quarters, then digits, each beside the others in one word.
+#[inline(always)]
+fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    // A hundredth of each half, by a multiplication that is exact below 10,000.
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let quarters = hundreds | ((halves - 100 * hundreds) << 16);
+    // A tenth of each quarter, exact below 100.
+    let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
+    ALL_ZEROS + (tens | ((quarters - 10 * tens) << 8))
 }
 
 /// `2026-11-20T10:11:12.123456Z`, rounded down.
@@ -158,6 +177,30 @@ mod tests {
             |out| utc_micros(out, 951_782_400 * SECOND),
             "2000-02-29T00:00:00.000000Z",
         );
+    }
+
+    #[test]
+    fn a_time_that_just_fits_is_there_and_one_that_does_not_is_told() {
+        let time = 12_345_678_999;
+        let mut room = [0; 40];
+        for len in 0..room.len() {
+            let mut out = Out::new(&mut room[..len]);
+            bracketed(&mut out, time);
+            let expected = &b"[   12.345678]"[..len.min(14)];
+            assert_eq!((out.written(), out.is_truncated()), (expected, len < 14));
+        }
+    }
+
+    #[test]
+    fn eight_digits_are_those_of_every_kind_of_number() {
+        let check = |number: u64| {
+            let digits = eight_digits(number).to_le_bytes();
+            assert_eq!(digits.as_slice(), format!("{number:08}").as_bytes());
+        };
+        (0..100_000).for_each(check);
+        (0..10_000).for_each(|number| check(number * 10_000 + 9_999 - number));
+        (0..100_000).for_each(|number| check(number * 997 + 7));
+        check(99_999_999);
     }
 
     #[test]
