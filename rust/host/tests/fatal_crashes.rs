@@ -9,8 +9,11 @@ use pr_host::crash::report;
 use pr_printk::dumper::{Dumper, Reason, Why};
 use pr_printk::fatal as any;
 use pr_printk::fd::{errno, set_errno};
+use pr_record::Payload;
 use scratch::{PATIENCE, Scratch, flush, say};
+use std::cell::UnsafeCell;
 use std::fs::OpenOptions;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -296,7 +299,7 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
         }
         flush(&log);
         assert_eq!(ASKED.load(Ordering::SeqCst), 20);
-        assert_eq!(any::survived(), 20);
+        assert_eq!(any::survived(), 8, "then they are told no more");
         let count = std::fs::read_dir(scratch.path("a.ring").parent().expect("a folder"));
         let crashes = count.expect("readable").filter(|entry| {
             let name = entry.as_ref().expect("an entry").file_name();
@@ -307,6 +310,8 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
     assert_eq!(done.status, 0);
     let seen = scratch::numbers(&scratch.read("out"));
     assert_eq!(seen, (1..=20).collect::<Vec<_>>(), "the log goes on");
+    let told = scratch.read("out").matches("they are told no more").count();
+    assert_eq!(told, 1);
 }
 
 #[test]
@@ -390,4 +395,200 @@ fn threads_that_come_and_go_use_up_no_stacks() {
         assert!(more < 100, "{more} more mappings");
     });
     assert_eq!(done.status, 0);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_any_more_does_not_keep_the_process_from_ending() {
+    unsafe fn breaks(_: *const (), _: &Why<'_>) -> bool {
+        let [text, scratch] = any::told_with().expect("told").report.memory();
+        for pr_printk::report::Paper(memory) in [text, scratch] {
+            let start = memory.cast::<u8>().as_ptr() as usize & !4095;
+            let bytes = (memory.len() + 8191) & !4095;
+            // SAFETY: none; this is what breaks.
+            unsafe { libc::mprotect(start as *mut libc::c_void, bytes, libc::PROT_NONE) };
+        }
+        fault();
+        true
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, breaks);
+        send(libc::SIGFPE);
+    });
+    assert!(death.is_by(libc::SIGFPE), "{:#x}", death.status);
+    assert!(
+        death.text.contains("i=5\n"),
+        "what was written before stands"
+    );
+}
+
+#[test]
+fn a_thread_without_a_stack_for_handlers_that_crashes_twice_leaves_a_whole_report() {
+    unsafe fn crashes(_: *const (), _: &Why<'_>) -> bool {
+        fault();
+        true
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, crashes);
+        bare_thread(|| {
+            // As one has that logged before anybody asked for crash files.
+            let none = libc::stack_t {
+                ss_sp: std::ptr::null_mut(),
+                ss_flags: libc::SS_DISABLE,
+                ss_size: 0,
+            };
+            // SAFETY: takes away what this thread has.
+            unsafe { libc::sigaltstack(&raw const none, std::ptr::null_mut()) };
+            send(libc::SIGFPE);
+        });
+        std::thread::sleep(PATIENCE);
+    });
+    let lacks = death.lacks_anything(libc::SIGFPE, "fatal signal SIGFPE");
+    assert_eq!(lacks, None);
+    assert_eq!(
+        death.text.matches("** SIGSEGV").count(),
+        1,
+        "{}",
+        death.text
+    );
+}
+
+#[test]
+fn a_log_that_is_closed_while_another_thread_crashes_leaves_the_report_whole() {
+    static DUMPS: AtomicBool = AtomicBool::new(false);
+    unsafe fn is_slow(_: *const (), _: &Why<'_>) -> bool {
+        DUMPS.store(true, Ordering::SeqCst);
+        // SAFETY: a time.
+        unsafe { libc::usleep(200_000) };
+        true
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, is_slow);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !DUMPS.load(Ordering::SeqCst) {
+                    std::hint::spin_loop();
+                }
+                log.close(PATIENCE);
+                std::thread::sleep(PATIENCE);
+            });
+            send(libc::SIGILL);
+        });
+    });
+    let lacks = death.lacks_anything(libc::SIGILL, "fatal signal SIGILL");
+    assert_eq!(lacks, None);
+}
+
+#[test]
+fn a_second_signal_from_somebody_else_does_not_cut_the_report_short() {
+    static SENDER: AtomicI32 = AtomicI32::new(0);
+    unsafe fn waits(_: *const (), _: &Why<'_>) -> bool {
+        // SAFETY: the descriptor of `pipe`, and a byte of this function's.
+        unsafe { libc::write(SENDER.load(Ordering::SeqCst), c"!".as_ptr().cast(), 1) };
+        // SAFETY: a time.
+        unsafe { libc::usleep(300_000) };
+        true
+    }
+    let mut pipe = [0; 2];
+    // SAFETY: two numbers to write.
+    unsafe { libc::pipe(pipe.as_mut_ptr()) };
+    SENDER.store(pipe[1], Ordering::SeqCst);
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, waits);
+        let process = std::process::id();
+        // SAFETY: the child sends, and leaves.
+        if unsafe { libc::fork() } == 0 {
+            let mut byte = 0_u8;
+            // SAFETY: a byte of ours.
+            unsafe { libc::read(pipe[0], (&raw mut byte).cast(), 1) };
+            // SAFETY: touches no memory.
+            unsafe { libc::kill(process.cast_signed(), libc::SIGABRT) };
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        }
+        send(libc::SIGFPE);
+    });
+    let lacks = death.lacks_anything(libc::SIGFPE, "fatal signal SIGFPE");
+    assert_eq!(lacks, None);
+    assert!(!death.text.contains("SIGABRT"), "{}", death.text);
+}
+
+#[test]
+fn a_child_that_is_forked_while_its_parent_panics_tells_its_own_crash() {
+    static CHILD: AtomicI32 = AtomicI32::new(0);
+    unsafe fn forks(_: *const (), _: &Why<'_>) -> bool {
+        // SAFETY: the child dies.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            fault();
+        }
+        let mut status = 0;
+        // SAFETY: the status is ours.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        CHILD.store(child, Ordering::SeqCst);
+        libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV
+    }
+    let scratch = Scratch::new();
+    let death = death(&scratch, |log| {
+        add_dumper(log, forks);
+        send(libc::SIGFPE);
+    });
+    let lacks = death.lacks_anything(libc::SIGFPE, "fatal signal SIGFPE");
+    assert_eq!(lacks, None);
+    let folder = std::fs::read_dir(scratch.path("")).expect("readable");
+    let names = folder.map(|entry| entry.expect("an entry").file_name());
+    let of_child = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("a.ring.fork-") && name.ends_with("-1.txt")
+    };
+    let name = names.into_iter().find(of_child).expect("the child's");
+    let told = std::fs::read_to_string(scratch.path("").join(name)).expect("readable");
+    assert!(told.ends_with("** end of the report **\n"), "{told}");
+    assert!(told.contains("SIGSEGV, code 1"), "{told}");
+}
+
+#[test]
+fn a_handler_that_leaves_by_a_jump_leaves_the_logs_usable() {
+    // As cysignals has it. The jump is made by hand: what was interrupted goes on elsewhere.
+    unsafe extern "C" fn jumps(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // SAFETY: `RESUME` was filled before the fault.
+        unsafe { libc::setcontext(RESUME.0.get().cast()) };
+    }
+    struct Context(UnsafeCell<MaybeUninit<libc::ucontext_t>>);
+    // SAFETY: one thread uses it.
+    unsafe impl Sync for Context {}
+    static RESUME: Context = Context(UnsafeCell::new(MaybeUninit::uninit()));
+    static FAULTS: AtomicU32 = AtomicU32::new(0);
+    let scratch = Scratch::new();
+    let before = Scratch::new();
+    let done = death(&before, |_| {
+        // SAFETY: plain bits.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = jumps as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        let log = scratch.log();
+        pr_host::crash::signals::disarm();
+        // SAFETY: a handler that may run anywhere.
+        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+        log.tell_crashes(None).expect("a place");
+        pr_host::crash::signals::arm();
+        // SAFETY: one context, of this thread.
+        unsafe { libc::getcontext(RESUME.0.get().cast()) };
+        let faults = FAULTS.fetch_add(1, Ordering::SeqCst);
+        if faults < 3 {
+            fault();
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let payload = Payload {
+            event: "of another thread",
+            ..Payload::default()
+        };
+        let calls = || (0..10).filter(|_| scratch::call(&log, 6, &payload)).count();
+        let others = std::thread::scope(|scope| scope.spawn(calls).join().expect("no panic"));
+        assert_eq!((faults, others), (3, 10), "the logs are everybody's again");
+    });
+    assert_eq!(done.status, 0, "{}", done.text);
 }

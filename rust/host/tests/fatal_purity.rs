@@ -15,13 +15,14 @@ use scratch::{Scratch, flush};
 use std::sync::atomic::Ordering;
 
 /// What it takes beside what every panic may: to name the report, to know the thread, and to end as without us.
-const FATAL_CALLS: [libc::c_long; 6] = [
+const FATAL_CALLS: [libc::c_long; 7] = [
     libc::SYS_linkat,
     libc::SYS_lseek,
     libc::SYS_prctl,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigreturn,
     libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_sigaltstack,
 ];
 
 fn die_purely(

@@ -33,7 +33,7 @@ pub mod direct {
     pub const SUSPENDED: u32 = 1 << 3;
     /// Printers serve any console. Nothing to callers.
     pub const ANY_CONSOLE: u32 = 1 << 4;
-    /// One thread panics: it alone logs and prints. For good.
+    /// One thread panics: it alone logs and prints. For good, unless somebody mends what was wrong.
     pub const PANIC: u32 = 1 << 5;
     /// And so do, at its end, the threads of consoles that nobody else can print on.
     pub const OWN_THREADS_PRINT: u32 = 1 << 6;

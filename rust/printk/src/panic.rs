@@ -32,6 +32,11 @@ const LOCKING_PART: u64 = 4;
 /// The thread that panics: the low half of the process's generation, and its id. 0: nobody does.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
+/// When whoever handled the signal before us was asked; 0: nobody was.
+static ASKED_NSEC: AtomicU64 = AtomicU64::new(0);
+/// A handler that has not come back after this long, and has not ended the process, has left by a jump.
+const LEFT_NSEC: u64 = 100_000_000;
+
 /// Whose the panic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -52,7 +57,7 @@ pub fn begin() -> Begun {
         if now == me {
             return Begun::Again;
         }
-        if is_of_this_process(now) {
+        if is_of_this_process(now) && !is_left() {
             return Begun::Anothers;
         }
         // ORD(claim:A) pairs with ORD(leave_roll:A): said, then the look at the logs.
@@ -61,9 +66,22 @@ pub fn begin() -> Begun {
             Err(found) => now = found,
         }
     }
+    ASKED_NSEC.store(0, Ordering::SeqCst);
     // SAFETY: this thread panics.
     unsafe { roll::all() }.for_each(Core::close_to_others);
     Begun::Mine
+}
+
+/// Everything is said, and somebody else's handler is asked, which may never come back here and all the same not end the
+/// process.
+pub(crate) fn note_asking() {
+    ASKED_NSEC.store(stamp::monotonic_nsec().max(1), Ordering::SeqCst);
+}
+
+/// Whether the thread that panicked seems to have left that by a jump out of a handler.
+fn is_left() -> bool {
+    let asked = ASKED_NSEC.load(Ordering::SeqCst);
+    asked != 0 && stamp::monotonic_nsec().saturating_sub(asked) > LEFT_NSEC
 }
 
 /// The panic is over, by the thread whose it was: somebody has mended what was wrong, and the logs are everybody's again.
@@ -73,6 +91,7 @@ pub fn end() {
     }
     // SAFETY: this thread panics.
     unsafe { roll::all() }.for_each(Core::open_to_others);
+    ASKED_NSEC.store(0, Ordering::SeqCst);
     PANICS.store(0, Ordering::SeqCst); // ORD(end_panic:A): the logs are open before another thread may panic
 }
 
@@ -292,5 +311,8 @@ impl Core {
 #[cold]
 #[inline(never)]
 fn panic_of_another() -> bool {
+    if is_anothers() && is_left() && begin() == Begun::Mine {
+        end(); // that thread went on, and nobody has said so
+    }
     is_anothers()
 }

@@ -60,7 +60,11 @@ pub unsafe fn enter(core: NonNull<Core>) -> bool {
     let found = places().any(take);
     if found && panic::is_anothers() {
         // SAFETY: valid by the caller's promise.
-        unsafe { core.as_ref() }.close_to_others();
+        let core = unsafe { core.as_ref() };
+        core.close_to_others();
+        if !panic::is_anybodys() {
+            core.open_to_others(); // it was over before it could find this one
+        }
     }
     found
 }

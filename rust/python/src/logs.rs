@@ -254,7 +254,7 @@ pub fn close(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<()> {
 /// after it.
 pub fn shutdown(py: Python<'_>, timeout: Duration) -> PyResult<()> {
     if pr_printk::panic::is_anothers() {
-        py.detach(|| crash::await_the_end()); // the process is ending, and not by this
+        py.detach(crash::await_the_end); // the process is ending, and not by this
     }
     for log in open() {
         py.detach(|| log.shut_dumpers(None)); // and what they log is flushed with the rest
@@ -281,5 +281,6 @@ fn shutdown_within(py: Python<'_>, timeout: Duration) -> PyResult<()> {
         log.orderly_exit(Duration::ZERO);
     }
     pr_host::courier::close();
+    pr_printk::fatal::clear_trace(); // faulthandler ends with the interpreter
     outcome
 }

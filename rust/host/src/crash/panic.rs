@@ -5,10 +5,13 @@ use pr_printk::fatal;
 use pr_printk::panic::{self, Begun};
 use pr_printk::store::Stamp;
 use pr_record::{Level, Payload};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the end of another thread's panic is waited for. Longer than any panic takes whose dumpers come back.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(5);
 
 impl Log {
     /// Ends the process by SIGABRT, with `text` as its last record: stores it, has the dumpers save what
@@ -16,9 +19,10 @@ impl Log {
     /// second thread that panics waits for the first.
     pub fn panic(&self, text: &str) -> ! {
         let log = self.own_life().filter(|_| !self.is_closed());
-        let begun = panic::begin();
-        if begun == Begun::Anothers {
-            await_the_end();
+        let mut begun = panic::begin();
+        while begun == Begun::Anothers {
+            await_the_end(); // or somebody mends what was wrong there, and this is the end
+            begun = panic::begin();
         }
         let last_words = Payload {
             event: text,
@@ -40,8 +44,14 @@ impl Log {
     }
 }
 
-/// Waits for the end of the process, which another thread's panic brings; one that hangs is not waited for for ever.
-pub fn await_the_end() -> ! {
-    std::thread::sleep(PATIENCE);
-    std::process::abort()
+/// Waits for the end of the process, which another thread's panic brings; one that hangs is not waited for for ever. It
+/// returns if that panic is over, and the process goes on.
+pub fn await_the_end() {
+    let start = Instant::now();
+    while panic::is_anothers() {
+        if start.elapsed() >= PATIENCE {
+            std::process::abort();
+        }
+        std::thread::sleep(LOOK);
+    }
 }

@@ -7,6 +7,7 @@ use crate::log::Log;
 use crate::port::PortMemory;
 use pr_printk::dumper::Reason;
 use pr_printk::fatal::{self, Told};
+use pr_printk::panic;
 use pr_printk::report::{Cause, Paper, Place, Report, Stem};
 use pr_record::Out;
 use std::ffi::{CStr, CString};
@@ -29,6 +30,9 @@ static OOPSES: AtomicU64 = AtomicU64::new(0);
 /// The one that this process tells crashes with, by its log; kept for good.
 static WATCHED: Listed<Option<Watched>> = Listed::new(None);
 
+/// Memory of reports that were given up; kept for good.
+static SPARE: Listed<Vec<[Paper; 2]>> = Listed::new(Vec::new());
+
 /// What a log tells crashes with.
 #[derive(Clone, Copy)]
 struct Watched {
@@ -37,7 +41,7 @@ struct Watched {
     life: u64,
 }
 
-/// For good: what a handler may be reading is never freed. Once or twice a process.
+/// For good: what a handler may be reading is never freed. A few hundred bytes for each log that tells crashes.
 fn forever<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
@@ -71,20 +75,23 @@ impl Log {
         };
         let before = WATCHED.lock().replace(watched);
         if let Some(before) = before {
-            before.told.report.give_up();
+            put_away(before.told);
         }
         Ok(trouble)
     }
 
     /// Crashes are told no more, if it was this log that they were told of. Whether it was.
     pub(crate) fn end_telling(&self) -> bool {
+        if panic::is_anybodys() {
+            return false; // who is about to need it
+        }
         let mut watched = WATCHED.lock();
         let is_this = |watched: &Watched| watched.life == self.life().number();
         let ended = watched.take_if(|watched| is_this(watched));
         drop(watched);
         if let Some(ended) = ended {
             fatal::abandon(ended.told);
-            ended.told.report.give_up();
+            put_away(ended.told);
         }
         ended.is_some()
     }
@@ -211,9 +218,25 @@ fn path_of(report: &Report, pid: u32) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(out.written()))
 }
 
+/// Closes what was prepared, and keeps the memory for the next one; unless somebody panics, and may be using it.
+fn put_away(told: &'static Told) {
+    if panic::is_anybodys() {
+        return;
+    }
+    told.report.give_up();
+    told.report.place().close();
+    let memory = told.report.memory();
+    SPARE.lock().push(memory);
+}
+
 /// # Safety
 /// Only one thread at a time uses what writes it.
 unsafe fn new_report(place: &'static Place) -> Report {
+    let spare = SPARE.lock().pop();
+    if let Some([paper, Paper(scratch)]) = spare {
+        // SAFETY: leaked memory that nobody uses any more, and the caller's promise.
+        return unsafe { Report::new(place, paper, scratch) };
+    }
     let memory = Box::leak(PortMemory::new());
     let (paper, scratch) = (memory.memory().text, memory.memory().scratch);
     touch(paper, TOUCHED_BYTES);
@@ -243,6 +266,7 @@ fn ring_line(life: &Life) -> *mut &'static str {
 
 /// In a forked child's hook: its crash files are its own, and there is nothing of it to tell yet.
 pub(crate) fn forget_after_fork() {
+    fatal::note_process();
     let Some(told) = fatal::told_with() else {
         return;
     };

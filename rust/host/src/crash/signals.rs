@@ -1,12 +1,12 @@
 //! Fatal signals: their handler is put before whoever handles them, and taken away again.
 
+use crate::fork::Listed;
 use pr_printk::fatal::previous::{SIGNALS, disposition, put_before, set_default, take_back};
 use pr_printk::fatal::{self, Trace, handle, stack};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One thread at a time arms, or disarms.
-static ARMING: Mutex<()> = Mutex::new(());
+/// One thread at a time arms, or disarms; a forked child finds nobody at it.
+static ARMING: Listed<()> = Listed::new(());
 static ARMED: AtomicBool = AtomicBool::new(false);
 
 /// From now on fatal signals are told before they end the process.
@@ -15,6 +15,7 @@ pub fn arm() {
     stack::make_own();
     stack::give_at_first_call();
     stack::give_own();
+    fatal::note_process();
     for signal in SIGNALS {
         put_before(signal, handle);
     }

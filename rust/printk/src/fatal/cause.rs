@@ -44,6 +44,12 @@ impl Fault {
         self.code <= 0
     }
 
+    /// Whether the process has sent it to itself, as `abort` does.
+    pub fn is_own(&self) -> bool {
+        // SAFETY: a system call without arguments.
+        self.is_sent() && self.sender == unsafe { libc::getpid() }.cast_unsigned()
+    }
+
     /// The signal's name.
     pub fn name(&self) -> &'static str {
         name(self.signal)

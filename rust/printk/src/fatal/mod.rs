@@ -18,10 +18,14 @@ pub mod stack;
 mod steps;
 
 pub use cause::Fault;
-pub use steps::{Told, Trace, abandon, move_trace, run, run_rest, set_trace, tell_with, told_with};
+pub use steps::{
+    Told, Trace, abandon, clear_trace, move_trace, run, run_rest, set_trace, tell_with, told_with,
+};
 
 use crate::fd::{errno, set_errno};
 use crate::panic::{self, Begun};
+use crate::report::MOST_REPORTS;
+use crate::thread;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use previous::Asked;
 
@@ -33,6 +37,9 @@ const PATIENCE: u32 = 200_000;
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// Fatal signals that somebody has mended.
 static SURVIVED: AtomicU64 = AtomicU64::new(0);
+/// The process that has the handler, and its generation.
+static ARMED_PID: AtomicI32 = AtomicI32::new(0);
+static ARMED_GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// Handles a fatal signal.
 ///
@@ -49,19 +56,83 @@ pub unsafe extern "C" fn handle(
     if fault.is_sent() && previous::was_ignored(signal) {
         return;
     }
-    let begun = begin();
-    match begun {
-        Begun::Mine => SIGNAL.store(signal, Ordering::SeqCst),
-        Begun::Again => {}
-        Begun::Anothers => end_by(signal), // it was waited for long enough
+    if is_vforked() {
+        // SAFETY: what the kernel gave.
+        return unsafe { send_again(signal, info) }; // its memory, and its logs, are its parent's
     }
-    steps::tell(&fault, begun == Begun::Again);
-    // SAFETY: this thread panics. What it did on that stack before does not go on.
+    stack::give_own(); // a second signal must not come where this one is told
+    // SAFETY: what the kernel gave.
+    if survived() < MOST_REPORTS || unsafe { previous::ask(signal, info, context) } == Asked::Nobody
+    {
+        // SAFETY: as above.
+        unsafe { tell_and_end(&fault, info, context, interrupted) };
+    }
+    set_errno(interrupted);
+}
+
+/// Tells it, if it has not been told, and ends the process, unless somebody mends what was wrong.
+///
+/// # Safety
+/// As [`handle`].
+unsafe fn tell_and_end(
+    fault: &Fault,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+    interrupted: i32,
+) {
+    // SAFETY: what the kernel gave.
+    let at = unsafe { stack_pointer(context) };
+    let mut begun = begin();
+    if begun == Begun::Again {
+        if fault.is_sent() && !fault.is_own() {
+            return; // somebody else wants the end as well
+        }
+        if steps::has_asked_above(at) {
+            survive(); // whoever was asked has left by a jump, and this is another crash
+            begun = begin();
+        }
+    }
+    match begun {
+        Begun::Mine => {
+            steps::reset();
+            SIGNAL.store(fault.signal, Ordering::SeqCst);
+        }
+        Begun::Again => {}
+        Begun::Anothers => end_by(fault.signal), // it was waited for long enough
+    }
+    steps::tell(fault, begun == Begun::Again);
+    // SAFETY: this thread panics. What it did on that stack before does not go on, unless it is there still.
     unsafe { stack::on_own(steps::go_on) };
     set_errno(interrupted);
     // SAFETY: what the kernel gave.
-    unsafe { end(begun, &fault, info, context) };
-    set_errno(interrupted);
+    unsafe { end(begun, fault, info, context) };
+}
+
+/// Where the stack of what was interrupted ends.
+///
+/// # Safety
+/// `context` is what the kernel gave.
+unsafe fn stack_pointer(context: *const libc::c_void) -> usize {
+    // SAFETY: the caller's promise.
+    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    let registers = &context.uc_mcontext.gregs;
+    let at = registers.get(libc::REG_RSP as usize).copied();
+    at.unwrap_or_default() as usize
+}
+
+/// Whether this is a child that shares its parent's memory (`vfork`): what it does to the logs it does to its parent's.
+fn is_vforked() -> bool {
+    let (pid, _) = who();
+    let generation = thread::generation();
+    generation != 0
+        && generation == ARMED_GENERATION.load(Ordering::SeqCst)
+        && pid != ARMED_PID.load(Ordering::SeqCst)
+}
+
+/// In a process, or a forked child, that has the handler: whose it is.
+pub fn note_process() {
+    ARMED_PID.store(who().0, Ordering::SeqCst);
+    ARMED_GENERATION.store(thread::begin_generation(), Ordering::SeqCst);
 }
 
 /// Begins a panic, or waits for another thread's.
@@ -85,17 +156,14 @@ unsafe fn end(begun: Begun, fault: &Fault, info: *mut libc::siginfo_t, context: 
     if !steps::ask_now() {
         end_by(signal); // whoever was asked has crashed
     }
+    panic::note_asking();
     // SAFETY: what the kernel gave, here or, if this is a crash within a crash, for the second one.
     let asked = unsafe { previous::ask(signal, info, context) };
     let is_ours = signal == fault.signal && begun == Begun::Mine;
     match asked {
         Asked::CameBack if begun == Begun::Mine => survive(),
-        // The instruction is run again, and raises it again, this time to its end; or abort() goes on.
-        Asked::Nobody if is_ours && !fault.is_sent() => previous::set_default(signal),
-        Asked::Nobody if is_ours => {
-            // SAFETY: what the kernel gave.
-            unsafe { send_again(signal, info) };
-        }
+        // SAFETY: what the kernel gave.
+        Asked::Nobody if is_ours => unsafe { send_again(signal, info) },
         _ => end_by(signal),
     }
 }
@@ -103,7 +171,10 @@ unsafe fn end(begun: Begun, fault: &Fault, info: *mut libc::siginfo_t, context: 
 /// Somebody has mended what was wrong, or wants the process to go on all the same: the logs go on.
 fn survive() {
     SIGNAL.store(0, Ordering::SeqCst);
-    SURVIVED.fetch_add(1, Ordering::Relaxed);
+    if SURVIVED.fetch_add(1, Ordering::Relaxed) + 1 == MOST_REPORTS {
+        // SAFETY: this thread panics, and what it did on that stack is over.
+        unsafe { stack::on_own(steps::say_enough) };
+    }
     steps::reset();
     panic::end();
 }
@@ -113,7 +184,8 @@ pub fn survived() -> u64 {
     SURVIVED.load(Ordering::Relaxed)
 }
 
-/// Has a signal that was sent come once more, as it was, when the handler has returned; this time to its end.
+/// Has a signal come once more, as it was, when the handler has returned: at the same instruction, with the same registers;
+/// this time to its end. Not every one would come by itself: what was raised may have been mended by another thread.
 ///
 /// # Safety
 /// `info` is what the kernel gave.

@@ -18,7 +18,7 @@ const SET_WORDS: usize = size_of::<libc::sigset_t>() / size_of::<u64>();
 /// What a handler of ours is.
 pub type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-/// One signal's disposition before ours. Written while the handler is not there, read by the handler.
+/// One signal's disposition before ours. Words, since a handler may be reading them while they change.
 struct Previous {
     is_armed: AtomicBool,
     handler: AtomicUsize,
@@ -61,13 +61,17 @@ pub fn put_before(signal: libc::c_int, handler: Handler) -> bool {
     let (Some(now), Some(place)) = (disposition(signal), place(signal)) else {
         return false;
     };
-    if place.is_armed.load(Ordering::SeqCst) {
+    let nobody = matches!(now.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN);
+    if place.is_armed.load(Ordering::SeqCst) && !nobody {
         return true;
     }
     place.remember(&now);
     let mut action = now;
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+    if nobody || now.sa_flags & libc::SA_RESTART != 0 {
+        action.sa_flags |= libc::SA_RESTART; // what it interrupts goes on as it would have
+    }
     // SAFETY: the set is ours.
     unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
     let is_put = set_disposition(signal, &action);

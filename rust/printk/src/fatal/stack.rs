@@ -108,12 +108,18 @@ fn left_behind(me: u64) -> Option<&'static Alternate> {
 }
 
 fn unused(me: u64) -> Option<&'static Alternate> {
-    let index = USED.fetch_add(1, Ordering::Relaxed);
-    if index >= STACKS {
-        USED.store(STACKS, Ordering::Relaxed);
-        return None;
+    loop {
+        let index = USED.fetch_add(1, Ordering::Relaxed);
+        if index >= STACKS {
+            USED.store(STACKS, Ordering::Relaxed);
+            return None;
+        }
+        // Another thread may have found it free in the meantime.
+        let place = ALTERNATES.get(index).filter(|place| take(place, 0, me));
+        if place.is_some() {
+            return place;
+        }
     }
-    ALTERNATES.get(index).filter(|place| take(place, 0, me))
 }
 
 fn take(place: &Alternate, owner: u64, me: u64) -> bool {
@@ -159,10 +165,13 @@ pub fn make_own() -> bool {
 /// Runs `work` on the stack that a panic works on, from its top: what ran there before does not go on.
 ///
 /// # Safety
-/// The caller panics, and nothing else does on that stack, or goes on doing so.
+/// The caller panics, and nothing else does on that stack, or goes on doing so; unless the caller itself is on it.
 pub unsafe fn on_own(work: extern "C" fn()) {
     let top = OWN_TOP.load(Ordering::SeqCst);
-    if top.is_null() {
+    let here = core::ptr::from_ref(&top) as usize;
+    let room = (top as usize).checked_sub(here);
+    // A thread that has no alternate stack is interrupted where it is: the handler's own frame lies there.
+    if top.is_null() || room.is_some_and(|room| room < OWN_BYTES) {
         return work();
     }
     // SAFETY: the top of mapped memory, as the caller promises unused; aligned, as a call wants it.

@@ -48,6 +48,16 @@ static IN_HANDLER: AtomicBool = AtomicBool::new(false);
 /// A step has crashed, and nobody has said so yet.
 static IS_BROKEN: AtomicBool = AtomicBool::new(false);
 
+/// The last step of which it was said that it has crashed.
+static SAID: AtomicU32 = AtomicU32::new(0);
+
+/// Where on its stack the handler stood that asked.
+static ASKED_AT: AtomicUsize = AtomicUsize::new(0);
+/// More than its frame takes.
+const FRAME_BYTES: usize = 4 << 10;
+/// What a handler that was asked may use of a stack: less than an alternate one has, next to which another stack may lie.
+const ASKED_BYTES: usize = 56 << 10;
+
 /// The signal, word by word; signal 0: there was none.
 struct FaultWords {
     signal: AtomicI32,
@@ -98,6 +108,12 @@ pub fn set_trace(trace: Trace) {
     TRACE_DESCRIPTOR.store(trace.descriptor, Ordering::SeqCst);
     TRACE_HANDLER.store(trace.handler as usize, Ordering::SeqCst);
     TRACE_SIGNAL.store(trace.signal, Ordering::SeqCst);
+}
+
+/// From now on nobody does: the interpreter ends.
+pub fn clear_trace() {
+    TRACE_HANDLER.store(0, Ordering::SeqCst);
+    TRACE_SIGNAL.store(0, Ordering::SeqCst);
 }
 
 /// The handler for this signal was told to write to another descriptor. False: there is none for it.
@@ -164,7 +180,7 @@ impl FaultWords {
 /// Notes what has happened. `again`: it has happened to the thread that panics already.
 pub(super) fn tell(fault: &Fault, again: bool) {
     IN_HANDLER.store(true, Ordering::SeqCst);
-    if !again {
+    if !again || (FIRST.signal.load(Ordering::SeqCst) == 0 && STEP.load(Ordering::SeqCst) == 0) {
         FIRST.set(fault);
         return;
     }
@@ -175,19 +191,25 @@ pub(super) fn tell(fault: &Fault, again: bool) {
     }
 }
 
-/// Forgets the panic: it is over, and the process goes on.
+/// Forgets the panic: it is over, and the process goes on; or another one begins.
 pub(super) fn reset() {
     FIRST.signal.store(0, Ordering::SeqCst);
     HAS_REPORT.store(false, Ordering::SeqCst);
     IS_SAVED.store(false, Ordering::SeqCst);
     IN_HANDLER.store(false, Ordering::SeqCst);
     IS_BROKEN.store(false, Ordering::SeqCst);
+    SAID.store(0, Ordering::SeqCst);
+    PANICKING.store(null_mut(), Ordering::SeqCst);
+    DETAIL
+        .iter()
+        .for_each(|word| word.store(0, Ordering::SeqCst));
     STEP.store(0, Ordering::SeqCst);
 }
 
 /// A panic without a signal, of the log with this core, by the thread whose it is: everything but the end. Its caller does
 /// not return.
 pub fn run(core: Option<&Core>, detail: &str) {
+    reset(); // what this process, or the one that it was forked from, did before is not this
     let core = core.map_or(core::ptr::null(), core::ptr::from_ref);
     PANICKING.store(core.cast_mut(), Ordering::SeqCst);
     let [at, length] = &DETAIL;
@@ -204,13 +226,45 @@ pub fn run_rest() {
 
 /// Whether nobody has been asked yet. From now on somebody has.
 pub(super) fn ask_now() -> bool {
+    let here = 0_u8;
+    let at = core::ptr::from_ref(&here) as usize;
+    ASKED_AT.store(at + FRAME_BYTES, Ordering::SeqCst);
     STEP.swap(ASK, Ordering::SeqCst) < ASK
+}
+
+/// Whether somebody was asked, and what was interrupted at this place of a stack is not what was asked: that is called
+/// from below here, on the same stack.
+pub(super) fn has_asked_above(at: usize) -> bool {
+    let asked_at = ASKED_AT.load(Ordering::SeqCst);
+    let is_within = asked_at
+        .checked_sub(at)
+        .is_some_and(|below| below < ASKED_BYTES);
+    STEP.load(Ordering::SeqCst) == ASK && !is_within
+}
+
+/// The last of what is told of signals that somebody else mends.
+pub(super) extern "C" fn say_enough() {
+    let core = told_with().and_then(|told| own_core(&told.core));
+    if let Some(core) = core {
+        let payload = Payload {
+            event: "another handler mends fatal signals: they are told no more",
+            logger: Some("printk_ring"),
+            ..Payload::default()
+        };
+        let stamp = Stamp {
+            level: Level::Warning as u8,
+            ts_nsec: None,
+        };
+        let _ = core.store(stamp, &payload);
+    }
 }
 
 /// What there is still to do, up to asking.
 pub(super) extern "C" fn go_on() {
-    if IS_BROKEN.swap(false, Ordering::SeqCst) {
-        say_broken(STEP.load(Ordering::SeqCst));
+    let step = STEP.load(Ordering::SeqCst);
+    // Once a step: saying so may crash as well.
+    if IS_BROKEN.swap(false, Ordering::SeqCst) && SAID.swap(step, Ordering::SeqCst) != step {
+        say_broken(step);
     }
     loop {
         let step = STEP.load(Ordering::SeqCst).saturating_add(1);

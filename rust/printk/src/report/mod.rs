@@ -103,6 +103,11 @@ impl Report {
         }
     }
 
+    /// What it is written from, and read into.
+    pub fn memory(&self) -> [Paper; 2] {
+        [self.text.paper(), Paper(self.scratch)]
+    }
+
     /// Where its files are to be.
     pub fn place(&self) -> &'static Place {
         self.place

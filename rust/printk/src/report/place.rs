@@ -64,6 +64,15 @@ impl Place {
         }
     }
 
+    /// Closes the directory: it is opened by its path from now on.
+    pub fn close(&self) {
+        if let Some(fd) = self.checked_directory() {
+            self.directory.store(-1, Ordering::Relaxed);
+            // SAFETY: this place's own.
+            unsafe { libc::close(fd) };
+        }
+    }
+
     /// Its path, without the zero.
     pub fn path(&self) -> &'static [u8] {
         self.path.strip_suffix(b"\0").unwrap_or(self.path)

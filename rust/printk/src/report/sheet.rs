@@ -12,6 +12,9 @@ use pr_record::Out;
 #[derive(Clone, Copy, Debug)]
 pub struct Paper(pub NonNull<[u8]>);
 
+// SAFETY: memory alone; who may write on it is said where it is made a sheet.
+unsafe impl Send for Paper {}
+
 /// A file that is being written.
 #[derive(Debug)]
 pub struct Sheet {
@@ -44,6 +47,11 @@ impl Sheet {
             fill: AtomicUsize::new(0),
             failed: AtomicI32::new(0),
         }
+    }
+
+    /// The memory.
+    pub fn paper(&self) -> Paper {
+        self.paper
     }
 
     /// Begins a file; negative: there is none.
