@@ -402,3 +402,36 @@ def test_where_files_without_names_cannot_be_had_empty_ones_wait_and_go_at_the_e
     dies(folder, textwrap.dedent(body) + 'die("segfault")', env=environment)
     (path,) = crash_files(folder)
     assert read_report(path).events == ["event", "fatal signal SIGSEGV"]
+
+
+def test_a_name_that_leaves_no_room_is_cut(tmp_path: Path) -> None:
+    ring = "n" * 225 + ".ring"
+    dies(tmp_path, f'pr.install("{ring}", size="256 KiB", consoles=())\ndie("segfault")')
+    (path,) = crash_files(tmp_path)
+    assert path.name.startswith(ring[:200] + ".crash-")
+
+
+def test_logs_that_come_and_go_leave_no_descriptor_and_no_memory_of_crash_files_behind(tmp_path: Path) -> None:
+    succeed(
+        program(
+            """
+            def once(crash):
+                pr.install("app.ring", size="256 KiB", consoles=(), crash=crash).close()
+
+            def grown(crash):  # a default log itself is kept for good
+                before = int(open("/proc/self/statm").read().split()[1])
+                for _ in range(40):
+                    once(crash)
+                return (int(open("/proc/self/statm").read().split()[1]) - before) * 4
+
+            for _ in range(5):
+                once(True)
+            descriptors = len(os.listdir("/proc/self/fd"))
+            more = grown(True) - grown(False)
+            assert len(os.listdir("/proc/self/fd")) == descriptors
+            assert more < 4096, f"{more} KiB"
+            """
+        ),
+        tmp_path,
+        cwd=tmp_path,
+    )

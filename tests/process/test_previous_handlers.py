@@ -172,7 +172,9 @@ def test_somebody_who_mends_what_was_wrong_has_the_process_go_on_and_the_logs_to
         worker.join()
         assert log.flush(timeout=30.0)
         events = [record.event for record in log.reader()]
-        assert events == ["fatal signal SIGSEGV", "it goes on"] * 10 + ["in another thread"], events
+        told = ["fatal signal SIGSEGV", "it goes on"] * 8
+        told.insert(15, "another handler mends fatal signals: they are told no more")
+        assert events == [*told, "it goes on", "it goes on", "in another thread"], events
         """),
         cwd=tmp_path,
     )
@@ -239,3 +241,42 @@ def test_a_handler_that_comes_after_ours_and_goes_on_to_it_works(tmp_path: Path)
     assert done.stdout.startswith("theirs, ")
     (path,) = crash_files(tmp_path)
     assert read_report(path).json["signal"]["code_name"] == "SEGV_MAPERR"
+
+
+def test_a_signal_that_was_mended_does_not_keep_the_process_from_ending_in_order(tmp_path: Path) -> None:
+    code = """
+        def mends(number):
+            time.sleep(0.5)  # the main thread ends meanwhile
+
+        put_handler(signal.SIGSEGV, mends)
+        INSTALL
+        ready = threading.Event()
+
+        def raises():
+            ready.set()
+            libc.raise_ = libc["raise"]
+            libc.raise_(signal.SIGSEGV)
+            time.sleep(60)
+
+        threading.Thread(target=raises, daemon=True).start()
+        ready.wait()
+        time.sleep(0.1)
+        """
+    done = run(program(textwrap.dedent(code).replace("INSTALL", INSTALL.strip())), tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+def test_an_install_after_somebody_has_reset_the_handlers_handles_signals_again(tmp_path: Path) -> None:
+    code = f"""
+        import faulthandler
+        faulthandler.enable()
+        {INSTALL.strip()}
+        faulthandler.disable()
+        log.close()
+        {INSTALL.strip()}
+        die("segfault")
+        """
+    done = run(program(textwrap.dedent(code)), tmp_path, cwd=tmp_path)
+    assert done.returncode == -signal.SIGSEGV, done.stderr
+    (path,) = crash_files(tmp_path)
+    assert read_report(path)

@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 pub(crate) const TOUCHED_BYTES: usize = 192 << 10;
 /// The most reports of uncaught exceptions that one process writes.
 const MOST_OOPSES: u64 = 8;
+/// The longest beginning of a file name: of the 255 bytes `-<pid>.ring.crash-<pid>-<n>.json` takes its part.
+const LONGEST_STEM: usize = 200;
 /// How many have been written.
 static OOPSES: AtomicU64 = AtomicU64::new(0);
 
@@ -173,10 +175,10 @@ impl Log {
         let file_name = ring.as_deref().and_then(Path::file_name);
         let stem = match file_name {
             Some(_) if self.is_in_directory() => {
-                Stem::InDirectory(forever(crate::lives::allowed_stem(name).into_bytes()))
+                Stem::InDirectory(stem_of(crate::lives::allowed_stem(name).as_bytes()))
             }
-            Some(file) => Stem::File(forever(file.as_bytes().to_vec())),
-            None => Stem::Log(forever(crate::lives::allowed_stem(name).into_bytes())),
+            Some(file) => Stem::File(stem_of(file.as_bytes())),
+            None => Stem::Log(stem_of(crate::lives::allowed_stem(name).as_bytes())),
         };
         let beside = ring.as_deref().and_then(Path::parent).map(Path::to_owned);
         let chosen = directory.map(Path::to_owned).or(beside);
@@ -209,6 +211,11 @@ fn open_directory(path: &Path, text: &CStr) -> Result<libc::c_int, Error> {
         return Err(refused(std::io::Error::last_os_error()));
     }
     Ok(opened.into_raw_fd())
+}
+
+/// The beginning of a crash file's name, which the rest of it must have room behind.
+fn stem_of(name: &[u8]) -> &'static Vec<u8> {
+    forever(name.iter().copied().take(LONGEST_STEM).collect())
 }
 
 fn path_of(report: &Report, pid: u32) -> PathBuf {
