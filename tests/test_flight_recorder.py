@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import re
 import stat
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,14 +93,18 @@ def test_only_records_at_the_level_are_dumped_for(recorded: pr.Log) -> None:
 
 
 def test_a_burst_of_a_thousand_within_a_second_is_at_most_two_dumps_with_every_record_once(recorded: pr.Log) -> None:
-    logger = recorded.get_logger()
-    with recorded.deferred():
-        for number in range(1000):
-            logger.error("broken", number=number)
+    logger, began = recorded.get_logger(), time.monotonic()
+    for number in range(1000):
+        logger.error("broken", number=number)
+        if number == 0:
+            settled(recorded, 1)
+    seconds = int(time.monotonic() - began)
+    wait_until(lambda: recorded.stats()["dumps"] > 1, "the second")
+    assert time.monotonic() - began >= 1.0, "the second begins a second after the first"
     recorded.close()
     stats = recorded.stats()
     found = dumps(dump_of(recorded).read_text("utf-8"))
-    assert 1 <= len(found) == stats["dumps"] <= 2
+    assert 2 <= len(found) == stats["dumps"] <= 2 + seconds
     numbers = [int(line.rpartition("=")[2]) for _, records in found for line in records]
     assert numbers == list(range(1000))
     heads = [HEADER.fullmatch(header) for header, _ in found]
@@ -347,6 +354,121 @@ def test_the_window_is_30_seconds_unless_it_is_said(ring_path: Path) -> None:
     assert records == ["29 seconds before", "0 seconds before"]
 
 
+@pytest.fixture
+def by_context(ring_path: Path) -> Iterator[pr.Log]:
+    """A log that dumps what was logged in the same context."""
+    with pr.Log(ring_path, size="1 MiB", dump_on="ERROR", dump_last="context") as log:
+        yield log
+
+
+def test_a_dump_by_context_has_what_led_up_to_the_error_in_its_own_context_and_nothing_else(by_context: pr.Log) -> None:
+    logger = by_context.get_logger()
+    blocks = [logger.contextualize(request=number, user="ann") for number in range(3)]
+    logger.debug("around")
+    for step in range(5):
+        for block in blocks:
+            with block:
+                logger.debug("at", step=step)
+                with logger.contextualize(part="db"):
+                    logger.debug("deeper", step=step)
+    logger.debug("given", request=1, user="ann")
+    with blocks[1]:
+        logger.debug("another's", request=2)
+        logger.error("broken")
+    [(header, records)] = settled(by_context, 1)
+    assert header.endswith("ERROR broken request=1 user=ann **")
+    lines = [
+        (f"at request=1 user=ann step={step}", f"deeper request=1 user=ann part=db step={step}") for step in range(5)
+    ]
+    assert records == [*(line for pair in lines for line in pair), "broken request=1 user=ann"]
+    with blocks[2]:  # of which the most lies before the end of the first dump
+        logger.error("broken too")
+    found = settled(by_context, 2)[1][1]
+    assert found == [line.replace("request=1", "request=2") for line in records[:-1]] + [
+        "broken too request=2 user=ann"
+    ]
+
+
+def test_an_error_within_an_inner_block_has_only_that(by_context: pr.Log) -> None:
+    logger = by_context.get_logger()
+    with logger.contextualize(request=1):
+        logger.debug("outer")
+        with logger.contextualize(part="db"):
+            logger.debug("inner")
+            logger.error("broken")
+    [(_, records)] = settled(by_context, 1)
+    assert records == ["inner request=1 part=db", "broken request=1 part=db"]
+
+
+def test_errors_of_several_contexts_are_in_one_dump_each_record_once_in_order(by_context: pr.Log) -> None:
+    """More contexts than are told apart: the others have the window."""
+    logger = by_context.get_logger()
+    dump_of(by_context).symlink_to("nowhere")  # until all have failed
+    for number in range(200):
+        with logger.contextualize(request=number):
+            logger.debug("led up")
+    for number in range(100):
+        with logger.contextualize(request=number):
+            logger.error("broken")
+    wait_until(lambda: by_context.stats()["dump_errors"] > 0, "a failure")
+    dump_of(by_context).unlink()
+    by_context.close()
+    found = [line for _, records in dumps(dump_of(by_context).read_text()) for line in records if "request" in line]
+    led_up = [line for line in found if line.startswith("led up")]
+    assert led_up == [f"led up request={number}" for number in range(200)], "all, by the window"
+    assert [line for line in found if line.startswith("broken")] == [
+        f"broken request={number}" for number in range(100)
+    ]
+
+
+def test_two_contexts_in_one_dump_are_both_there_and_a_third_is_not(by_context: pr.Log) -> None:
+    logger = by_context.get_logger()
+    dump_of(by_context).symlink_to("nowhere")  # until both have failed
+    for event, method in (("led up", logger.debug), ("broken", logger.error)):
+        for request in range(3):
+            with logger.contextualize(request=request):
+                if (event, request) != ("broken", 1):
+                    method(event)
+    wait_until(lambda: by_context.stats()["dump_errors"] > 0, "a failure")
+    dump_of(by_context).unlink()
+    by_context.close()
+    [(_, records)] = dumps(dump_of(by_context).read_text())
+    assert records == ["led up request=0", "led up request=2", "broken request=0", "broken request=2"]
+
+
+def test_without_a_context_the_window_is_that_of_30_seconds(by_context: pr.Log) -> None:
+    logger = by_context.get_logger()
+    now = 1_000_000_000_000
+    by_context._emit(7, "too old", ts_nsec=now - 31_000_000_000)
+    by_context._emit(7, "young enough", ts_nsec=now - 29_000_000_000)
+    with logger.contextualize(request=1):
+        by_context._emit(7, "of some context", ts_nsec=now)
+    by_context._emit(3, "broken", ts_nsec=now)
+    [(_, records)] = settled(by_context, 1)
+    assert records == ["young enough", "of some context request=1", "broken"]
+
+
+def test_tasks_and_the_standard_library_are_told_apart_by_context(by_context: pr.Log) -> None:
+    ours = logging.Logger("ours")
+    ours.addHandler(pr.RingHandler(by_context))
+    logger = by_context.get_logger()
+
+    async def serve(request: int) -> None:
+        with logger.contextualize(request=request):
+            for _ in range(3):
+                ours.debug("led up")
+                await asyncio.sleep(0)
+            if request == 1:
+                ours.error("broken")
+
+    async def main() -> None:
+        await asyncio.gather(*(serve(request) for request in range(3)))
+
+    asyncio.run(main())
+    [(_, records)] = settled(by_context, 1)
+    assert records == [*["ours: led up request=1"] * 3, "ours: broken request=1"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -354,7 +476,7 @@ def test_the_window_is_30_seconds_unless_it_is_said(ring_path: Path) -> None:
         ({"path": "x", "dump_last": "30s"}, "dump_last.*dump_on"),
         (
             {"path": "x", "dump_on": "ERROR", "dump_last": "half an hour"},
-            "dump_last.*half an hour.*30s.*number of records",
+            "dump_last.*half an hour.*30s.*number of records.*context",
         ),
         ({"path": "x", "dump_on": "ERROR", "dump_last": 0}, "dump_last.*from 1 on"),
         ({"path": "x", "dump_on": "ERROR", "dump_last": -(2**70)}, "dump_last.*from 1 on"),

@@ -493,6 +493,24 @@ class Console:
 # --- logger ----------------------------------------------------------------------------------------------------------
 
 @final
+class ContextFields:
+    """Fields for a block of code: `with logger.contextualize(request=4711):`.
+
+    They are fields of all records that are logged in it, by whatever logger and into whatever log, also by `RingHandler`: in
+    this thread or task, and in tasks that are begun in it. It can be entered again, also within itself. Left in another
+    context than it was entered in (a generator that another task ends), it changes nothing there.
+    """
+
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
 class Logger:
     """Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`.
 
@@ -532,6 +550,12 @@ class Logger:
         """
     def bind(self, /, **fields: object) -> Logger:
         """A logger with these fields in front of those of every call. The same key: the newer binding wins.
+
+        Values are taken (typed or by str()) now.
+        """
+    def contextualize(self, /, **fields: object) -> ContextFields:
+        """A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this
+        thread or task logs. The same key: the call wins, then the innermost block, then what is bound.
 
         Values are taken (typed or by str()) now.
         """
@@ -676,15 +700,17 @@ class Log:
     `dump_on`: the flight recorder. What led up to a record at this level, and what has come since, is appended as text to
     `<ring file>.dump-<pid>.txt` (mode 0600, no symbolic link followed) by a thread, at most once a second, behind a line
     that names the record. `dump_last`: how much led up to it, a time ("30s", the default) or a number of records, counted
-    back from the first such record that no dump has yet. No record is written twice. Counted in `stats()["dumps"]`; a dump
-    that fails is told once, counted in `stats()["dump_errors"]`, and tried again with the next such record and at the end.
+    back from the first such record that no dump has yet; or "context": all records that were logged with the same
+    `contextualize` values, however long ago (for a record without any it is the default). No record is written twice.
+    Counted in `stats()["dumps"]`; a dump that fails is told once, counted in `stats()["dump_errors"]`, and tried again with
+    the next such record and at the end.
 
     The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
     leave by `os._exit`. A log that is garbage is closed.
 
     Raises:
         ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console;
-            `sync_on` or `dump_on` without a file; `dump_last` without `dump_on`, or neither a time nor at least 1.
+            `sync_on` or `dump_on` without a file; `dump_last` without `dump_on`, or no time, "context" or number from 1 on.
         RingFileError: the file is no whole ring, is of a newer layout, is held by a live log (named), or the system refused.
             The file is left untouched.
     """

@@ -69,7 +69,7 @@ def install(
     `sync_on`: a log call at this level syncs the ring file to its disk before it returns, for records that are to outlive
     the power; see `Log` for when that is left to a thread. `dump_on`: the flight recorder: what led up to a record at this
     level is appended to `<ring file>.dump-<pid>.txt`, at most once a second; `dump_last`: how much of it, a time ("30s", the
-    default) or a number of records.
+    default), a number of records, or "context": what was logged with the same `Logger.contextualize` values.
 
     At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
 

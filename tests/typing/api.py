@@ -29,7 +29,9 @@ def installing(directory: Path) -> None:
     )
     assert_type(log, pr.Log)
     assert_type(pr.default_log(), pr.Log | None)
-    pr.install(directory=directory, name="web")
+    pr.install(directory=directory, name="web", sync_on="CRITICAL", dump_on=40, dump_last="context")
+    pr.install(directory=directory, dump_on=pr.Level.ERROR, dump_last=100)
+    pr.install(directory=directory, dump_last=1.5)  # type: ignore[arg-type]  # a time has its unit
     pr.install("text", path="twice")  # type: ignore[misc]  # a path is a path
 
 
@@ -47,6 +49,8 @@ def logging_calls(level: LevelLike) -> None:
     assert_type(logger.level, pr.Level)
     assert_type(logger.bind(a=1).bind(b=None), pr.Logger)
     assert_type(logger.is_enabled_for("DEBUG"), bool)
+    with logger.contextualize(request=1, self=2) as nothing:
+        assert_type(nothing, None)
     logger.info()  # type: ignore[call-arg]  # an event is needed
     logger.info("event", stacklevel="2")  # type: ignore[arg-type]
 

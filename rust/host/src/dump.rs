@@ -1,5 +1,6 @@
 //! Dump iterators with memory of their own, which grows to what a record or a caller needs; and dumps as text.
 
+mod broken;
 mod outlet;
 mod recorder;
 mod text;
@@ -7,6 +8,7 @@ mod written;
 
 pub use outlet::Outlet;
 pub(crate) use recorder::Recorder;
+pub use recorder::Window;
 pub use text::{Last, TextDump, TextWalk};
 pub(crate) use written::written_bytes;
 

@@ -1,12 +1,11 @@
 //! What the levels of records ask for: syncs by callers, and a thread for what these cannot wait for, and for dumps.
 
 use crate::console::nanos;
-use crate::dump::{Last, Recorder, written_bytes};
+use crate::dump::{Recorder, Window, written_bytes};
 use crate::error::Error;
 use crate::life::Life;
 use crate::log::Log;
 use crate::mapping::file::beside;
-use crate::options::{default, parse_window};
 use crate::printer::{BlockedSignals, STACK_BYTES};
 use pr_printk::control::count;
 use pr_printk::errand::due;
@@ -23,8 +22,8 @@ pub struct ErrandOptions {
     pub sync_on: Option<u8>,
     /// What led up to records at this level is written out.
     pub dump_on: Option<u8>,
-    /// How much of it; None: [`default::DUMP_LAST`].
-    pub dump_last: Option<Last>,
+    /// How much of it; None: the last [`crate::options::default::DUMP_LAST`] of it.
+    pub dump_last: Option<Window>,
 }
 
 /// Between the beginnings of two dumps: a storm of errors costs the disk no more than this.
@@ -34,11 +33,6 @@ impl ErrandOptions {
     /// Whether anything is asked for.
     fn any(&self) -> bool {
         self.sync_on.is_some() || self.dump_on.is_some()
-    }
-
-    fn last(&self) -> Result<Last, Error> {
-        let default = || parse_window(default::DUMP_LAST);
-        self.dump_last.map_or_else(default, Ok)
     }
 
     /// Memory without a name is gone with the machine's power, and with the process.
@@ -85,14 +79,13 @@ pub(crate) fn begin(
     if !options.any() {
         return Ok(());
     }
-    let last = options.last()?;
     let recorder = options.dump_on.zip(path).map(|(level, path)| {
         let to = beside(path, &format!(".dump-{}.txt", life.core().pid()));
-        Recorder::new(life.clone(), to, level, last)
+        Recorder::new(life.clone(), to, level, options.dump_last)
     });
     let runner = Runner {
         life: life.clone(),
-        recorder,
+        recorder: recorder.transpose()?,
         not_before_nsec: 0,
         dump_fails: false,
     };

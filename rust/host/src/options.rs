@@ -1,6 +1,6 @@
 //! Every default, once, with its reason; and sizes as people write them.
 
-use crate::dump::Last;
+use crate::dump::{Last, Window};
 use crate::error::Error;
 
 /// The defaults. Signatures elsewhere repeat them and are tested against these.
@@ -102,15 +102,18 @@ pub fn parse_span(text: &str) -> Result<u64, Error> {
     Ok((number * seconds * 1e9) as u64) // more than any clock has is all there is
 }
 
-/// How much of the past a dump begins with: a time as [`parse_span`] reads it.
+/// How much of the past a dump begins with: a time as [`parse_span`] reads it, or "context".
 ///
 /// # Errors
 /// It is none.
-pub fn parse_window(text: &str) -> Result<Last, Error> {
+pub fn parse_window(text: &str) -> Result<Window, Error> {
+    if text == "context" {
+        return Ok(Window::Context);
+    }
     match parse_span(text) {
-        Ok(span) => Ok(Last::Nanoseconds(span)),
+        Ok(span) => Ok(Window::Last(Last::Nanoseconds(span))),
         Err(Error::Config(why)) => Err(Error::Config(format!(
-            "dump_last: {why}, or a number of records"
+            "dump_last: {why}, a number of records, or \"context\""
         ))),
         Err(why) => Err(why),
     }
@@ -120,11 +123,12 @@ pub fn parse_window(text: &str) -> Result<Last, Error> {
 ///
 /// # Errors
 /// There is none among them.
-pub fn window_of(records: i64) -> Result<Last, Error> {
+pub fn window_of(records: i64) -> Result<Window, Error> {
     let records = u64::try_from(records).ok().filter(|records| *records > 0);
-    records.map(Last::Records).ok_or_else(|| {
+    let window = records.map(|records| Window::Last(Last::Records(records)));
+    window.ok_or_else(|| {
         Error::Config(
-            "dump_last: give a time, as in \"30s\", or a number of records from 1 on".into(),
+            "dump_last: give a time, as in \"30s\", or a number of records from 1 on, or \"context\"".into(),
         )
     })
 }

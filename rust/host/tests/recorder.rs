@@ -2,7 +2,7 @@
 
 mod scratch;
 
-use pr_host::dump::Last;
+use pr_host::dump::{Last, Window};
 use pr_host::{ErrandOptions, Log, LogOptions};
 use pr_record::Payload;
 use pr_ring::{Info, Seq};
@@ -15,7 +15,7 @@ const DEBUG: u8 = 7;
 fn recorded(scratch: &Scratch) -> Arc<Log> {
     let errands = ErrandOptions {
         dump_on: Some(ERROR),
-        dump_last: Some(Last::Records(100)),
+        dump_last: Some(Window::Last(Last::Records(100))),
         ..ErrandOptions::default()
     };
     let options = LogOptions {

@@ -2,17 +2,19 @@
 
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::ending;
+use crate::fastcall::ambient;
 use crate::levels::Given;
 use crate::logger::Logger;
 use crate::logs;
 use pr_host::Log;
 use pr_printk::thread;
-use pr_record::{Exc, Field, Payload};
+use pr_record::{Ambient, Exc, Field, Payload};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 
 /// A call as it came.
 pub struct Call<'a, 'py> {
@@ -88,7 +90,9 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let event = taker.str_of(call.event);
     let draft = draft(py, &mut taker, &event, call);
     let event = text::of_str(&event);
-    let fields = all_fields(logger, &draft);
+    let around = ambient::current(py);
+    let around = ambient::fields(around.as_ref());
+    let (fields, ambient) = all_fields(logger.bound(), around, &draft.fields);
     let exc = draft.exc.as_ref().map(|(kind, message, stacktrace)| Exc {
         kind,
         message,
@@ -104,31 +108,56 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         func: draft.place.as_ref().map(|place| &*place.func),
         exc,
         fields: &fields,
+        ambient,
     };
     let (_, signalled) = logs::store(py, log, level, &payload, None);
     taker.interrupt().map_or(signalled, Err)
 }
 
-/// The bound fields, with the call's value where it gives one of that name, then the others of the call.
-fn all_fields<'a>(logger: &'a Logger, draft: &'a Draft<'_>) -> Vec<Field<'a>> {
-    let bound = logger.bound();
+/// The bound fields, with the call's value where it gives one of that name; those around the call that it does not give;
+/// then the others of the call. And which of them are ambient.
+pub fn all_fields<'a, K: Deref<Target = str>>(
+    bound: &'a [(Box<str>, Taken)],
+    around: &'a [(Box<str>, Taken)],
+    given: &'a [(K, Taken)],
+) -> (Vec<Field<'a>>, Ambient) {
+    let given = || given.iter().map(|(key, value)| (&**key, value));
     let field = |(key, value): (&'a str, &'a Taken)| Field {
         key,
         value: value.value(),
     };
-    let given = || draft.fields.iter().map(|(key, value)| (&**key, value));
-    if bound.is_empty() {
-        return given().map(field).collect();
+    if bound.is_empty() && around.is_empty() {
+        return (given().map(field).collect(), Ambient::default());
     }
     let anew: HashMap<&str, &Taken> = given().collect();
     let names: HashSet<&str> = bound.iter().map(|(key, _)| &**key).collect();
-    let first = bound
+    let is_around = |key: &str| around.iter().any(|(other, _)| **other == *key);
+    let mut fields: Vec<Field<'a>> = bound
         .iter()
-        .map(|(key, value)| (&**key, anew.get(&**key).copied().unwrap_or(value)));
-    first
-        .chain(given().filter(|(key, _)| !names.contains(key)))
-        .map(field)
-        .collect()
+        .map(|(key, value)| (&**key, anew.get(&**key).copied(), value))
+        .filter(|(key, anew, _)| anew.is_some() || !is_around(key))
+        .map(|(key, anew, value)| field((key, anew.unwrap_or(value))))
+        .collect();
+    let from = fields.len();
+    let own = around.iter().map(|(key, value)| (&**key, value));
+    fields.extend(own.filter(|(key, _)| !anew.contains_key(key)).map(field));
+    let to = fields.len();
+    fields.extend(given().filter(|(key, _)| !names.contains(key)).map(field));
+    (fields, Ambient { from, to })
+}
+
+/// The fields of a mapping.
+pub fn taken(
+    taker: &mut Taker,
+    fields: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<(String, Taken)>> {
+    let mut list = Vec::new();
+    if let Some(fields) = fields {
+        for (key, value) in mapping::entries(fields)? {
+            list.push((taker.text_of(&key), taker.take(&value)));
+        }
+    }
+    Ok(list)
 }
 
 impl Draft<'_> {

@@ -11,6 +11,7 @@
 //! | `ring` | the bare ring |
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
+//! | `contextualize` | fields of all records that are logged in a block of code |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log`, `stats` | a ring with its consoles; its counters |
 //! | `process` | the default log, the open ones, the orderly exit, the defaults |
@@ -36,6 +37,7 @@ mod callable;
 mod columns;
 mod console;
 mod context;
+mod contextualize;
 mod convert;
 mod crash;
 mod dump;
@@ -74,6 +76,8 @@ mod _native {
     use crate::console::Console;
     #[pymodule_export]
     use crate::context::{_nested, _no_context, Context};
+    #[pymodule_export]
+    use crate::contextualize::ContextFields;
     #[pymodule_export]
     use crate::crash::{_arm_signals, _take_signals, _take_trace, _tell_crashes, _trace_places};
     #[pymodule_export]

@@ -1,14 +1,16 @@
 //! `Log`: a ring with its consoles.
 
+use crate::call;
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
 use crate::context::Context;
-use crate::convert::{Taken, Taker, mapping, text};
+use crate::convert::{Taker, text};
 use crate::dump::DumpIter;
 use crate::dump_target::{LastArg, Target};
 use crate::dumper::{self, Callback, Dumper};
 use crate::ending;
 use crate::errors;
+use crate::fastcall::ambient;
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
@@ -25,7 +27,7 @@ use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, DumperOptions, Emit, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
 use pr_printk::thread;
-use pr_record::{Exc, Field, Payload};
+use pr_record::{Exc, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -41,7 +43,7 @@ use std::path::PathBuf;
 /// consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
 /// or (sink, mapping) pairs. `sync_on`: the file is synced to its disk before a log call at this level returns.
 /// `dump_on`: what led up to a record at this level is appended to `<ring file>.dump-<pid>.txt`, at most once a second;
-/// `dump_last`: how much of it, a time or a number of records.
+/// `dump_last`: how much of it, a time, a number of records, or "context".
 ///
 /// The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
 /// leave by `os._exit`. A log that is garbage is closed.
@@ -524,14 +526,9 @@ impl Log {
             [message, logger, file, func].map(|part| part.map(&mut text));
         let exc =
             exc.map(|(kind, message, stacktrace)| (text(&kind), text(&message), text(&stacktrace)));
-        let fields = taken(&mut taker, fields)?;
-        let fields: Vec<Field<'_>> = fields
-            .iter()
-            .map(|(key, value)| Field {
-                key,
-                value: value.value(),
-            })
-            .collect();
+        let given = call::taken(&mut taker, fields)?;
+        let around = ambient::current(py);
+        let (fields, ambient) = call::all_fields(&[], ambient::fields(around.as_ref()), &given);
         let payload = Payload {
             event: &event,
             message: message.as_deref().filter(|message| *message != event),
@@ -547,6 +544,7 @@ impl Log {
                 stacktrace,
             }),
             fields: &fields,
+            ambient,
         };
         let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
         taker.interrupt().map_or(signalled, Err)?;
@@ -584,17 +582,6 @@ impl Log {
             .map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
         format!("<Log {:?} {place}>", self.handle.name())
     }
-}
-
-/// The fields of a mapping.
-fn taken(taker: &mut Taker, fields: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(String, Taken)>> {
-    let mut list = Vec::new();
-    if let Some(fields) = fields {
-        for (key, value) in mapping::entries(fields)? {
-            list.push((taker.text_of(&key), taker.take(&value)));
-        }
-    }
-    Ok(list)
 }
 
 /// An int of any size, for places that take the nearest number they know.

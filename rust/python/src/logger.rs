@@ -1,6 +1,7 @@
 //! `Logger`: a log, a name, a level and bound fields. Its log calls are in [`crate::fastcall`].
 
-use crate::convert::{Taken, Taker, text};
+use crate::contextualize::{ContextFields, take_fields};
+use crate::convert::{Taken, text};
 use crate::fastcall::default_log;
 use crate::levels::{self, LevelArg};
 use crate::logs::LogHandle;
@@ -57,19 +58,7 @@ impl Logger {
 
     /// Binds more fields. A key that is bound already keeps its place.
     fn add(&mut self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        let mut taker = Taker::default();
-        for (key, value) in fields
-            .into_iter()
-            .flat_map(|fields| fields.iter().collect::<Vec<_>>())
-        {
-            let key = taker.text_of(&key);
-            let value = taker.take(&value);
-            match self.bound.iter_mut().find(|(known, _)| **known == *key) {
-                Some((_, old)) => *old = value,
-                None => self.bound.push((key.into(), value)),
-            }
-        }
-        taker.interrupt().map_or(Ok(()), Err)
+        take_fields(&mut self.bound, fields)
     }
 
     /// The log, open or not.
@@ -146,6 +135,15 @@ impl Logger {
         };
         logger.add(fields)?;
         Ok(logger)
+    }
+
+    /// A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this
+    /// thread or task logs. The same key: the call wins, then the innermost block, then what is bound.
+    ///
+    /// Values are taken (typed or by str()) now.
+    #[pyo3(signature = (**fields))]
+    fn contextualize(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<ContextFields> {
+        ContextFields::new(fields)
     }
 
     fn __repr__(&self) -> String {

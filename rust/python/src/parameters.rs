@@ -1,7 +1,7 @@
 //! Parameters that are given in words or in seconds.
 
 use crate::{callable, errors};
-use pr_host::dump::Last;
+use pr_host::dump::Window;
 use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Overflow, SharedRecordSink, SinkSpec};
 use pr_record::Format;
@@ -100,9 +100,9 @@ impl<'py> FromPyObject<'_, 'py> for LookArg {
     }
 }
 
-/// How much of what led up to a record is dumped: a time such as "30s", or a number of records.
+/// How much of what led up to a record is dumped: a time such as "30s", a number of records, or "context".
 #[derive(Clone, Copy, Debug)]
-pub struct WindowArg(pub Last);
+pub struct WindowArg(pub Window);
 
 impl<'py> FromPyObject<'_, 'py> for WindowArg {
     type Error = PyErr;
@@ -117,7 +117,7 @@ impl<'py> FromPyObject<'_, 'py> for WindowArg {
         } else {
             let kind = last.get_type().name()?;
             return Err(PyTypeError::new_err(format!(
-                "dump_last is a time (str) or a number of records (int), not {kind}"
+                "dump_last is a time or \"context\" (str), or a number of records (int), not {kind}"
             )));
         };
         window

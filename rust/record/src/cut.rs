@@ -20,6 +20,7 @@
 //! Numbers, bools and UUIDs are never cut. Any record that was touched is `truncated`,
 //! and the text and iso formats end it in the mark.
 
+use crate::ambient;
 use crate::encode::{Encoded, Payload};
 use crate::out::Out;
 use crate::pen::{Pen, body_size, text_size};
@@ -156,7 +157,10 @@ fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
                 .saturating_add(long(exc.stacktrace));
         }
     }
-    for field in kept(payload, plan) {
+    if !payload.ambient.is_empty() {
+        total = total.saturating_add(ambient::MARKS);
+    }
+    for (_, field) in kept(payload, plan) {
         let body = cut_size(&field.value, plan.values);
         let key = text_size(field.key.len());
         total = total
@@ -167,14 +171,15 @@ fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
     total
 }
 
-/// The fields that a plan keeps.
-fn kept<'a>(payload: &Payload<'a>, plan: &Plan) -> impl Iterator<Item = &'a Field<'a>> {
+/// The fields that a plan keeps, each with its index.
+fn kept<'a>(payload: &Payload<'a>, plan: &Plan) -> impl Iterator<Item = (usize, &'a Field<'a>)> {
     let longest_key = plan.names;
     payload
         .fields
         .iter()
+        .enumerate()
         .take(plan.fields)
-        .filter(move |field| field.key.len() <= longest_key)
+        .filter(move |(_, field)| field.key.len() <= longest_key)
 }
 
 /// Size of a text that ends in the mark when it is cut.
@@ -220,7 +225,9 @@ fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
     if plan.has_details {
         details(pen, payload, plan)?;
     }
-    kept(payload, plan).try_for_each(|field| cut_field(pen, field, plan.values))
+    ambient::write_marked(pen, payload.ambient, kept(payload, plan), |pen, field| {
+        cut_field(pen, field, plan.values)
+    })
 }
 
 fn details(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {

@@ -135,6 +135,11 @@ impl<'a> RecordView<'a> {
         }
     }
 
+    /// The fields as they are stored, and what stands between them.
+    pub(crate) fn field_bytes(&self) -> &'a [u8] {
+        self.fields
+    }
+
     /// The keys of the fields.
     pub(crate) fn keys(&self) -> Keys<'a> {
         Keys {
@@ -266,6 +271,9 @@ fn scan(bytes: &[u8]) -> Result<RecordView<'_>, DecodeError> {
                 .check_field(tag)
                 .map(|key| view.keys_may_repeat |= keys.insert(key))
         } else {
+            if tag == wire::AMBIENT && view.fields.is_empty() {
+                view.fields = item;
+            }
             view.read_part(&mut cursor, tag)
         };
         if read.is_none() {

@@ -3,6 +3,7 @@
 //! One pass writes everything and looks once at the end whether it fitted. Only if not,
 //! [`crate::cut`] decides what to shorten.
 
+use crate::ambient::{self, Ambient};
 use crate::cut;
 use crate::pen::Pen;
 use crate::value::Field;
@@ -38,8 +39,10 @@ pub struct Payload<'a> {
     pub func: Option<&'a str>,
     /// The exception that was logged.
     pub exc: Option<Exc<'a>>,
-    /// Bound fields first, then those of the call, each key once.
+    /// Bound fields first, then ambient ones, then those of the call, each key once.
     pub fields: &'a [Field<'a>],
+    /// Which of them are ambient.
+    pub ambient: Ambient,
 }
 
 /// What [`encode`] made.
@@ -64,7 +67,12 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
         };
     };
     let mut pen = Pen::new(area);
-    match write(&mut pen, payload) {
+    let written = if payload.ambient.is_empty() {
+        write(&mut pen, payload)
+    } else {
+        write_with_marks(&mut pen, payload)
+    };
+    match written {
         Some(()) => Encoded {
             len: pen.len(),
             truncated: false,
@@ -74,7 +82,7 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
 }
 
 #[inline(always)]
-fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     pen.byte(wire::HEAD)?;
     pen.tagged(wire::EVENT, payload.event.as_bytes())?;
     if let Some(logger) = payload.logger {
@@ -98,10 +106,27 @@ fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     if let Some(exc) = &payload.exc {
         write_exc(pen, exc)?;
     }
+    Some(())
+}
+
+#[inline(always)]
+fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+    write_parts(pen, payload)?;
     for field in payload.fields {
         pen.field(field.key, &field.value)?;
     }
     Some(())
+}
+
+/// The same with marks between the fields.
+#[cold]
+#[inline(never)]
+fn write_with_marks(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+    write_parts(pen, payload)?;
+    let fields = payload.fields.iter().enumerate();
+    ambient::write_marked(pen, payload.ambient, fields, |pen, field| {
+        pen.field(field.key, &field.value)
+    })
 }
 
 #[inline(never)]

@@ -12,6 +12,7 @@
 //! | [`level`] | eight kernel levels, their names, and the standard library's numbers |
 //! | [`value`] | what a field can hold; views over encoded lists and dicts |
 //! | [`wire`] | the layout of a payload, byte by byte |
+//! | [`ambient`] | which fields were around the call, and not its own |
 //! | [`nest`] | building a list, a dict or a wrapped value in a caller's buffer |
 //! | [`encode`](mod@encode) | the fast path: one pass, no decisions |
 //! | [`cut`] | what happens when a record does not fit |
@@ -63,6 +64,7 @@
     clippy::string_slice
 )]
 
+pub mod ambient;
 mod copy;
 mod cursor;
 pub mod cut;
@@ -79,6 +81,7 @@ pub mod sites;
 pub mod value;
 pub mod wire;
 
+pub use ambient::Ambient;
 pub use decode::{DecodeError, Fields, RecordView, decode};
 pub use encode::{Encoded, Exc, Payload, encode};
 pub use level::Level;

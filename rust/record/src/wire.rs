@@ -47,6 +47,8 @@
 //! other   := 80..ff length byte*
 //!            80                     call site: length 4, u32
 //!            81                     arguments of a deferred template
+//!            82                     length 0: the fields from here on are ambient, those
+//!                                   from the next one on are not, and so on
 //! ```
 //!
 //! Every tag from 80 on is followed by its length, so that a reader skips what it does not
@@ -107,6 +109,8 @@ pub(crate) const OTHER: u8 = 0x80;
 pub const SITE: u8 = 0x80;
 /// Arguments of a deferred template; written by a later layout, skipped by this one.
 pub const ARGS: u8 = 0x81;
+/// The fields behind it are ambient; behind the next one they are not.
+pub(crate) const AMBIENT: u8 = 0x82;
 
 /// Longest length that can be written.
 pub(crate) const MAX_LENGTH: usize = 0x7fff;

@@ -3,7 +3,8 @@
 mod show;
 
 use pr_record::{
-    Encoded, Exc, Field, Format, NoSites, Payload, RecordView, Value, ValueWriter, decode, encode,
+    Ambient, Encoded, Exc, Field, Format, NoSites, Payload, RecordView, Value, ValueWriter, decode,
+    encode,
     wire::{MARK, MAX_PAYLOAD},
 };
 use show::{META, show_bytes};
@@ -390,6 +391,7 @@ fn no_space_is_too_small() {
             stacktrace: &long,
         }),
         fields: &fields,
+        ambient: Ambient { from: 0, to: 1 },
     };
     let mut last = 0;
     for limit in 0..700 {

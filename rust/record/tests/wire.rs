@@ -1,8 +1,8 @@
 //! The layout, the total decoder, and nested values.
 
 use pr_record::{
-    DecodeError, Exc, Field, NoSites, Payload, Raw, RecordView, Site, Sites, Value, ValueWriter,
-    decode, decode::UNKNOWN_SITE, encode, wire,
+    Ambient, DecodeError, Exc, Field, NoSites, Payload, Raw, RecordView, Site, Sites, Value,
+    ValueWriter, decode, decode::UNKNOWN_SITE, encode, wire,
 };
 
 fn encoded(payload: &Payload<'_>) -> Vec<u8> {
@@ -68,10 +68,11 @@ fn the_layout_is_the_documented_one_byte_by_byte() {
             stacktrace: "s",
         }),
         fields: &fields,
+        ambient: Ambient { from: 1, to: 2 },
     };
     let expected: &[u8] = b"\x01\
         \x01\x02ev\x03\x02lo\x02\x02me\x04\xfe\xff\xff\xff\x05\x01f\x06\x02\x01\0\0\x07\x01g\
-        \x08\x01K\x00\x01s\x13\x01a\x01\x19\x02bc\x01x";
+        \x08\x01K\x00\x01s\x13\x01a\x01\x82\x00\x19\x02bc\x01x";
     assert_eq!(encoded(&payload), expected);
 }
 
@@ -177,6 +178,7 @@ fn everything_comes_back_as_it_was() {
         func: Some("g"),
         exc: Some(exc),
         fields: &fields,
+        ambient: Ambient::default(),
     };
     let bytes = encoded(&payload);
     let view = view(&bytes);

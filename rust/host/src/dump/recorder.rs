@@ -1,16 +1,18 @@
 //! The flight recorder: when something breaks, what led up to it is appended to a file. No record is written twice.
 
+use super::Walk;
+use super::broken::{Broken, Wanted};
 use super::outlet::Outlet;
-use super::text::{Last, PIECE_BYTES, first_of, put, tell_lost};
+use super::text::{Last, PIECE_BYTES, put, tell_lost};
 use super::written::Written;
-use super::{NO_END, Walk};
 use crate::error::Error;
 use crate::life::Life;
+use crate::options::{default, parse_span};
 use pr_printk::core::MAX_RECORD_BYTES;
 use pr_printk::dump::{Form, Rendered, View};
 use pr_printk::stamp;
 use pr_record::Format;
-use pr_ring::{RecordInfo, Region, Ring, Seq, Unfinished};
+use pr_ring::{Region, Ring, Seq, Unfinished};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,8 +24,14 @@ const GRACE: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(1);
 /// The longest that a file may take nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What is shown of the record that a dump is for.
-const MOST_SHOWN: usize = 1024;
+/// How much of what led up to a record is written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The last of it.
+    Last(Last),
+    /// What was logged in the same context; of a record without one, [`default::DUMP_LAST`].
+    Context,
+}
 
 /// Writes out windows of one life's records, each with what broke in it.
 #[derive(Debug)]
@@ -32,7 +40,10 @@ pub(crate) struct Recorder {
     path: PathBuf,
     /// Records at this level are what breaks.
     level: u8,
+    /// What led up to one, where that is counted back.
     last: Last,
+    /// It is what was logged in the same context, where there was one.
+    by_context: bool,
     /// All records before this one have been looked at.
     seen: Seq,
     /// What is to be written out.
@@ -40,34 +51,35 @@ pub(crate) struct Recorder {
     written: Written,
 }
 
-/// Records at the level, for which a dump is owed.
-#[derive(Debug)]
-struct Broken {
-    /// The first.
-    seq: Seq,
-    ts_nsec: u64,
-    /// What it says; empty: it was gone before anybody looked.
-    shown: Vec<u8>,
-    /// How many more there are.
-    more: u64,
-}
-
 /// A ring, and what to do about records in it that are not finished.
 type Looked<'l> = View<'l, Ring<Region>>;
 
 impl Recorder {
-    /// Writes to `path` what led up to records at `level`: the `last` of it.
-    pub(crate) fn new(life: Arc<Life>, path: PathBuf, level: u8, last: Last) -> Recorder {
+    /// Writes to `path` what led up to records at `level`.
+    ///
+    /// # Errors
+    /// A default that is none.
+    pub(crate) fn new(
+        life: Arc<Life>,
+        path: PathBuf,
+        level: u8,
+        window: Option<Window>,
+    ) -> Result<Recorder, Error> {
         let written = Written::new(life.core().ring().geometry().descriptors());
-        Recorder {
+        let last = match window {
+            Some(Window::Last(last)) => last,
+            Some(Window::Context) | None => Last::Nanoseconds(parse_span(default::DUMP_LAST)?),
+        };
+        Ok(Recorder {
             life,
             path,
             level,
             last,
+            by_context: window == Some(Window::Context),
             seen: Seq(0),
             broken: None,
             written,
-        }
+        })
     }
 
     /// Whether something is to be written out that could not be.
@@ -125,41 +137,32 @@ impl Recorder {
             clear_seq: Seq(0),
             ..*view
         };
-        let mut walk = Walk::new(0);
+        let mut walk = Walk::new(if self.by_context { MAX_RECORD_BYTES } else { 0 });
         walk.iter.rewind(self.seen, end);
-        while let Some((info, _)) = walk.next_record(view, end)? {
+        while let Some((info, text)) = walk.next_record(view, end)? {
             if info.level > self.level || self.written.contains(info.seq) {
                 continue;
             }
-            match &mut self.broken {
-                Some(broken) => broken.more += 1,
-                None => self.broken = Some(self.broken_at(view, &info)?),
+            let broken = match &mut self.broken {
+                Some(broken) => {
+                    broken.count();
+                    broken
+                }
+                none => none.insert(Broken::found(&self.life, view, &info)?),
+            };
+            if self.by_context {
+                broken.want_context(&info, text);
+            } else {
+                broken.want_window(&info);
             }
         }
         if self.broken.is_none() && until > self.seen {
-            // It was overwritten before this look: what has come since is what there is.
-            self.broken = Some(Broken {
-                seq: Seq(until.0.saturating_sub(1)),
-                ts_nsec: stamp::monotonic_nsec(),
-                shown: Vec::new(),
-                more: 0,
-            });
+            let newest = Seq(until.0.saturating_sub(1)); // overwritten before this look
+            self.broken = Some(Broken::gone(newest, stamp::monotonic_nsec()));
         }
         // What was passed unfinished is looked at again.
         self.seen = self.seen.max(view.source.next_seq().min(end));
         Ok(())
-    }
-
-    fn broken_at(&self, view: &Looked<'_>, info: &RecordInfo) -> Result<Broken, Error> {
-        let mut walk = Walk::new(MAX_RECORD_BYTES);
-        walk.iter.rewind(info.seq, NO_END);
-        let found = walk.next_record(view, Seq(info.seq.0 + 1))?;
-        Ok(Broken {
-            seq: info.seq,
-            ts_nsec: info.ts_nsec,
-            shown: found.map_or_else(Vec::new, |(info, text)| shown(&self.life, &info, text)),
-            more: 0,
-        })
     }
 
     /// Appends the window, in pieces.
@@ -168,9 +171,8 @@ impl Recorder {
         let mut piece = outlet.lead().to_vec();
         broken.announce(&mut piece)?;
         let mut walk = Walk::new(MAX_RECORD_BYTES);
-        let behind = Seq(broken.seq.0.saturating_add(1));
-        let first = first_of(view, Some(self.last), behind, broken.ts_nsec)?;
-        walk.iter.rewind(first, end);
+        let wanted = broken.wanted(view, self.last, self.level)?;
+        walk.iter.rewind(wanted.first, end);
         let life = self.life.clone();
         let form = Rendered {
             format: Format::Text,
@@ -178,7 +180,7 @@ impl Recorder {
         };
         loop {
             let mut held = Vec::new();
-            let is_last = self.fill(&mut piece, &mut held, &mut walk, view, &form)?;
+            let is_last = self.fill((&mut piece, &mut held), &mut walk, view, &wanted, &form)?;
             write_all(&outlet, &self.path, &piece)?;
             held.into_iter().for_each(|seq| self.written.insert(seq));
             if is_last {
@@ -191,19 +193,19 @@ impl Recorder {
     /// Appends records until there is enough for a write, and notes which. True: that was all.
     fn fill(
         &self,
-        piece: &mut Vec<u8>,
-        held: &mut Vec<Seq>,
+        (piece, held): (&mut Vec<u8>, &mut Vec<Seq>),
         walk: &mut Walk,
         view: &Looked<'_>,
+        wanted: &Wanted<'_>,
         form: &impl Form,
     ) -> Result<bool, Error> {
         while piece.len() < PIECE_BYTES {
-            let (end, wanted) = (walk.iter.next_seq, walk.iter.cur_seq);
+            let (end, next) = (walk.iter.next_seq, walk.iter.cur_seq);
             let Some((info, text)) = walk.next_record(view, end)? else {
                 return Ok(true);
             };
-            self.tell_missing(piece, wanted.max(view.clear_seq), info.seq)?;
-            if self.written.contains(info.seq) {
+            self.tell_missing(piece, next.max(view.clear_seq), info.seq)?;
+            if self.written.contains(info.seq) || !wanted.has(&info, text) {
                 continue;
             }
             put(piece, |out| form.write(out, &info, text))?;
@@ -218,44 +220,6 @@ impl Recorder {
         let first = (from.0..to.0).find(is_missing);
         first.map_or(Ok(()), |first| tell_lost(piece, Seq(first), to))
     }
-}
-
-impl Broken {
-    /// The line that a dump begins with.
-    fn announce(&self, piece: &mut Vec<u8>) -> Result<(), Error> {
-        let seq = self.seq.0;
-        let more = match self.more {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        put(piece, |out| {
-            out.put(b"** dump for record ");
-            out.put(seq.to_string().as_bytes());
-            out.put(more.as_bytes());
-            out.put(b": ");
-            out.put(if self.shown.is_empty() {
-                b"it is gone"
-            } else {
-                &self.shown
-            });
-            out.put(b" **\n");
-            !out.is_truncated()
-        })
-    }
-}
-
-/// A record in one line: when, its level, what it says.
-fn shown(life: &Life, info: &RecordInfo, text: &[u8]) -> Vec<u8> {
-    let form = Rendered {
-        format: Format::Iso,
-        wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
-    };
-    let mut bytes = [0; MOST_SHOWN];
-    let mut out = pr_record::Out::new(&mut bytes);
-    form.write(&mut out, info, text);
-    let line = out.written().split(|byte| *byte == b'\n').next();
-    let line = String::from_utf8_lossy(line.unwrap_or_default());
-    line.into_owned().into_bytes()
 }
 
 /// Writes all of it, as long as the file takes something.

@@ -4,10 +4,12 @@
 //!
 //! The `unsafe` that this takes is here and nowhere else in the binding.
 
+pub mod ambient;
 mod default;
 mod object;
 
 use crate::call::{self, Call, is_option};
+use crate::convert::Taken;
 use crate::ending::StandStill;
 use crate::levels::{self, Given};
 use crate::logger::Logger;
@@ -16,7 +18,8 @@ use crate::watch;
 use object::{Names, Object, Objects};
 use pr_host::{Emit, Log};
 use pr_printk::context::Owed;
-use pr_record::{Field, Level, Payload};
+use pr_printk::thread;
+use pr_record::{Ambient, Field, Level, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -192,7 +195,12 @@ unsafe extern "C" fn noop(
 /// Stores a record, the short way if there is one.
 #[inline(never)]
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
-    match store_simple(logger, log, given, arguments) {
+    let stored = if ambient::is_used() {
+        store_with_ambient(logger, log, given, arguments)
+    } else {
+        store_simple(logger, log, given, arguments)
+    };
+    match stored {
         // Where a console makes its callers wait, or a forked child has no ring yet, the same call again, the way that can.
         None | Some(Emit::MustWait | Emit::MustBegin) => {
             store_any(logger, log, given, arguments, false)
@@ -222,7 +230,7 @@ fn store_simple(
     }
     let event = arguments.positional.get(0)?.text()?;
     let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
-    let fields = gather(logger, arguments, &mut room)?;
+    let (fields, _) = gather::<false>(logger, arguments, &[], &mut room)?;
     let payload = Payload {
         event,
         logger: logger.stored_name(),
@@ -233,13 +241,50 @@ fn store_simple(
     Some(log.emit(given.level, &payload, None))
 }
 
-/// The fields: bound ones, with the call's value where it gives one of that name, then the others of the call.
+/// The same with the fields that are in force around the call. It stores by another door than the one above, which is made
+/// a part of its caller only if it has no other.
+#[cold]
+#[inline(never)]
+fn store_with_ambient(
+    logger: &Logger,
+    log: &Log,
+    given: Given,
+    arguments: Arguments<'_>,
+) -> Option<Emit> {
+    attached(|py| {
+        if arguments.positional.len() != 1 {
+            return None;
+        }
+        let event = arguments.positional.get(0)?.text()?;
+        let around = ambient::current(py);
+        let around = ambient::fields(around.as_ref());
+        let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
+        let (fields, ambient) = gather::<true>(logger, arguments, around, &mut room)?;
+        let payload = Payload {
+            event,
+            logger: logger.stored_name(),
+            levelno: given.levelno,
+            fields,
+            ambient,
+            ..Payload::default()
+        };
+        let Some(_nest) = thread::enter() else {
+            log.count_recursion();
+            return Some(Emit::Refused);
+        };
+        Some(log.emit_inside(false, given.level, &payload, None))
+    })
+}
+
+/// The fields: bound ones, with the call's value where it gives one of that name; those around the call that it does not
+/// give; then the others of the call. And which of them are ambient.
 #[inline(always)]
-fn gather<'r, 'a: 'r>(
+fn gather<'r, 'a: 'r, const AMBIENT: bool>(
     logger: &'a Logger,
     arguments: Arguments<'a>,
+    around: &'a [(Box<str>, Taken)],
     room: &'r mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
-) -> Option<&'r [Field<'a>]> {
+) -> Option<(&'r [Field<'a>], Ambient)> {
     let Arguments { names, values, .. } = arguments;
     if names.len() > STACK_FIELDS {
         return None;
@@ -253,10 +298,23 @@ fn gather<'r, 'a: 'r>(
                 is_done |= 1 << index;
                 values.get(index)?.value()?
             }
+            None if AMBIENT && around.iter().any(|(other, _)| other == key) => continue,
             None => value.value(),
         };
         room.get_mut(count)?.write(Field { key, value });
         count += 1;
+    }
+    let mut ambient = Ambient::default();
+    if AMBIENT {
+        ambient.from = count;
+        for (key, value) in around {
+            if position(names, key)?.is_none() {
+                let value = value.value();
+                room.get_mut(count)?.write(Field { key, value });
+                count += 1;
+            }
+        }
+        ambient.to = count;
     }
     for index in 0..names.len() {
         if is_done >> index & 1 != 0 {
@@ -271,7 +329,8 @@ fn gather<'r, 'a: 'r>(
         count += 1;
     }
     // SAFETY: the first `count` were written, and there are as many.
-    Some(unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) })
+    let fields = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) };
+    Some((fields, ambient))
 }
 
 /// Where the call gives this key as a field. None: it gives a name that is no UTF-8.

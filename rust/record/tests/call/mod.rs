@@ -1,7 +1,7 @@
 //! Log calls of all kinds, for properties.
 
 use crate::tree::{Tree, text, tree};
-use pr_record::{Exc, Field, NoSites, Payload, decode, encode};
+use pr_record::{Ambient, Exc, Field, NoSites, Payload, decode, encode};
 use proptest::prelude::*;
 
 /// A log call that owns what it says.
@@ -67,7 +67,17 @@ impl Call {
                 stacktrace,
             }),
             fields: &fields,
+            ambient: self.ambient(),
         })
+    }
+
+    /// The middle third of the fields.
+    pub fn ambient(&self) -> Ambient {
+        let third = self.fields.len() / 3;
+        Ambient {
+            from: third,
+            to: self.fields.len() - third,
+        }
     }
 
     pub fn encoded(&self, limit: usize) -> Vec<u8> {

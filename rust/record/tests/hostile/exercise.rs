@@ -29,6 +29,11 @@ pub fn exercise(bytes: &[u8]) -> bool {
     assert_eq!(Some(found), values);
     let _ = (record.event(), record.message(), record.logger());
     let _ = (record.file(), record.func(), record.exc());
+    assert!(
+        record.is_within(&record),
+        "what is stored is equal to itself"
+    );
+    assert!(!record.has_ambient() || record.fields().next().is_some());
     let meta = Meta {
         seq: 1,
         ts_nsec: 2,

@@ -1,0 +1,74 @@
+//! `Logger.contextualize`: fields of all records that are logged in a block of code, wherever that calls.
+
+use crate::convert::{Taken, Taker};
+use crate::fastcall::ambient;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Fields for a block of code: `with logger.contextualize(request=4711):`.
+///
+/// They are fields of all records that are logged in it, by whatever logger and into whatever log, also by `RingHandler`: in
+/// this thread or task, and in tasks that are begun in it. It can be entered again, also within itself.
+#[pyclass(frozen, module = "printk_ring")]
+pub struct ContextFields {
+    fields: Vec<(Box<str>, Taken)>,
+    number: u64,
+}
+
+/// How many there have been.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+impl ContextFields {
+    /// Takes the values now.
+    pub fn new(fields: Option<&Bound<'_, PyDict>>) -> PyResult<ContextFields> {
+        let mut taken = Vec::new();
+        take_fields(&mut taken, fields)?;
+        Ok(ContextFields {
+            fields: taken,
+            number: MADE.fetch_add(1, Ordering::Relaxed) + 1,
+        })
+    }
+}
+
+/// Takes more fields. A key that is there already keeps its place.
+pub fn take_fields(
+    taken: &mut Vec<(Box<str>, Taken)>,
+    fields: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let mut taker = Taker::default();
+    let entries = fields.map(|fields| fields.iter().collect::<Vec<_>>());
+    for (key, value) in entries.into_iter().flatten() {
+        let key = taker.text_of(&key);
+        let value = taker.take(&value);
+        match taken.iter_mut().find(|(known, _)| **known == *key) {
+            Some((_, old)) => *old = value,
+            None => taken.push((key.into(), value)),
+        }
+    }
+    taker.interrupt().map_or(Ok(()), Err)
+}
+
+#[pymethods]
+impl ContextFields {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        ambient::enter(py, &self.fields, self.number)
+    }
+
+    #[pyo3(signature = (exc_type, exc_value, traceback, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        exc_type: &Bound<'_, PyAny>,
+        exc_value: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (exc_type, exc_value, traceback);
+        ambient::leave(py, self.number)
+    }
+
+    fn __repr__(&self) -> String {
+        let keys: Vec<&str> = self.fields.iter().map(|(key, _)| &**key).collect();
+        format!("<ContextFields {}>", keys.join(", "))
+    }
+}
