@@ -891,11 +891,6 @@ class Log:
         """
     def _call_dumpers(self, reason: Reason | int | str, detail: str | None = None, /) -> int:
         """Calls the dumpers that want this reason. How many were called."""
-    def _report_oops(self, detail: str, /) -> Path | None:
-        """Writes a report of trouble that ends the process in order. Where it is.
-
-        None: crashes are not told of this log, or there were too many.
-        """
     def _emit(
         self,
         level: int,
@@ -1133,6 +1128,12 @@ def _trace_places() -> tuple[int, int] | None:
 
 def _take_trace(signal: int, descriptor: int, /) -> bool:
     """Takes the handler of this signal, which writes to that descriptor where Python's threads are. False: it has none."""
+
+def _report_oops(log: Log, detail: str, /) -> Path | None:
+    """Writes a report of trouble that ends the process in order, for this log. Where it is.
+
+    None: crashes are not told of it, or there were too many.
+    """
 
 def _take_signals(log: Log, signals: list[int], /) -> None:
     """Takes these signals as an orderly exit of all logs, then passes them on to whoever handled them before.

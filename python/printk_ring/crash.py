@@ -182,7 +182,7 @@ def _report(detail: str) -> None:
     if log is None:
         return
     try:
-        path = log._report_oops(detail)  # noqa: SLF001 - our own
+        path = _native._report_oops(log, detail)  # noqa: SLF001 - our own
         if path is not None:
             with path.open("a", encoding="utf-8") as file:
                 file.write("\nPython threads\n")

@@ -252,7 +252,7 @@ TROUBLES = {
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_what_was_prepared_works_when_it_could_not_be_made_any_more(tmp_path: Path, trouble: str) -> None:
     if os.geteuid() != 0 and "os.ch" in TROUBLES[trouble]:
-        pytest.skip("root can do this")
+        pytest.skip("root can do this")  # needs the right to; the others run everywhere
     folder = tmp_path / "rings"
     folder.mkdir()
     dies(
@@ -307,7 +307,7 @@ def test_a_crash_file_that_may_not_grow_is_cut_short_and_the_process_ends_as_it_
 def test_a_full_disk_too(tmp_path: Path) -> None:
     prefix = mounting()
     if prefix is None:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("no file system can be mounted here")  # needs the right to; TROUBLES run everywhere
     done = dies(
         tmp_path,
         """

@@ -251,7 +251,7 @@ def test_a_core_file_is_written_as_without_us(tmp_path: Path) -> None:
     assert ended[0] == ended[1], "a segfault"
     assert ended[2] == ended[3], "an abort"
     if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
-        pytest.skip("no core files may be written here")
+        pytest.skip("no core files may be written here")  # what comes before it runs everywhere
     assert len(crash_files(tmp_path)) == 2
     for core in tmp_path.glob("core*"):
         core.unlink()

@@ -281,4 +281,4 @@ def test_an_install_after_somebody_has_reset_the_handlers_handles_signals_again(
     done = run(program(textwrap.dedent(code)), tmp_path, cwd=tmp_path)
     assert done.returncode == -signal.SIGSEGV, done.stderr
     (path,) = crash_files(tmp_path)
-    assert read_report(path)
+    assert read_report(path).text.endswith("** end of the report **\n")

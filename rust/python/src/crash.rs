@@ -1,11 +1,13 @@
 //! Crashes: what tells them is prepared, and given back.
 
+use crate::convert::text;
 use crate::errors;
 use crate::log::Log;
 use crate::logs;
 use pr_host::crash::{orderly, report, rust_panics, signals};
 use pr_host::options::default;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,4 +60,18 @@ pub fn _take_signals(py: Python<'_>, log: &Bound<'_, Log>, signals: Vec<i32>) ->
     };
     let taken = py.detach(|| orderly::take(log, &signals, Box::new(end)));
     taken.map_err(|why| errors::from_host(py, why))
+}
+
+/// Writes a report of trouble that ends the process in order, for this log. Where it is; None: crashes are not told of it, or
+/// there were too many.
+#[pyfunction]
+#[pyo3(signature = (log, detail, /))]
+pub fn _report_oops(
+    py: Python<'_>,
+    log: &Bound<'_, Log>,
+    detail: &Bound<'_, PyString>,
+) -> PyResult<Option<PathBuf>> {
+    let (log, detail) = (log.get().handle(), text::owned(detail));
+    let written = py.detach(|| log.report_oops(&detail));
+    written.map_err(|why| errors::from_host(py, why))
 }

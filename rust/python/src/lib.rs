@@ -79,7 +79,9 @@ mod _native {
     #[pymodule_export]
     use crate::contextualize::ContextFields;
     #[pymodule_export]
-    use crate::crash::{_arm_signals, _take_signals, _take_trace, _tell_crashes, _trace_places};
+    use crate::crash::{
+        _arm_signals, _report_oops, _take_signals, _take_trace, _tell_crashes, _trace_places,
+    };
     #[pymodule_export]
     use crate::dump::DumpIter;
     #[pymodule_export]

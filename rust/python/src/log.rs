@@ -374,19 +374,6 @@ impl Log {
             .called
     }
 
-    /// Writes a report of trouble that ends the process in order. Where it is; None: crashes are not told of this log, or
-    /// there were too many.
-    #[pyo3(signature = (detail, /))]
-    fn _report_oops(
-        &self,
-        py: Python<'_>,
-        detail: &Bound<'_, PyString>,
-    ) -> PyResult<Option<PathBuf>> {
-        let detail = text::owned(detail);
-        let written = py.detach(|| self.handle.report_oops(&detail));
-        written.map_err(|why| errors::from_host(py, why))
-    }
-
     /// A section: what its thread logs, into any log, is only stored; leaving the outermost one tells the printers.
     fn deferred(log: &Bound<'_, Log>) -> Context {
         Context::new(Some(log), pr_host::Context::Deferred)
