@@ -140,8 +140,8 @@ def test_ctrl_c_is_a_keyboard_interrupt_in_the_main_thread_after_it(tmp_path: Pa
     child = start(
         program("""
         begin(signal.SIGINT)
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             print("interrupted", open("console.txt").read().count("ends in order"))
@@ -278,3 +278,74 @@ def test_two_signals_at_once_are_one_end(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGTERM
     assert done.stdout == "SHUTDOWN SIGTERM\n"
     assert printed(tmp_path) == ["event", ENDED.format("SIGTERM")]
+
+
+def test_one_that_comes_while_another_is_served_is_served_after_it_and_once(tmp_path: Path) -> None:
+    succeed(
+        program("""
+        heard = []
+
+        def handle(number, frame):
+            heard.append(number)
+
+        def send(number):
+            os.kill(os.getpid(), number)
+            while int(open("/proc/self/status").read().partition("ShdPnd:")[2].split()[0], 16):
+                time.sleep(0.001)  # it has not come yet
+
+        def more(reason, detail):
+            for number in [signal.SIGTERM] * 3 + [signal.SIGHUP]:  # which is served now, and not passed on yet
+                send(number)
+
+        signal.signal(signal.SIGHUP, handle)
+        signal.signal(signal.SIGTERM, handle)
+        log = begin(signal.SIGHUP, signal.SIGTERM)
+        log.register_dumper(more, max_reason=pr.Reason.SHUTDOWN)
+        os.kill(os.getpid(), signal.SIGHUP)
+        while len(heard) < 2:
+            time.sleep(0.001)
+        assert heard == [signal.SIGHUP, signal.SIGTERM], heard
+        pr.get_logger().info("it goes on")
+        assert log.flush(timeout=30.0)
+        """),
+        cwd=tmp_path,
+    )
+    assert printed(tmp_path) == ["event", ENDED.format("SIGHUP"), ENDED.format("SIGTERM"), "it goes on"]
+
+
+def test_one_thread_serves_whatever_is_taken_however_often(tmp_path: Path) -> None:
+    done = run(
+        program("""
+        def names():
+            return [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+
+        for _ in range(40):
+            pr.install(size="256 KiB", consoles=(), crash=False, signals=[signal.SIGTERM, signal.SIGHUP]).close()
+        begin(signal.SIGTERM, crash=False)
+        assert names().count("pr/exit") == 1, names()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        """),
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "SHUTDOWN SIGTERM\n", "")
+    assert printed(tmp_path) == ["event", ENDED.format("SIGTERM")]
+
+
+def test_a_log_that_nobody_else_holds_any_more_does_not_hold_up_the_end_where_python_is_stuck(tmp_path: Path) -> None:
+    done = run(
+        FULL_PIPE
+        + program("""
+        os.dup2(writer, 2)
+        begin(signal.SIGTERM)
+        other = pr.Log(size="256 KiB", consoles=[pr.sinks.stderr()])  # which takes its second
+        other.get_logger().info("event")
+        os.kill(os.getpid(), signal.SIGTERM)
+        while "ends in order" not in open("console.txt").read():
+            time.sleep(0.001)
+        del other
+        stick(ctypes.PyDLL(None))
+        """),
+        cwd=tmp_path,
+    )
+    assert done.returncode == -signal.SIGTERM

@@ -186,7 +186,9 @@ impl Printer {
     }
 }
 
-/// Every signal but the fatal ones, blocked for this thread and what it starts, until dropped.
+/// Every signal but the fatal ones, blocked for this thread and what it starts, until dropped. Of the fatal ones those that
+/// the thread has blocked stay so, here and there: somebody waits for them in a way of their own, and one that is pending
+/// would end the process.
 pub(crate) struct BlockedSignals(libc::sigset_t);
 
 impl BlockedSignals {
@@ -202,7 +204,7 @@ impl BlockedSignals {
         }
         // SAFETY: both sets are ours.
         let blocked =
-            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut old) };
         debug_assert_eq!(blocked, 0, "{}", errno());
         BlockedSignals(old)
     }

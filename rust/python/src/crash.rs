@@ -3,13 +3,12 @@
 use crate::convert::text;
 use crate::errors;
 use crate::log::Log;
-use crate::logs;
+use crate::logs::{self, LogHandle};
 use pr_host::crash::{orderly, report, rust_panics, signals};
-use pr_host::options::default;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// From now on crashes are told of this log: a file in `directory`, else beside the ring file, else in the working directory.
 /// Why there can be none in the latter two.
@@ -52,11 +51,12 @@ pub fn _take_trace(signal: i32, descriptor: i32) -> bool {
 #[pyo3(signature = (log, signals, /))]
 pub fn _take_signals(py: Python<'_>, log: &Bound<'_, Log>, signals: Vec<i32>) -> PyResult<()> {
     let log = log.get().handle();
-    let timeout = Duration::from_secs_f64(default::EXIT_TIMEOUT_S);
+    let timeout = logs::exit_timeout();
     let end = move |signal: &str| {
-        for log in logs::open() {
-            orderly::end_log(log.shared(), signal, timeout);
-        }
+        // Not the handles: the last one of a log waits for the interpreter, which may not come.
+        let shared = |log: &LogHandle| log.shared().clone();
+        let open: Vec<Arc<pr_host::Log>> = logs::open().iter().map(shared).collect();
+        orderly::end_logs(&open, signal, timeout);
     };
     let taken = py.detach(|| orderly::take(log, &signals, Box::new(end)));
     taken.map_err(|why| errors::from_host(py, why))

@@ -1,20 +1,24 @@
 //! Signals that are taken as an orderly exit.
 
 use crate::error::Error;
+use crate::fork::{Listed, ShortLock};
 use crate::log::Log;
 use crate::printer::BlockedSignals;
-use pr_printk::fatal::orderly::{begin_serving, handle, pass_on, wait};
+use pr_printk::fatal::orderly::{begin_serving, end_serving, handle, pass_on, wait};
 use pr_printk::fatal::previous::{SIGNALS, disposition, put_before, take_back, was_ignored};
 use pr_printk::fatal::{cause, stack};
 use pr_record::Level;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// What ends the process in order, before a signal is passed on.
 pub type End = dyn Fn(&str) + Send + Sync;
 
 /// What has been taken; for a forked child to do the same.
-static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+static TAKEN: Listed<Option<Taken>> = Listed::new(None);
+/// One thread at a time changes who handles these signals. A forked child takes it over.
+static CHANGING: ShortLock = ShortLock::new();
 
 /// Signals that end the process in order.
 struct Taken {
@@ -22,7 +26,7 @@ struct Taken {
     log: usize,
     signals: Vec<libc::c_int>,
     /// What is done then.
-    end: &'static End,
+    end: Arc<End>,
 }
 
 impl Taken {
@@ -37,80 +41,121 @@ impl Taken {
     }
 }
 
+/// Nobody else changes who handles these signals meanwhile.
+fn alone<R>(change: impl FnOnce() -> R) -> R {
+    CHANGING.lock();
+    let changed = change();
+    CHANGING.unlock();
+    changed
+}
+
 /// From now on these signals have `end` called on a thread of its own, and are then passed on to whoever handled them
 /// before. One that is ignored stays so. Until `log` is closed, or they are taken for another one.
 ///
 /// # Errors
-/// One of them cannot be handled, or is no orderly one; no thread for it.
+/// One of them cannot be handled, or is no orderly one; no thread for it. Then none is taken.
 pub fn take(log: &Log, signals: &[libc::c_int], end: Box<End>) -> Result<(), Error> {
     for signal in signals {
         check(*signal)?;
     }
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(before) = taken.take() {
-        before.give_back();
-    }
-    let end: &'static End = Box::leak(end);
-    serve(end)?;
-    for signal in signals {
-        let refused = || Error::Os {
-            what: format!("signal {signal} cannot be handled"),
-            errno: pr_printk::fd::errno(),
-        };
+    serve()?;
+    let taken = Taken {
+        log: std::ptr::from_ref(log) as usize,
+        signals: signals.to_vec(),
+        end: Arc::from(end),
+    };
+    let (before, put) = alone(|| {
+        let before = TAKEN.lock().take();
+        before.iter().for_each(Taken::give_back);
+        let put = put_all(&taken);
+        if put.is_ok() {
+            *TAKEN.lock() = Some(taken);
+        }
+        (before, put)
+    });
+    drop(before); // outside of the locks
+    put
+}
+
+/// Puts our handler before those of all of them, or of none.
+fn put_all(taken: &Taken) -> Result<(), Error> {
+    for signal in &taken.signals {
         if !put_before(*signal, handle) {
-            return Err(refused());
+            let errno = pr_printk::fd::errno();
+            taken.give_back();
+            return Err(Error::Os {
+                what: format!("signal {signal} cannot be handled"),
+                errno,
+            });
         }
         if was_ignored(*signal) {
             take_back(*signal, handle);
         }
     }
-    *taken = Some(Taken {
-        log: std::ptr::from_ref(log) as usize,
-        signals: signals.to_vec(),
-        end,
-    });
     Ok(())
 }
 
 /// Gives back those that were taken for this log.
 pub(crate) fn give_back(log: &Log) {
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(taken) = taken.take_if(|taken| taken.is_for(log)) {
-        taken.give_back();
-    }
+    let taken = alone(|| {
+        let taken = TAKEN.lock().take_if(|taken| taken.is_for(log));
+        taken.iter().for_each(Taken::give_back);
+        taken
+    });
+    drop(taken); // outside of the locks
 }
 
 /// In the first life of this log in a forked child: a thread of its own for those that were taken for it.
 pub(crate) fn take_again(log: &Log) {
-    let Ok(taken) = TAKEN.try_lock() else {
-        return; // its parent was at it, and the child's signals have their usual end
-    };
-    if let Some(taken) = taken.as_ref().filter(|taken| taken.is_for(log)) {
-        let _ = serve(taken.end);
+    let is_taken = TAKEN.lock().as_ref().is_some_and(|taken| taken.is_for(log));
+    if is_taken {
+        let _ = serve(); // without one the child's signals have their usual end
     }
 }
 
-/// Ends a log in order because of a signal: says so, has the dumpers called, and flushes. As long as it takes; but dumpers
-/// and consoles that do not come back are not waited for beyond `timeout`, of which dumpers leave consoles a half.
-pub fn end_log(log: &Arc<Log>, signal: &str, timeout: Duration) {
-    if log.is_closed() || log.pid() != std::process::id() {
-        return;
+/// Ends all these logs in order because of a signal: says so, has the dumpers called, and flushes. As long as it takes; but
+/// dumpers and consoles that do not come back are not waited for beyond `timeout` together, of which dumpers leave consoles
+/// a half.
+pub fn end_logs(logs: &[Arc<Log>], signal: &str, timeout: Duration) {
+    let is_here = |log: &&Arc<Log>| !log.is_closed() && log.pid() == std::process::id();
+    let logs: Vec<&Arc<Log>> = logs.iter().filter(is_here).collect();
+    for log in &logs {
+        log.tell(
+            Level::Notice,
+            &format!("{signal}: the process ends in order"),
+        );
     }
-    log.tell(
-        Level::Notice,
-        &format!("{signal}: the process ends in order"),
-    );
     let start = Instant::now();
-    let (done, is_done) = mpsc::channel();
-    let (dumped, detail) = (log.clone(), signal.to_owned());
+    each_within(timeout / 2, &logs, |log, left| {
+        if let Some(is_done) = shut_dumpers(log, signal) {
+            let _ = is_done.recv_timeout(left);
+        }
+    });
+    for log in &logs {
+        log.resume(); // all print at once, also those that the wait for others leaves no time
+        log.hurry_errands();
+    }
+    let left = timeout.saturating_sub(start.elapsed());
+    each_within(left, &logs, |log, left| log.orderly_exit(left));
+}
+
+/// Has the dumpers of a log called, by another thread. What hears of it that they are back; None: there is no thread.
+fn shut_dumpers(log: &Arc<Log>, signal: &str) -> Option<Receiver<()>> {
+    let (done, is_done) = channel();
+    let (log, detail) = (log.clone(), signal.to_owned());
     let thread = std::thread::Builder::new().spawn(move || {
-        dumped.shut_dumpers(Some(&detail));
+        log.shut_dumpers(Some(&detail));
         let _ = done.send(()); // nobody may be waiting any more
     });
-    if thread.is_ok() {
-        let _ = is_done.recv_timeout(timeout / 2);
+    thread.is_ok().then_some(is_done)
+}
+
+/// Does for one after the other what may take as long as it is told: all together as long as `all`.
+fn each_within<T>(all: Duration, each: &[T], mut work: impl FnMut(&T, Duration)) {
+    let start = Instant::now();
+    for one in each {
+        work(one, all.saturating_sub(start.elapsed()));
     }
-    log.orderly_exit(timeout.saturating_sub(start.elapsed()));
 }
 
 fn check(signal: libc::c_int) -> Result<(), Error> {
@@ -130,20 +175,46 @@ fn check(signal: libc::c_int) -> Result<(), Error> {
     Ok(())
 }
 
-fn serve(end: &'static End) -> Result<(), Error> {
+/// Has a thread for this process that serves, whatever is taken. One a process.
+fn serve() -> Result<(), Error> {
     let blocked = BlockedSignals::new();
-    begin_serving();
+    if !begin_serving() {
+        return Ok(());
+    }
     let thread = std::thread::Builder::new()
         .name("pr/exit".into())
-        .spawn(move || {
-            stack::give_own();
-            loop {
-                let signal = wait();
-                end(cause::name(signal));
-                pass_on(signal);
-            }
-        });
+        .spawn(run);
     drop(blocked);
-    let refused = |why: std::io::Error| Error::os("a thread for signals", &why);
-    thread.map(drop).map_err(refused)
+    thread.map(drop).map_err(|why| {
+        end_serving();
+        Error::os("a thread for signals", &why)
+    })
+}
+
+fn run() {
+    stack::give_own();
+    loop {
+        let arrival = wait();
+        let end = TAKEN.lock().as_ref().map(|taken| taken.end.clone());
+        if let Some(end) = end {
+            end(cause::name(arrival.signal()));
+        }
+        alone(|| pass_on(&arrival));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_does_not_come_back_takes_the_time_of_all_and_no_more() {
+        let (all, mut given) = (Duration::from_millis(5), Vec::new());
+        each_within(all, &[(); 4], |(), left| {
+            std::thread::sleep(left);
+            given.push(left);
+        });
+        assert!(given[0] > Duration::ZERO && given[0] <= all, "{given:?}");
+        assert!(given[1..].iter().all(Duration::is_zero), "{given:?}");
+    }
 }
