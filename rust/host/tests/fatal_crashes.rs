@@ -14,6 +14,7 @@ use scratch::{PATIENCE, Scratch, flush, say};
 use std::cell::UnsafeCell;
 use std::fs::OpenOptions;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -257,6 +258,22 @@ fn a_thread_whose_stack_overflows_after_its_first_log_call_leaves_a_report() {
     assert!(death.text.contains("i=6\n"));
 }
 
+/// A log that tells crashes, in a process whose SIGSEGV somebody handles already.
+fn log_before_which_is(scratch: &Scratch, handler: any::previous::Handler) -> Arc<pr_host::Log> {
+    // SAFETY: plain bits.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = libc::SA_SIGINFO;
+    let log = scratch.log();
+    // In place of ours, which then comes before it.
+    pr_host::crash::signals::disarm();
+    // SAFETY: a handler that may run anywhere.
+    unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
+    log.tell_crashes(None).expect("a place");
+    pr_host::crash::signals::arm();
+    log
+}
+
 #[test]
 fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_mend_it() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -277,17 +294,7 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
     let scratch = Scratch::new();
     let before = Scratch::new();
     let done = death(&before, |_| {
-        // SAFETY: plain bits.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = mends as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO;
-        let log = scratch.log();
-        // In place of ours, which then comes before it.
-        pr_host::crash::signals::disarm();
-        // SAFETY: a handler that may run anywhere.
-        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
-        log.tell_crashes(None).expect("a place");
-        pr_host::crash::signals::arm();
+        let log = log_before_which_is(&scratch, mends);
         add_dumper(&log, fails);
         log.add_console(scratch.console("out", Overflow::Block))
             .expect("a console");
@@ -565,16 +572,7 @@ fn a_handler_that_leaves_by_a_jump_leaves_the_logs_usable() {
     let scratch = Scratch::new();
     let before = Scratch::new();
     let done = death(&before, |_| {
-        // SAFETY: plain bits.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = jumps as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO;
-        let log = scratch.log();
-        pr_host::crash::signals::disarm();
-        // SAFETY: a handler that may run anywhere.
-        unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
-        log.tell_crashes(None).expect("a place");
-        pr_host::crash::signals::arm();
+        let log = log_before_which_is(&scratch, jumps);
         // SAFETY: one context, of this thread.
         unsafe { libc::getcontext(RESUME.0.get().cast()) };
         let faults = FAULTS.fetch_add(1, Ordering::SeqCst);
