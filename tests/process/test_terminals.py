@@ -247,6 +247,7 @@ if kind == "no /proc":
     subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
 reader, writer = (end.detach() for end in socket.socketpair()) if kind == "socket" else os.pipe()
 if kind == "another's":
+    pr.Log(size="256 KiB").close()  # imports what the new user may not read
     os.setgid(65534)
     os.setuid(65534)
 kept = os.dup(1)
