@@ -10,7 +10,7 @@ use scratch::{Scratch, say};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many places are tried unless all are.
-const PLACES: u64 = 40;
+const PLACES: u64 = 25;
 /// The processor's flag by which it traps after each instruction.
 const TRAP: i64 = 0x100;
 
