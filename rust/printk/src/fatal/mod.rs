@@ -170,7 +170,6 @@ unsafe fn end(begun: Begun, fault: &Fault, info: *mut libc::siginfo_t, context: 
 
 /// Somebody has mended what was wrong, or wants the process to go on all the same: the logs go on.
 fn survive() {
-    SIGNAL.store(0, Ordering::SeqCst);
     if SURVIVED.fetch_add(1, Ordering::Relaxed) + 1 == MOST_REPORTS {
         // SAFETY: this thread panics, and what it did on that stack is over.
         unsafe { stack::on_own(steps::say_enough) };

@@ -193,6 +193,7 @@ pub(super) fn tell(fault: &Fault, again: bool) {
 
 /// Forgets the panic: it is over, and the process goes on; or another one begins.
 pub(super) fn reset() {
+    super::SIGNAL.store(0, Ordering::SeqCst);
     FIRST.signal.store(0, Ordering::SeqCst);
     HAS_REPORT.store(false, Ordering::SeqCst);
     IS_SAVED.store(false, Ordering::SeqCst);
