@@ -28,7 +28,7 @@ step crash.sh 10
 step planted.sh --short
 step stress.sh 12
 step san.sh 10
-step fuzz.sh 25000
+step fuzz.sh 10000
 step owner.sh
 step modes.sh
 step loom.sh
