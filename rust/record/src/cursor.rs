@@ -258,7 +258,7 @@ const fn fixed_size(tag: u8) -> Option<usize> {
 
 /// UTF-8. Most texts are short and plain ASCII, which is seen eight bytes at a time.
 #[inline(always)]
-fn is_text(bytes: &[u8]) -> bool {
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
     is_ascii(bytes) || core::str::from_utf8(bytes).is_ok()
 }
 

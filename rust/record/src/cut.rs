@@ -34,6 +34,10 @@ const SHORT_VALUE: usize = 64;
 /// Events up to this length stay whole as long as anything else can be left out instead.
 const SHORT_EVENT: usize = 64;
 
+/// What the number of the call site takes. What stands there is not left out, but the event is
+/// written all the same, and the fields have their names: what is cut says itself what it is.
+const SITE_SIZE: usize = 6;
+
 /// How far a record is shortened.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
@@ -140,6 +144,9 @@ fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
     };
     let long = |value: &str| text_size(value.len().min(plan.values));
     let mut total = text(payload.event).saturating_add(1);
+    if payload.site.is_some() {
+        total = total.saturating_add(SITE_SIZE);
+    }
     total = total.saturating_add(payload.message.map_or(0, text));
     if plan.has_logger {
         total = total.saturating_add(name(payload.logger));
@@ -215,6 +222,9 @@ fn length(value: &Value<'_>) -> Option<usize> {
 
 fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
     pen.byte(wire::HEAD | wire::TRUNCATED)?;
+    if let Some(site) = &payload.site {
+        pen.site(site.id)?;
+    }
     marked(pen, wire::EVENT, payload.event, plan.texts)?;
     if plan.has_logger {
         name(pen, wire::LOGGER, payload.logger, plan.names)?;

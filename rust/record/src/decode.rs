@@ -7,9 +7,9 @@
 use crate::cursor::{Cursor, is_value};
 use crate::encode::Exc;
 use crate::keys::KeySet;
-use crate::sites::{Site, Sites};
+use crate::sites::{Names, Site, Sites};
 use crate::value::Field;
-use crate::wire;
+use crate::wire::{self, MAX_DEPTH};
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub struct RecordView<'a> {
     truncated: bool,
     keys_may_repeat: bool,
     fields: &'a [u8],
+    names: Names<'a>,
 }
 
 /// Shown as the event of a record whose call site is not known.
@@ -66,6 +67,7 @@ impl<'a> RecordView<'a> {
         truncated: false,
         keys_may_repeat: false,
         fields: &[],
+        names: Names::NONE,
     };
 
     /// The event. When it was cut, it ends in [`wire::MARK`].
@@ -132,6 +134,8 @@ impl<'a> RecordView<'a> {
     pub fn fields(&self) -> Fields<'a> {
         Fields {
             cursor: Cursor::new(self.fields),
+            values: Cursor::new(&[]),
+            names: self.names,
         }
     }
 
@@ -144,6 +148,8 @@ impl<'a> RecordView<'a> {
     pub(crate) fn keys(&self) -> Keys<'a> {
         Keys {
             cursor: Cursor::new(self.fields),
+            values: Cursor::new(&[]),
+            names: self.names,
         }
     }
 
@@ -172,8 +178,10 @@ impl<'a> RecordView<'a> {
             }
             wire::OTHER.. => {
                 let body = cursor.bytes()?;
-                if tag == wire::SITE {
-                    self.site = Some(u32::from_le_bytes(<[u8; 4]>::try_from(body).ok()?));
+                match tag {
+                    wire::SITE => self.site = Some(u32::from_le_bytes(body.try_into().ok()?)),
+                    wire::VALUES => Cursor::new(body).check_values(MAX_DEPTH)?,
+                    _ => {}
                 }
             }
             _ => return None,
@@ -190,6 +198,7 @@ impl<'a> RecordView<'a> {
         if self.line == 0 {
             self.line = site.line;
         }
+        self.names = site.names;
     }
 }
 
@@ -197,6 +206,9 @@ impl<'a> RecordView<'a> {
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     cursor: Cursor<'a>,
+    /// Of the call site's fields.
+    values: Cursor<'a>,
+    names: Names<'a>,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -205,13 +217,22 @@ impl<'a> Iterator for Fields<'a> {
     #[inline]
     fn next(&mut self) -> Option<Field<'a>> {
         loop {
+            if let Some(tag) = self.values.byte() {
+                let key = self.names.next_or_unknown();
+                let value = self.values.body(tag)?;
+                return Some(Field { key, value });
+            }
             let tag = self.cursor.byte()?;
             if is_value(tag) {
                 let key = self.cursor.text()?;
                 let value = self.cursor.body(tag)?;
                 return Some(Field { key, value });
             }
-            self.cursor.skip_part(tag)?;
+            if tag == wire::VALUES {
+                self.values = Cursor::new(self.cursor.bytes()?);
+            } else {
+                self.cursor.skip_part(tag)?;
+            }
         }
     }
 }
@@ -220,6 +241,8 @@ impl<'a> Iterator for Fields<'a> {
 #[derive(Clone)]
 pub(crate) struct Keys<'a> {
     cursor: Cursor<'a>,
+    values: Cursor<'a>,
+    names: Names<'a>,
 }
 
 impl<'a> Iterator for Keys<'a> {
@@ -228,38 +251,73 @@ impl<'a> Iterator for Keys<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
+            if let Some(tag) = self.values.byte() {
+                self.values.skip_body(tag)?;
+                return Some(self.names.next_or_unknown().as_bytes());
+            }
             let tag = self.cursor.byte()?;
             if is_value(tag) {
                 let key = self.cursor.bytes()?;
                 self.cursor.skip_body(tag)?;
                 return Some(key);
             }
-            self.cursor.skip_part(tag)?;
+            if tag == wire::VALUES {
+                self.values = Cursor::new(self.cursor.bytes()?);
+            } else {
+                self.cursor.skip_part(tag)?;
+            }
         }
     }
 }
 
 /// Reads a record from any bytes.
 pub fn decode<'a, S: Sites>(bytes: &'a [u8], sites: &'a S) -> Result<RecordView<'a>, DecodeError> {
-    let mut view = scan(bytes)?;
+    let (mut view, found) = scan(bytes)?;
     if let Some(site) = view.site.and_then(|id| sites.site(id)) {
         view.complete_from(&site);
+    }
+    if found.values != 0 {
+        view.keys_may_repeat |= found.may_repeat(view.names);
     }
     Ok(view)
 }
 
-fn scan(bytes: &[u8]) -> Result<RecordView<'_>, DecodeError> {
+/// What the fields of a record are made of.
+struct Found {
+    /// The keys that stand in the record.
+    keys: KeySet<4>,
+    /// How many do.
+    own: usize,
+    /// How often there are values under the call site's names.
+    values: usize,
+}
+
+impl Found {
+    /// Whether a name of the call site may be there twice.
+    fn may_repeat(mut self, names: Names<'_>) -> bool {
+        if names.is_unknown() || names.may_repeat() || self.values > 1 {
+            return true;
+        }
+        self.own != 0 && names.fold(false, |all, name| all | self.keys.insert(name.as_bytes()))
+    }
+}
+
+fn scan(bytes: &[u8]) -> Result<(RecordView<'_>, Found), DecodeError> {
     let mut view = RecordView::EMPTY;
+    let mut found = Found {
+        keys: KeySet::EMPTY,
+        own: 0,
+        values: 0,
+    };
     let mut cursor = Cursor::new(bytes);
     let Some(head) = cursor.byte() else {
         view.truncated = true;
-        return Ok(view);
+        return Ok((view, found));
     };
     if head & wire::KIND_MASK != wire::HEAD {
         return Err(DecodeError::NotARecord);
     }
     view.truncated = head & wire::TRUNCATED != 0;
-    let mut keys = KeySet::<4>::EMPTY;
     loop {
         let item = cursor.rest();
         let Some(tag) = cursor.byte() else { break };
@@ -267,18 +325,20 @@ fn scan(bytes: &[u8]) -> Result<RecordView<'_>, DecodeError> {
             if view.fields.is_empty() {
                 view.fields = item;
             }
+            found.own = found.own.wrapping_add(1);
             cursor
                 .check_field(tag)
-                .map(|key| view.keys_may_repeat |= keys.insert(key))
+                .map(|key| view.keys_may_repeat |= found.keys.insert(key))
         } else {
-            if tag == wire::AMBIENT && view.fields.is_empty() {
+            if matches!(tag, wire::AMBIENT | wire::VALUES) && view.fields.is_empty() {
                 view.fields = item;
             }
+            found.values = found.values.wrapping_add(usize::from(tag == wire::VALUES));
             view.read_part(&mut cursor, tag)
         };
         if read.is_none() {
             return Err(DecodeError::BadItem(bytes.len().wrapping_sub(item.len())));
         }
     }
-    Ok(view)
+    Ok((view, found))
 }

@@ -6,6 +6,7 @@
 use crate::ambient::{self, Ambient};
 use crate::cut;
 use crate::pen::Pen;
+use crate::sites::FromSite;
 use crate::value::Field;
 use crate::wire::{self, MAX_PAYLOAD};
 
@@ -43,6 +44,8 @@ pub struct Payload<'a> {
     pub fields: &'a [Field<'a>],
     /// Which of them are ambient.
     pub ambient: Ambient,
+    /// The call site, and what of all this stands there already.
+    pub site: Option<FromSite>,
 }
 
 /// What [`encode`] made.
@@ -67,10 +70,12 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
         };
     };
     let mut pen = Pen::new(area);
-    let written = if payload.ambient.is_empty() {
-        write(&mut pen, payload)
-    } else {
+    let written = if !payload.ambient.is_empty() {
         write_with_marks(&mut pen, payload)
+    } else if let Some(site) = &payload.site {
+        write_at_site(&mut pen, payload, site)
+    } else {
+        write(&mut pen, payload)
     };
     match written {
         Some(()) => Encoded {
@@ -84,8 +89,15 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
 #[inline(always)]
 fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     pen.byte(wire::HEAD)?;
-    pen.tagged(wire::EVENT, payload.event.as_bytes())?;
-    if let Some(logger) = payload.logger {
+    if let Some(site) = &payload.site {
+        pen.site(site.id)?;
+    }
+    if payload.site.is_none_or(|site| !site.has_event) {
+        pen.tagged(wire::EVENT, payload.event.as_bytes())?;
+    }
+    if let Some(logger) = payload.logger
+        && payload.site.is_none_or(|site| !site.has_logger)
+    {
         pen.tagged(wire::LOGGER, logger.as_bytes())?;
     }
     if let Some(message) = payload.message {
@@ -118,15 +130,48 @@ fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     Some(())
 }
 
+/// The same where the call site has the names of the last fields.
+#[inline(always)]
+fn write_at_site(pen: &mut Pen<'_>, payload: &Payload<'_>, site: &FromSite) -> Option<()> {
+    write_parts(pen, payload)?;
+    let (own, named) = payload.fields.split_at_checked(site.named_from)?;
+    for field in own {
+        pen.field(field.key, &field.value)?;
+    }
+    write_named(pen, named)
+}
+
+/// Fields whose names the call site has.
+#[inline(always)]
+fn write_named(pen: &mut Pen<'_>, named: &[Field<'_>]) -> Option<()> {
+    if named.is_empty() {
+        return Some(());
+    }
+    pen.byte(wire::VALUES)?;
+    let length = pen.hole()?;
+    for field in named {
+        pen.quick_value(&field.value)?;
+    }
+    pen.fill_length(length)
+}
+
 /// The same with marks between the fields.
 #[cold]
 #[inline(never)]
 fn write_with_marks(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     write_parts(pen, payload)?;
-    let fields = payload.fields.iter().enumerate();
+    let named_from = payload
+        .site
+        .map_or(payload.fields.len(), |site| site.named_from);
+    let (own, named) = payload.fields.split_at_checked(named_from)?;
+    let fields = own.iter().enumerate();
     ambient::write_marked(pen, payload.ambient, fields, |pen, field| {
         pen.field(field.key, &field.value)
-    })
+    })?;
+    if payload.ambient.to == named_from && !named.is_empty() {
+        pen.tagged(wire::AMBIENT, &[])?;
+    }
+    write_named(pen, named)
 }
 
 #[inline(never)]

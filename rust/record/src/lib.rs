@@ -18,6 +18,7 @@
 //! | [`cut`] | what happens when a record does not fit |
 //! | [`decode`](mod@decode) | the total reader |
 //! | [`sites`] | texts of call sites that are stored once |
+//! | [`whole`] | a record that says everything itself |
 //! | [`meta`] | what the caller knows about a record beside its payload |
 //! | [`out`] | the bounded writer that everything is rendered into |
 //! | [`mod@render`] | text, iso, json, logfmt, kmsg, syslog |
@@ -79,6 +80,7 @@ mod pen;
 pub mod render;
 pub mod sites;
 pub mod value;
+pub mod whole;
 pub mod wire;
 
 pub use ambient::Ambient;
@@ -91,5 +93,6 @@ pub use out::Out;
 pub use render::{
     Format, render, render_beginning, render_cut, render_dropped, render_replay, render_torn,
 };
-pub use sites::{NoSites, Site, Sites};
+pub use sites::{FromSite, NoSites, Site, Sites};
 pub use value::{Field, Map, Raw, Seq, Value};
+pub use whole::{site_of, write_whole};

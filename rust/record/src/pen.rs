@@ -107,6 +107,13 @@ impl<'b> Pen<'b> {
         self.chunk([tag, a, b, c, d])
     }
 
+    /// The number of a call site.
+    #[inline(always)]
+    pub(crate) fn site(&mut self, id: u32) -> Option<()> {
+        let [a, b, c, d] = id.to_le_bytes();
+        self.chunk([wire::SITE, 4, a, b, c, d])
+    }
+
     /// A field: the value's tag, the key, the value's body.
     #[inline(always)]
     pub(crate) fn field(&mut self, key: &str, value: &Value<'_>) -> Option<()> {
@@ -187,6 +194,26 @@ impl<'b> Pen<'b> {
         self.raw(bytes)
     }
 
+    /// A value of a common kind, its tag and its body; others by [`Pen::value`].
+    #[inline(always)]
+    pub(crate) fn quick_value(&mut self, value: &Value<'_>) -> Option<()> {
+        match value {
+            Value::Int(number) => match int_tag(*number) {
+                wire::INT1 => self.chunk([wire::INT1, *number as u8]),
+                wire::INT2 => {
+                    let [a, b] = (*number as i16).to_le_bytes();
+                    self.chunk([wire::INT2, a, b])
+                }
+                wire::INT4 => self.tagged_u32(wire::INT4, *number as u32),
+                _ => self.value(value),
+            },
+            Value::Str(text) => self.tagged(wire::STR, text.as_bytes()),
+            Value::Bool(false) => self.byte(wire::FALSE),
+            Value::Bool(true) => self.byte(wire::TRUE),
+            _ => self.value(value),
+        }
+    }
+
     /// Space for a size that is known later; its position.
     pub(crate) fn hole(&mut self) -> Option<usize> {
         let at = self.pos;
@@ -201,6 +228,17 @@ impl<'b> Pen<'b> {
         self.patch(at, size.to_le_bytes())
     }
 
+    /// Writes the number of bytes since the hole into it, as a length.
+    #[inline(always)]
+    pub(crate) fn fill_length(&mut self, at: usize) -> Option<()> {
+        let length = self.pos.checked_sub(at)?.checked_sub(2)?;
+        if length > MAX_LENGTH {
+            return None;
+        }
+        self.patch(at, long_length(length))
+    }
+
+    #[inline(always)]
     fn patch(&mut self, at: usize, bytes: [u8; 2]) -> Option<()> {
         *self.buf.get_mut(at..)?.first_chunk_mut::<2>()? = bytes;
         Some(())

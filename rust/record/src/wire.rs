@@ -49,6 +49,8 @@
 //!            81                     arguments of a deferred template
 //!            82                     length 0: the fields from here on are ambient, those
 //!                                   from the next one on are not, and so on
+//!            83 value*              fields of the call site's names, in their order
+//!            84 str*                names of fields (in the description of a call site)
 //! ```
 //!
 //! Every tag from 80 on is followed by its length, so that a reader skips what it does not
@@ -58,8 +60,9 @@
 //! that is there twice the last counts. An empty payload, which is all that fits into no
 //! space, is a truncated record with an empty event.
 //!
-//! The encoder writes parts first, in the order event, logger, message, levelno, file,
-//! line, func, exception, then the fields in the caller's order.
+//! The encoder writes parts first, in the order call site, event, logger, message, levelno,
+//! file, line, func, exception, then the fields in the caller's order. What a record does not
+//! say and its call site does is taken from there: see [`crate::sites`].
 
 /// Longest payload that is ever written, in bytes.
 pub const MAX_PAYLOAD: usize = 32 * 1024;
@@ -111,6 +114,10 @@ pub const SITE: u8 = 0x80;
 pub const ARGS: u8 = 0x81;
 /// The fields behind it are ambient; behind the next one they are not.
 pub(crate) const AMBIENT: u8 = 0x82;
+/// Values of the fields that the call site names.
+pub(crate) const VALUES: u8 = 0x83;
+/// The names of a call site's fields.
+pub(crate) const NAMES: u8 = 0x84;
 
 /// Longest length that can be written.
 pub(crate) const MAX_LENGTH: usize = 0x7fff;

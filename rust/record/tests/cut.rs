@@ -392,6 +392,7 @@ fn no_space_is_too_small() {
         }),
         fields: &fields,
         ambient: Ambient { from: 0, to: 1 },
+        site: None,
     };
     let mut last = 0;
     for limit in 0..700 {

@@ -1,8 +1,8 @@
 //! The layout, the total decoder, and nested values.
 
 use pr_record::{
-    Ambient, DecodeError, Exc, Field, NoSites, Payload, Raw, RecordView, Site, Sites, Value,
-    ValueWriter, decode, decode::UNKNOWN_SITE, encode, wire,
+    Ambient, DecodeError, Exc, Field, FromSite, NoSites, Payload, Raw, RecordView, Site, Sites,
+    Value, ValueWriter, decode, decode::UNKNOWN_SITE, encode, wire,
 };
 
 fn encoded(payload: &Payload<'_>) -> Vec<u8> {
@@ -69,11 +69,36 @@ fn the_layout_is_the_documented_one_byte_by_byte() {
         }),
         fields: &fields,
         ambient: Ambient { from: 1, to: 2 },
+        site: None,
     };
     let expected: &[u8] = b"\x01\
         \x01\x02ev\x03\x02lo\x02\x02me\x04\xfe\xff\xff\xff\x05\x01f\x06\x02\x01\0\0\x07\x01g\
         \x08\x01K\x00\x01s\x13\x01a\x01\x82\x00\x19\x02bc\x01x";
     assert_eq!(encoded(&payload), expected);
+    let at_site = Payload {
+        ambient: Ambient { from: 0, to: 1 },
+        site: Some(FromSite {
+            id: 0x0102_0304,
+            has_event: true,
+            has_logger: true,
+            named_from: 1,
+        }),
+        ..payload
+    };
+    let expected: &[u8] = b"\x01\
+        \x80\x04\x04\x03\x02\x01\x02\x02me\x04\xfe\xff\xff\xff\x05\x01f\x06\x02\x01\0\0\x07\x01g\
+        \x08\x01K\x00\x01s\x82\x00\x13\x01a\x01\x82\x00\x83\x83\x00\x19\x01x";
+    assert_eq!(encoded(&at_site), expected);
+    let site = Site {
+        event: Some("ev"),
+        logger: Some("lo"),
+        line: 7,
+        ..Site::default()
+    };
+    let mut room = [0; 32];
+    let len = site.write(["bc"].into_iter(), &mut room).unwrap();
+    let expected = b"\x01\x01\x02ev\x03\x02lo\x06\x07\0\0\0\x84\x83\x00\x02bc";
+    assert_eq!(&room[..len], expected);
 }
 
 #[test]
@@ -179,6 +204,7 @@ fn everything_comes_back_as_it_was() {
         exc: Some(exc),
         fields: &fields,
         ambient: Ambient::default(),
+        site: None,
     };
     let bytes = encoded(&payload);
     let view = view(&bytes);
@@ -405,6 +431,7 @@ impl Sites for OneSite {
             file: Some("a.py"),
             line: 9,
             func: Some("main"),
+            ..Site::default()
         };
         (id == 0x0403_0201).then_some(site)
     }

@@ -68,6 +68,7 @@ impl Call {
             }),
             fields: &fields,
             ambient: self.ambient(),
+            site: None,
         })
     }
 

@@ -23,6 +23,14 @@ pub fn values(bytes: &[u8]) -> Option<usize> {
                     return None;
                 }
             }
+            0x83 => {
+                let length = rest.length()?;
+                let mut inside = Rest(rest.take(length)?);
+                while !inside.0.is_empty() {
+                    let inner = inside.number(1)?;
+                    values += inside.body(inner, 4)?;
+                }
+            }
             0x81.. => rest.sized()?,
             _ => {
                 rest.text()?;
