@@ -109,6 +109,7 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         exc,
         fields: &fields,
         ambient,
+        site: None,
     };
     let (_, signalled) = logs::store(py, log, level, &payload, None);
     taker.interrupt().map_or(signalled, Err)

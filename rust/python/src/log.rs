@@ -532,6 +532,7 @@ impl Log {
             }),
             fields: &fields,
             ambient,
+            site: None,
         };
         let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
         taker.interrupt().map_or(signalled, Err)?;
