@@ -17,7 +17,18 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
 
-from benches import calls, consoles, delivery, dump, million, report, rings, sizes, stuck  # noqa: E402 - after the path is set
+from benches import (  # noqa: E402 - after the path is set
+    calls,
+    consoles,
+    delivery,
+    dump,
+    handlers,
+    million,
+    report,
+    rings,
+    sizes,
+    stuck,
+)
 from benches.entries import Results  # noqa: E402
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -115,6 +126,8 @@ def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
         bench = calls.Bench(folder, stack, effort.calls)
         progress("calls and ring")
         results.round_robin([*rings.probes(folder, effort.operations), *bench.probes()], effort.rounds, progress)
+        progress("handlers of the standard library")
+        results.round_robin(handlers.Bench(folder, stack, effort.calls).probes(), effort.rounds, progress)
     progress("ring, paced and crowded")
     rings.paced(results, effort.ring_paced, effort.ring_paced_rounds)
     rings.refused(results, effort.crowd, effort.crowd_rounds)
@@ -144,7 +157,7 @@ def uncounted(results: Results) -> list[str]:
     """Calls whose records were not all stored."""
     told = []
     for name, entry in results.entries.items():
-        if name.startswith("call."):
+        if name.startswith(("call.", "handler.ring")):
             facts = entry.facts
             if facts["stored"] != facts["calls"] or facts["failed"] != 0:
                 told.append(f"{name}: {facts['calls']} calls, {facts['stored']} stored, {facts['failed']} failed")

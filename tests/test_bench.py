@@ -27,6 +27,10 @@ MEASURED = {
     "call.constant",
     "call.args2",
     "call.disabled",
+    "handler.noop",
+    "handler.ring",
+    "handler.ring.args2",
+    "handler.ring.extra4",
     "console.text.rate",
     "console.json.rate",
     "stuck.p99",
@@ -72,10 +76,11 @@ def test_every_ratio_is_value_over_the_yardsticks_value(latest: dict[str, dict[s
 
 
 def test_every_call_was_stored(latest: dict[str, dict[str, Any]]) -> None:
-    calls = {name: entry for name, entry in latest.items() if name.startswith("call.")}
+    calls = {name: entry for name, entry in latest.items() if name.startswith(("call.", "handler.ring"))}
     assert all(entry["stored"] == entry["calls"] for entry in calls.values())
     assert all(entry["failed"] == 0 for entry in calls.values())
     assert calls["call.fields4"]["calls"] > 0
+    assert calls["handler.ring"]["calls"] > 0
     assert calls["call.disabled"]["calls"] == 0
 
 

@@ -10,7 +10,7 @@ that Ctrl-C works) at least every 100 ms.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from logging import Handler
+from logging import Handler, LogRecord
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, final
@@ -1089,6 +1089,22 @@ def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Lit
 
     False, and counted, where this thread is too deep in log calls already.
     """
+
+@disjoint_base
+class _RingHandler:
+    """What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def _serve(self, log: Log | None, plain: bool) -> None:
+        """Says which log it is for (None: the default), at the end of its `__init__`. `plain`: its class is `RingHandler`
+        itself.
+        """
+
+    def handle(self, record: LogRecord) -> bool:
+        """Filters and stores the record, without the lock that the standard library takes here.
+
+        False: it was not wanted, there is no log, or this thread is too deep in log calls already.
+        """
 
 def _default_logger(name: str | None = None, **bound: object) -> Logger:
     """A logger for the default log, whichever that is at each call; while there is none its records go nowhere."""

@@ -14,8 +14,10 @@ from printk_ring.log import default_log
 
 __all__ = ["RingHandler", "capture_root_logger"]
 
-# What every LogRecord carries; any other attribute came by `extra` or a record factory, and becomes a field.
-_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+# What every LogRecord carries, in its order, as the native module looks for it.
+_FRESH_ATTRIBUTES = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+# Any other attribute came by `extra` or a record factory, and becomes a field.
+_STANDARD_ATTRIBUTES = frozenset(_FRESH_ATTRIBUTES) | {"message", "asctime", "taskName"}
 _LARGEST_NUMBER = 2**31 - 1
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
@@ -28,7 +30,7 @@ class _Inside(threading.local):
     stores = False
 
 
-class RingHandler(logging.Handler):
+class RingHandler(_native._RingHandler, logging.Handler):
     """A handler that stores what it is given in a log: `RingHandler(log=None, level=NOTSET)`.
 
     `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level numbers
@@ -46,6 +48,7 @@ class RingHandler(logging.Handler):
         super().__init__(level)
         self._log = log
         self._inside = _Inside()
+        self._serve(log, type(self) is RingHandler)
 
     @property
     def serves_nobody(self) -> bool:
@@ -56,17 +59,13 @@ class RingHandler(logging.Handler):
         """No lock: storing needs none, and a lock held during a fork would stay held in the child."""
         self.lock = None
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]  # 3.12 widened it
-        """Filters and stores the record, without the lock that the standard library takes here."""
-        log = self._log if self._log is not None else default_log()
-        return False if log is None else _native._nested(log, self._handle, record)
-
     def _handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+        """What the native `handle` calls for a record that it does not store itself, as a part of its log call."""
         verdict: Any = self._filtered(record) if self.filters else self.filter(record)
         if isinstance(verdict, logging.LogRecord):
             record = verdict
         if verdict:
-            if type(self).emit is RingHandler.emit:
+            if type(self).emit is RingHandler.emit and "emit" not in self.__dict__:
                 self._emit(record)
             else:
                 self._inside.handles = True  # it is to come back here, by super().emit()

@@ -147,6 +147,29 @@ pub fn all_fields<'a, K: Deref<Target = str>>(
     (fields, Ambient { from, to })
 }
 
+/// Fields of a call that has no bound ones: those around the call that it does not give, then its own. And which of them
+/// are ambient.
+pub fn with_ambient<'a>(
+    around: &'a [(Box<str>, Taken)],
+    given: Vec<Field<'a>>,
+) -> (Vec<Field<'a>>, Ambient) {
+    if around.is_empty() {
+        return (given, Ambient::default());
+    }
+    let is_given = |key: &str| given.iter().any(|field| field.key == key);
+    let mut fields: Vec<Field<'a>> = around
+        .iter()
+        .filter(|(key, _)| !is_given(key))
+        .map(|(key, value)| Field {
+            key,
+            value: value.value(),
+        })
+        .collect();
+    let to = fields.len();
+    fields.extend(given);
+    (fields, Ambient { from: 0, to })
+}
+
 /// The fields of a mapping.
 pub fn taken(
     taker: &mut Taker,

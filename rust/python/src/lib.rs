@@ -8,6 +8,7 @@
 //! | `convert` | values from Python into a record, and back |
 //! | `fastcall` | the log call: the interpreter's fast calling convention, straight into the ring |
 //! | `call` | a log call in full: what the fast way does not take |
+//! | `handler` | the standard library's log call, the short way |
 //! | `ring` | the bare ring |
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
@@ -48,6 +49,7 @@ mod errors;
 mod fastcall;
 mod file;
 mod file_console;
+mod handler;
 mod kernel;
 mod levels;
 mod log;
@@ -90,6 +92,8 @@ mod _native {
     use crate::file::{_carve, _recover, _remove_ring, RingFile, RingFileInfo, open_ring};
     #[pymodule_export]
     use crate::file_console::FileConsole;
+    #[pymodule_export]
+    use crate::handler::RingHandler;
     #[pymodule_export]
     use crate::kernel::{KernelDumpIter, kmsg, print_size, print_text};
     #[pymodule_export]

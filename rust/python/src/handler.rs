@@ -1,0 +1,357 @@
+//! `RingHandler.handle`, the short way: a `LogRecord` whose parts are of simple types goes into its log without any Python
+//! code being run. Everything else is the business of the handler's Python code, called as a part of this log call.
+
+use crate::call;
+use crate::ending;
+use crate::fastcall::{ambient, default_log};
+use crate::log::Log;
+use crate::logs::{self, LogHandle};
+use crate::watch;
+use pr_printk::thread;
+use pr_record::{Field, Level, Payload, Value};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType,
+};
+
+/// What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`.
+#[pyclass(
+    subclass,
+    frozen,
+    module = "printk_ring._native",
+    name = "_RingHandler"
+)]
+pub struct RingHandler {
+    serves: PyOnceLock<Serves>,
+}
+
+/// What a handler was made for.
+struct Serves {
+    /// None: the default log, whichever that is at each call.
+    log: Option<LogHandle>,
+    /// How many attributes a handler has that nobody has given any more. None: its class is one that somebody has derived,
+    /// which may do anything.
+    attributes: Option<usize>,
+}
+
+/// What the standard library's records look like.
+struct Records {
+    class: Py<PyType>,
+    /// `LogRecord.getMessage`; None: it was replaced.
+    get_message: Option<Py<PyAny>>,
+    /// The attributes of a fresh record, in their order, and which part each is.
+    fresh: Vec<(Py<PyString>, Option<usize>)>,
+    /// The attributes that are no fields.
+    standard: Py<PyFrozenSet>,
+}
+
+static RECORDS: PyOnceLock<Records> = PyOnceLock::new();
+
+/// What is looked at of a record's attributes.
+const PARTS: [&str; 10] = [
+    "msg",
+    "args",
+    "name",
+    "levelno",
+    "pathname",
+    "lineno",
+    "funcName",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+];
+
+impl Records {
+    fn get(py: Python<'_>) -> PyResult<&Records> {
+        RECORDS.get_or_try_init(py, || {
+            let ours = py.import("printk_ring.integrations.logging")?;
+            let class = py.import("logging")?.getattr("LogRecord")?;
+            let get_message = class.getattr("getMessage")?;
+            let is_own = get_message.getattr("__module__")?.eq("logging")?;
+            let mut fresh = Vec::new();
+            for name in ours.getattr("_FRESH_ATTRIBUTES")?.try_iter()? {
+                let name = name?.cast_into::<PyString>()?;
+                let part = PARTS.iter().position(|part| name == *part);
+                fresh.push((name.unbind(), part));
+            }
+            Ok(Records {
+                class: class.cast_into::<PyType>()?.unbind(),
+                get_message: is_own.then(|| get_message.unbind()),
+                fresh,
+                standard: ours.getattr("_STANDARD_ATTRIBUTES")?.extract()?,
+            })
+        })
+    }
+
+    /// True for a record of the standard library's own class, which makes its message as that does.
+    fn are_of(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = record.py();
+        let Some(get_message) = &self.get_message else {
+            return Ok(false);
+        };
+        let class = self.class.bind(py);
+        Ok(
+            record.get_type().is(class)
+                && class.getattr(intern!(py, "getMessage"))?.is(get_message),
+        )
+    }
+
+    /// The attributes of a record: the parts, and what came by `extra`. None: a fresh record's are not all there, in their
+    /// order.
+    fn taken_apart<'py>(
+        &self,
+        all: &Bound<'py, PyDict>,
+    ) -> Option<([Option<Bound<'py, PyAny>>; PARTS.len()], Extra<'py>)> {
+        let standard = self.standard.bind(all.py());
+        let mut fresh = self.fresh.iter();
+        let mut parts = [const { None }; PARTS.len()];
+        let mut extra = Vec::new();
+        for (name, value) in all {
+            match fresh.next() {
+                Some((expected, _)) if !name.is(expected) => return None,
+                Some((_, part)) => {
+                    if let Some(place) = part.and_then(|part| parts.get_mut(part)) {
+                        *place = Some(value);
+                    }
+                }
+                None => {
+                    let name = name.cast_into_exact::<PyString>().ok()?;
+                    if !standard.contains(&name).ok()? {
+                        extra.push((name, value));
+                    }
+                }
+            }
+        }
+        Some((parts, extra))
+    }
+}
+
+type Extra<'py> = Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>;
+
+/// A record's parts, where all are simple.
+struct Parts<'py> {
+    level: u8,
+    levelno: i32,
+    event: Bound<'py, PyString>,
+    args: Option<Bound<'py, PyTuple>>,
+    name: Bound<'py, PyString>,
+    file: Bound<'py, PyString>,
+    line: u32,
+    func: Bound<'py, PyString>,
+    extra: Extra<'py>,
+}
+
+#[pymethods]
+impl RingHandler {
+    #[new]
+    #[pyo3(signature = (*args, **kwargs))]
+    fn new(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> RingHandler {
+        let _ = (args, kwargs);
+        RingHandler {
+            serves: PyOnceLock::new(),
+        }
+    }
+
+    /// Says which log it is for (None: the default one), at the end of its `__init__`. `plain`: its class is `RingHandler`
+    /// itself.
+    fn _serve(
+        handler: &Bound<'_, Self>,
+        log: Option<&Bound<'_, Log>>,
+        plain: bool,
+    ) -> PyResult<()> {
+        let attributes = if plain {
+            Some(attributes(handler)?.len())
+        } else {
+            None
+        };
+        let log = log.map(|log| log.get().handle().clone());
+        // Whoever calls `__init__` once more keeps the log that was given first.
+        let _ = handler
+            .get()
+            .serves
+            .set(handler.py(), Serves { log, attributes });
+        Ok(())
+    }
+
+    /// Filters and stores the record, without the lock that the standard library takes here.
+    ///
+    /// False: it was not wanted, there is no log, or this thread is too deep in log calls already.
+    fn handle(handler: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = handler.py();
+        let serves = handler.get().serves.get(py);
+        let log = match serves.and_then(|serves| serves.log.as_ref()) {
+            Some(log) => log,
+            None => match default_log() {
+                Some(log) => log,
+                None => return Ok(false),
+            },
+        };
+        if is_plain(handler, serves)?
+            && let Some(parts) = parts(record)?
+        {
+            if !log.is_enabled(parts.level) {
+                return Ok(true);
+            }
+            if let Some(stored) = store(py, log, &parts) {
+                return stored;
+            }
+        }
+        let Some(_nest) = thread::enter() else {
+            log.count_recursion();
+            return Ok(false);
+        };
+        let handle = ending::attribute(handler, "_handle")?;
+        ending::truth(&ending::call1(&handle, record)?)
+    }
+}
+
+/// The attributes that a handler has of its own.
+fn attributes<'py>(handler: &Bound<'py, RingHandler>) -> PyResult<Bound<'py, PyDict>> {
+    let attributes = handler.getattr(intern!(handler.py(), "__dict__"))?;
+    Ok(attributes.cast_into::<PyDict>()?)
+}
+
+/// True when nothing but this stands between the record and the log: no filter, no formatter, nobody's own method.
+fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResult<bool> {
+    let py = handler.py();
+    let Some(expected) = serves.and_then(|serves| serves.attributes) else {
+        return Ok(false);
+    };
+    let own = attributes(handler)?;
+    if own.len() != expected {
+        return Ok(false);
+    }
+    let formatter = own.get_item(intern!(py, "formatter"))?;
+    let filters = own.get_item(intern!(py, "filters"))?;
+    Ok(formatter.is_some_and(|formatter| formatter.is_none())
+        && filters.is_some_and(|filters| {
+            filters
+                .cast_exact::<PyList>()
+                .is_ok_and(|filters| filters.is_empty())
+        }))
+}
+
+/// The parts of a record. None: not all are simple, or it has what Python code is to look at, an exception or a stack.
+fn parts<'py>(record: &Bound<'py, PyAny>) -> PyResult<Option<Parts<'py>>> {
+    let py = record.py();
+    let records = Records::get(py)?;
+    if !records.are_of(record)? {
+        return Ok(None);
+    }
+    let all = record.getattr(intern!(py, "__dict__"))?;
+    Ok(simple(&all.cast_into::<PyDict>()?, records))
+}
+
+fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>> {
+    let (parts, extra) = records.taken_apart(all)?;
+    let [msg, args, name, levelno, pathname, lineno, func, rest @ ..] = parts;
+    if !rest
+        .into_iter()
+        .all(|part| part.is_some_and(|part| part.is_none()))
+    {
+        return None;
+    }
+    let text = |part: Option<Bound<'py, PyAny>>| part?.cast_into_exact::<PyString>().ok();
+    let number = |part: Option<Bound<'py, PyAny>>| {
+        part.filter(|part| part.is_exact_instance_of::<PyInt>())?
+            .extract::<i32>()
+            .ok()
+    };
+    let args = args?;
+    let args = if args.is_none() {
+        None
+    } else {
+        Some(args.cast_into_exact::<PyTuple>().ok()?).filter(|args| !args.is_empty())
+    };
+    let levelno = number(levelno)?;
+    Some(Parts {
+        level: Level::from_stdlib(levelno.into()).number(),
+        levelno,
+        event: text(msg)?,
+        args,
+        name: text(name)?,
+        file: text(pathname)?,
+        line: u32::try_from(number(lineno)?).unwrap_or(0),
+        func: text(func)?,
+        extra,
+    })
+}
+
+/// Stores the record. None: one of its values is not simple after all, and nothing has happened.
+fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResult<bool>> {
+    let event = parts.event.to_str().ok()?;
+    let message = match &parts.args {
+        Some(args) => Some(rendered(&parts.event, args)?),
+        None => None,
+    };
+    let message = match &message {
+        Some(message) => Some(message.to_str().ok()?),
+        None => None,
+    };
+    let around = ambient::current(py);
+    let given = parts
+        .extra
+        .iter()
+        .map(|(key, value)| {
+            Some(Field {
+                key: key.to_str().ok()?,
+                value: plain(value)?,
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let (fields, ambient) = call::with_ambient(ambient::fields(around.as_ref()), given);
+    let payload = Payload {
+        event,
+        message: message.filter(|message| *message != event),
+        logger: Some(parts.name.to_str().ok()?),
+        levelno: Some(parts.levelno),
+        file: Some(parts.file.to_str().ok()?),
+        line: parts.line,
+        func: Some(parts.func.to_str().ok()?),
+        fields: &fields,
+        ambient,
+        ..Payload::default()
+    };
+    let told = watch::told(py, log, 0);
+    let Some(_nest) = thread::enter() else {
+        log.count_recursion();
+        return Some(told.map(|()| false));
+    };
+    let (_, signalled) = logs::store(py, log, parts.level, &payload, None);
+    Some(signalled.and(told).map(|()| true))
+}
+
+/// The message. None: an argument's text is made by Python code, or the template does not fit the arguments.
+fn rendered<'py>(
+    template: &Bound<'py, PyString>,
+    args: &Bound<'py, PyTuple>,
+) -> Option<Bound<'py, PyString>> {
+    if !args.iter().all(|arg| plain(&arg).is_some()) {
+        return None;
+    }
+    let message = ending::remainder(template, args).ok()?;
+    message.cast_into_exact::<PyString>().ok()
+}
+
+/// The value of an object that is exactly of a simple type.
+fn plain<'a>(object: &'a Bound<'_, PyAny>) -> Option<Value<'a>> {
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return text.to_str().ok().map(Value::Str);
+    }
+    if object.is_exact_instance_of::<PyInt>() {
+        return object.extract().ok().map(Value::Int);
+    }
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return Some(Value::Float(number.value()));
+    }
+    if let Ok(truth) = object.cast_exact::<PyBool>() {
+        return Some(Value::Bool(truth.is_true()));
+    }
+    if object.is_none() {
+        return Some(Value::Null);
+    }
+    let bytes = object.cast_exact::<PyBytes>().ok()?;
+    Some(Value::Bytes(bytes.as_bytes()))
+}
