@@ -20,7 +20,7 @@ FLOORS = [
     {"typing"},
     {"_native", "exceptions", "logrecords"},
     {"delivery", "ends"},
-    {"context", "kernel", "lives", "log", "sinks", "snapshot", "stop"},
+    {"catching", "context", "kernel", "lives", "log", "sinks", "snapshot", "stop"},
     {"crash", "integrations", "cli", "lockdep"},
     {"__init__"},
     {"demo"},

@@ -17,6 +17,7 @@ from typing import Any, Literal, NoReturn, Self, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
+from printk_ring.catching import Catch
 from printk_ring.levels import Level, Reason
 from printk_ring.snapshot import Snapshot
 from printk_ring.typing import (
@@ -535,10 +536,12 @@ class Logger:
         """Its name."""
     @property
     def level(self) -> Level:
-        """The least severe level it stores: its own if set, else that of the log (DEBUG while there is none).
+        """The least severe level it stores: that of its name if set, else of the nearest name above it ("db" is above
+        "db.pool", a logger without a name above all), else that of the log (DEBUG while there is none).
 
-        Settable with any level, or None to follow the log again; the log's own level always applies too. `bind` copies
-        the setting.
+        Settable with any level, or None to follow again; the log's own level always applies too. It is the name's: all
+        loggers of this name in this log have it, bound ones too. The default log shares its names with loggers that were
+        made before it, and with the default logs that come after it.
         """
     @level.setter
     def level(self, value: LevelLike | None, /) -> None: ...
@@ -552,6 +555,26 @@ class Logger:
         """A logger with these fields in front of those of every call. The same key: the newer binding wins.
 
         Values are taken (typed or by str()) now.
+        """
+    def cont(self, text: object, /) -> None:
+        """Text of a line that several calls put together: goes on with the line that this thread or task has begun under
+        this name, or begins one, at INFO.
+
+        The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
+        it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
+        before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text`
+        is any object; "" does nothing.
+        """
+    def catch(self, reraise: bool = True) -> Catch:
+        """A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR
+        with its traceback, and goes on; with `reraise=False` it ends there.
+
+        For functions, coroutine functions, generator functions and asynchronous generator functions; the record of one has
+        its qualified name in the field `function`. `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and the cancellation
+        of a task are not logged, and never kept back.
+
+        Raises:
+            TypeError: `reraise` is no bool: a decorator is written `@logger.catch()`.
         """
     def contextualize(self, /, **fields: object) -> ContextFields:
         """A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this

@@ -1,4 +1,4 @@
-"""What the native sections ask Python: whether another task runs inside of one, and whether this is a handler.
+"""What the native code asks Python: whether another task runs inside of a section, and whether this is a handler.
 
 The native module calls these; there is nothing in here for users.
 """
@@ -53,6 +53,7 @@ class _Watch:
 
 
 _watches: dict[int, _Watch] = {}
+_task_numbers: "weakref.WeakKeyDictionary[asyncio.Task[Any], int]" = weakref.WeakKeyDictionary()
 _keys = count(1)
 
 
@@ -94,6 +95,17 @@ def _current_task() -> "asyncio.Task[Any] | None":
         return None if module is None else module.current_task()
     except RuntimeError:  # no event loop runs here
         return None
+
+
+def _task_number() -> int:
+    """A number for the task that runs on this thread, which no other one has had; 0: none does."""
+    task = _current_task()
+    if task is None:
+        return 0
+    number = _task_numbers.get(task)
+    if number is None:
+        number = _task_numbers[task] = next(_keys)
+    return number
 
 
 def _place() -> str:

@@ -312,9 +312,13 @@ impl Console {
             .wait_progress(nanos(timeout), || self.has_flushed(target))
     }
 
-    /// The number after the newest record.
+    /// The number after the newest record: what a flush waits for. A line that is open is ended for it.
     pub fn flush_target(&self) -> u64 {
-        self.place().life.core().ring().next_reserve_seq().0
+        let place = self.place();
+        if place.is_own() {
+            place.life.core().end_line();
+        }
+        place.life.core().ring().next_reserve_seq().0
     }
 
     /// Asks the printer to print what there is, or what is before `end`, and to end. First step of a removal.
@@ -322,6 +326,7 @@ impl Console {
         let place = self.place();
         if place.is_own() {
             let core = place.life.core();
+            core.end_line();
             let end = end.unwrap_or_else(|| core.ring().next_reserve_seq());
             place.orders.stop_at(end);
             core.kick().wake_all();

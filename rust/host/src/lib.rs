@@ -16,9 +16,11 @@
 //! | [`exit`] | the time that the end of the process may take, for all logs together |
 //! | `fork` | the fork hooks, and the one short lock that they hold |
 //! | [`log`] | a log: a ring, its consoles, and what a fork makes of them |
+//! | [`names`] | levels by the names of loggers |
 //! | [`context`] | sections: who has entered which, and that each ends |
 //! | [`console`] | a console's handle |
 //! | `letters` | what a console is, in the letters of `/proc/consoles` |
+//! | `lines` | the thread that ends lines which nobody goes on with |
 //! | [`errands`] | what the levels of records ask for, and the thread that does what callers cannot |
 //! | `station` | where a console is printed on: its sink, and what its writes have come to |
 //! | `orders` | what a console's handle and its thread tell each other |
@@ -57,9 +59,11 @@ mod fork;
 pub mod inspect;
 mod letters;
 pub mod life;
+mod lines;
 pub mod lives;
 pub mod log;
 pub mod mapping;
+pub mod names;
 pub mod offload;
 pub mod options;
 mod orders;
@@ -83,8 +87,10 @@ pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};
 pub use log::{Emit, Hold, Log, LogOptions};
 pub use mapping::{Existing, Identity, RingMap};
+pub use names::{Gate, Names};
 pub use offload::Mode;
 pub use plan::{Plan, SectionKind};
+pub use pr_printk::line::Piece;
 pub use reader::{Next, Origin, RecordReader};
 pub use sinks::SinkSpec;
 pub use stats::Stats;

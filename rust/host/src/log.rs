@@ -15,6 +15,7 @@ use crate::fork::Listed;
 use crate::life::Life;
 use crate::lives;
 use crate::mapping::{Existing, Identity, RingMap};
+use crate::names::Names;
 use crate::offload::Offload;
 use crate::plan::Plan;
 use crate::stats::Stats;
@@ -77,6 +78,7 @@ pub struct Log {
     /// Those that go as soon as no call of them is under way, too.
     pub(crate) dumpers: Listed<Vec<Arc<Dumper>>>,
     pub(crate) offload: Offload,
+    names: Names,
     name: String,
     plan: Plan,
     options: LogOptions,
@@ -114,6 +116,7 @@ impl Log {
             consoles: Listed::new(Vec::new()),
             dumpers: Listed::new(Vec::new()),
             offload: Offload::default(),
+            names: Names::default(),
             name,
             plan,
             options,
@@ -284,6 +287,11 @@ impl Log {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, open);
     }
 
+    /// The levels of its loggers' names.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// What consoles without their own level print.
     pub fn console_level(&self) -> u8 {
         self.console_level.load(Ordering::Relaxed) as u8
@@ -346,6 +354,7 @@ impl Log {
             let end = Instant::now() + timeout;
             self.resume();
             self.hurry_errands();
+            self.end_line();
             self.flush_until(self.flush_target(), timeout);
             self.wait_for_errands(end.saturating_duration_since(Instant::now()));
             self.life().map().mark_clean();
@@ -376,6 +385,7 @@ impl Log {
         }
         let errands = self.core().errands();
         errands.mark(due::END);
+        self.end_line();
         consoles.iter().for_each(|console| console.order_stop(None));
         for console in &consoles {
             console.has_stopped(end.saturating_duration_since(Instant::now()));

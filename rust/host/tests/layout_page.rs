@@ -147,6 +147,8 @@ fn a_slot_is_as_described() {
     }
     let newline = pr_printk::store::FLAG_NEWLINE;
     assert!(PAGE.contains(&format!("Flag {newline}: the record ends its line")));
+    let cont = pr_printk::store::FLAG_CONT;
+    assert!(PAGE.contains(&format!("Flag {cont}: it is the rest of a line")));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::dumper::Dumpers;
 use crate::errand::Errands;
 use crate::kick::Kick;
+use crate::line::Line;
 use crate::port::{Memory, Port};
 use crate::reap::Watch;
 use crate::registry::{ConsoleSlot, SLOTS, flag};
@@ -90,6 +91,8 @@ pub struct Core {
     clock_offset: AtomicI64,
     /// Whether something is held up by an unfinished record, and since when.
     watch: Watch,
+    /// The newest record, if its caller may go on with it.
+    line: Line,
 }
 
 // SAFETY: everything behind the pointers is atomic words.
@@ -131,11 +134,16 @@ impl Core {
             retire_ahead,
             clock_offset: AtomicI64::new(0),
             watch: Watch::new(),
+            line: Line::default(),
         }
     }
 
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The ring.
@@ -210,6 +218,7 @@ impl Core {
     /// do any more.
     pub(crate) fn close_to_others(&self) {
         self.direct.fetch_or(direct::PANIC, Ordering::SeqCst);
+        self.ring.finalize_last(); // whoever has begun a line does not go on with it
     }
 
     /// The panic is over.

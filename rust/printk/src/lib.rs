@@ -13,6 +13,7 @@
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
 //! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
+//! | [`mod@line`] | lines that several calls put together |
 //! | [`errand`] | what a record's level asks for beside storing it |
 //! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
 //! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
@@ -42,7 +43,7 @@
     clippy::panic
 )]
 
-/// The atomics of [`owner`], [`turn`] and [`kick`]: their models bring the checker's.
+/// The atomics of [`owner`], [`turn`], [`kick`] and [`mod@line`]: models bring the checker's.
 mod atomics {
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 }
@@ -63,6 +64,7 @@ pub mod fd;
 pub mod flush;
 pub mod futex;
 pub mod kick;
+pub mod line;
 pub mod owner;
 pub mod panic;
 pub mod port;

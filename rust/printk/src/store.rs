@@ -6,10 +6,12 @@ use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::{stamp, thread};
 use pr_record::{Encoded, Payload, encode};
 use pr_ring::Info;
-use pr_ring::{Lpos, Refused};
+use pr_ring::{Lpos, Refused, Seq};
 
 /// The record's text ended its line: always so for a record that is complete.
 pub const FLAG_NEWLINE: u8 = 2;
+/// The record is the rest of a line that was broken off.
+pub const FLAG_CONT: u8 = 8;
 /// A user program's record.
 pub const FACILITY_USER: u8 = 1;
 /// Records up to this size are encoded in a buffer that costs next to nothing to clear.
@@ -25,6 +27,8 @@ pub enum Stored {
     Yes,
     /// It is too, and its caller has to do what is owed.
     Owing(Owed),
+    /// It is in the ring, and its caller may go on with it: nobody reads it yet.
+    Open,
     /// The ring refused it; counted.
     Refused,
     /// This thread is too deep in log calls; counted.
@@ -71,17 +75,7 @@ impl Core {
             count(&self.control().panic_dropped);
             return Stored::Closed;
         }
-        let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
-        let tid = thread::tid();
-        let info = Info {
-            ts_nsec,
-            caller_id: u64::from(self.pid()) << 32 | u64::from(tid),
-            level: stamp.level,
-            facility: FACILITY_USER,
-            flags: FLAG_NEWLINE,
-            aux: thread::prints_for().map_or(0, u64::from),
-            owner: thread::owner(tid),
-        };
+        let info = self.info(stamp);
         let mut buffer = [0; SMALL_BYTES];
         let small = buffer
             .get_mut(..self.record_limit().min(SMALL_BYTES))
@@ -91,6 +85,22 @@ impl Core {
             return self.store_medium(&info, payload);
         }
         self.put(&info, buffer.get(..len).unwrap_or_default())
+    }
+
+    /// What the ring is told of a record of this thread.
+    #[inline(always)]
+    pub(crate) fn info(&self, stamp: Stamp) -> Info {
+        let ts_nsec = stamp.ts_nsec.unwrap_or_else(stamp::monotonic_nsec);
+        let tid = thread::tid();
+        Info {
+            ts_nsec,
+            caller_id: u64::from(self.pid()) << 32 | u64::from(tid),
+            level: stamp.level,
+            facility: FACILITY_USER,
+            flags: FLAG_NEWLINE,
+            aux: thread::prints_for().map_or(0, u64::from),
+            owner: thread::owner(tid),
+        }
     }
 
     /// A record that the small buffer did not hold.
@@ -130,15 +140,21 @@ impl Core {
                 crate::between::pass(crate::between::Place::Filled);
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
                 self.ring().finalize(ticket);
-                if thread::sections().any() || self.concerns_callers() {
-                    return self.stored_aside(info.level, seq, end);
-                }
-                self.kick().published(seq, end);
-                self.ring().fetch_ahead(seq, end);
-                Stored::Yes
+                self.stored(info.level, seq, end)
             }
             Err(why) => self.refused(why),
         }
+    }
+
+    /// A record is readable: whoever has to know of it does.
+    #[inline(always)]
+    pub(crate) fn stored(&self, level: u8, seq: Seq, end: Lpos) -> Stored {
+        if thread::sections().any() || self.concerns_callers() {
+            return self.stored_aside(level, seq, end);
+        }
+        self.kick().published(seq, end);
+        self.ring().fetch_ahead(seq, end);
+        Stored::Yes
     }
 
     /// The same for records that are not small: what a reserve becomes in its caller stands here once for all of them.
@@ -148,7 +164,7 @@ impl Core {
     }
 
     #[cold]
-    fn refused(&self, why: Refused) -> Stored {
+    pub(crate) fn refused(&self, why: Refused) -> Stored {
         count(&self.control().failed);
         if why == Refused::Text {
             count(&self.control().failed_seqs);

@@ -26,6 +26,10 @@ struct State {
     serial: AtomicU32,
     /// The sections that this thread is in; null: it was never in one, which is so for nearly all.
     sections: AtomicPtr<SectionWord>,
+    /// Who has begun a line on this thread last, and not ended it; 0: nobody.
+    line: AtomicU64,
+    /// What is left of a multiple of 16 bytes.
+    _rest: AtomicU64,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -36,11 +40,11 @@ core::arch::global_asm!(
     ".type pr_printk_thread_state, @object",
     ".p2align 4",
     "pr_printk_thread_state:",
-    ".zero 32",
-    ".size pr_printk_thread_state, 32",
+    ".zero 48",
+    ".size pr_printk_thread_state, 48",
     ".previous",
 );
-const _: () = assert!(size_of::<State>() == 32);
+const _: () = assert!(size_of::<State>() == 48);
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -217,6 +221,16 @@ pub fn depth() -> u32 {
 /// printing, nor where records are only stored.
 pub fn may_wait(depth: u32) -> bool {
     self::depth() <= depth && prints_for().is_none() && !sections().deferred()
+}
+
+/// Who has begun a line on this thread last, and not ended it; 0: nobody.
+pub(crate) fn unfinished_line() -> u64 {
+    state().line.load(Ordering::Relaxed)
+}
+
+/// This speaker has left a line unfinished; 0: ended it.
+pub(crate) fn leave_line(speaker: u64) {
+    state().line.store(speaker, Ordering::Relaxed);
 }
 
 /// From now on this thread prints for the console with this id (from 1 on; 0: for none).

@@ -12,6 +12,7 @@
 //! | `ring` | the bare ring |
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
+//! | `line` | lines that several calls put together |
 //! | `contextualize` | fields of all records that are logged in a block of code |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log`, `stats` | a ring with its consoles; its counters |
@@ -52,6 +53,7 @@ mod file_console;
 mod handler;
 mod kernel;
 mod levels;
+mod line;
 mod log;
 mod logger;
 mod logs;

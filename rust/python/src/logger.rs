@@ -4,25 +4,43 @@ use crate::contextualize::{ContextFields, take_fields};
 use crate::convert::{Taken, text};
 use crate::fastcall::default_log;
 use crate::levels::{self, LevelArg};
+use crate::line;
 use crate::logs::LogHandle;
-use pr_host::Log;
+use pr_host::{Gate, Log, Names};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use std::sync::atomic::{AtomicU8, Ordering};
+use pyo3::types::{PyBool, PyDict, PyString};
+use std::sync::{Arc, LazyLock};
 
 /// Which log a logger writes to.
 #[derive(Clone)]
 enum Target {
     /// This one.
-    Own(LogHandle),
+    Own {
+        log: LogHandle,
+        /// It was the default log when the logger was made.
+        is_default: bool,
+    },
     /// The process's default log, whichever that is at each call.
     Default,
 }
 
-/// The logger's own level is not set.
-const FOLLOWS: u8 = u8::MAX;
 /// What a logger says its level is while there is no log.
 const LEAST_SEVERE: u8 = pr_record::Level::Debug.number();
+
+/// `reraise`, which a function is not.
+struct Flag(bool);
+
+impl<'py> FromPyObject<'_, 'py> for Flag {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Flag> {
+        let flag = given.cast::<PyBool>().map_err(|_| {
+            PyTypeError::new_err("reraise is True or False; a decorator is written @logger.catch()")
+        })?;
+        Ok(Flag(flag.is_true()))
+    }
+}
 
 /// Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`.
 ///
@@ -34,9 +52,30 @@ const LEAST_SEVERE: u8 = pr_record::Level::Debug.number();
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Logger {
     target: Target,
-    level: AtomicU8,
+    gate: Arc<Gate>,
     name: Option<Box<str>>,
     bound: Vec<(Box<str>, Taken)>,
+}
+
+/// The levels of the names of the default log, whichever that is.
+static DEFAULT_NAMES: LazyLock<Names> = LazyLock::new(Names::default);
+
+impl Target {
+    fn of(log: LogHandle) -> Target {
+        let is_default = default_log().is_some_and(|other| std::ptr::eq(other, &*log));
+        Target::Own { log, is_default }
+    }
+
+    /// The levels of its names. A log that is the default one has those that loggers made before it have.
+    fn names(&self) -> &Names {
+        match self {
+            Target::Own {
+                log,
+                is_default: false,
+            } => log.names(),
+            _ => &DEFAULT_NAMES,
+        }
+    }
 }
 
 impl Logger {
@@ -46,10 +85,13 @@ impl Logger {
         name: Option<&Bound<'_, PyString>>,
         bound: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Logger> {
+        let target = log.map_or(Target::Default, Target::of);
+        let name: Option<Box<str>> = name.map(|name| text::of_str(name).into());
+        let gate = target.names().gate(name.as_deref().unwrap_or_default());
         let mut logger = Logger {
-            target: log.map_or(Target::Default, Target::Own),
-            level: AtomicU8::new(FOLLOWS),
-            name: name.map(|name| text::of_str(name).into()),
+            target,
+            gate,
+            name,
             bound: Vec::new(),
         };
         logger.add(bound)?;
@@ -65,7 +107,7 @@ impl Logger {
     #[inline(always)]
     fn log(&self) -> Option<&Log> {
         match &self.target {
-            Target::Own(log) => Some(log),
+            Target::Own { log, .. } => Some(log),
             Target::Default => default_log(),
         }
     }
@@ -74,7 +116,7 @@ impl Logger {
     #[inline(always)]
     pub fn enabled(&self, level: u8) -> Option<&Log> {
         let log = self.log()?;
-        (log.is_enabled(level) && level <= self.level.load(Ordering::Relaxed)).then_some(log)
+        (log.is_enabled(level) && self.gate.passes(level)).then_some(log)
     }
 
     /// The name as it is stored.
@@ -98,23 +140,23 @@ impl Logger {
         self.name.as_deref()
     }
 
-    /// The least severe level it stores: its own if set, else that of the log (DEBUG while there is none).
+    /// The least severe level it stores: that of its name if set, else of the nearest name above it ("db" is above
+    /// "db.pool", a logger without a name above all), else that of the log (DEBUG while there is none).
     ///
-    /// Settable with any level, or None to follow the log again; the log's own level always applies too. `bind` copies
-    /// the setting.
+    /// Settable with any level, or None to follow again; the log's own level always applies too. It is the name's: all
+    /// loggers of this name in this log have it, bound ones too. The default log shares its names with loggers that were made
+    /// before it, and with the default logs that come after it.
     #[getter]
     fn level<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let level = match self.level.load(Ordering::Relaxed) {
-            FOLLOWS => self.log().map_or(LEAST_SEVERE, Log::level),
-            own => own,
-        };
+        let level = self.gate.level();
+        let level = level.unwrap_or_else(|| self.log().map_or(LEAST_SEVERE, Log::level));
         levels::member(py, level)
     }
 
     #[setter]
     fn set_level(&self, value: Option<LevelArg>) {
-        self.level
-            .store(value.map_or(FOLLOWS, |level| level.0), Ordering::Relaxed);
+        let name = self.name.as_deref().unwrap_or_default();
+        self.target.names().set(name, value.map(|level| level.0));
     }
 
     /// True when a record of this level would be stored now; False also while there is no open log.
@@ -129,12 +171,39 @@ impl Logger {
     fn bind(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Logger> {
         let mut logger = Logger {
             target: self.target.clone(),
-            level: AtomicU8::new(self.level.load(Ordering::Relaxed)),
+            gate: self.gate.clone(),
             name: self.name.clone(),
             bound: self.bound.clone(),
         };
         logger.add(fields)?;
         Ok(logger)
+    }
+
+    /// Text of a line that several calls put together: goes on with the line that this thread or task has begun under this
+    /// name, or begins one, at INFO.
+    ///
+    /// The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
+    /// it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
+    /// before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text` is
+    /// any object; "" does nothing.
+    #[pyo3(signature = (text, /))]
+    fn cont(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
+        line::cont(py, self, text)
+    }
+
+    /// A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR with
+    /// its traceback, and goes on; with `reraise=False` it ends there.
+    ///
+    /// For functions, coroutine functions, generator functions and asynchronous generator functions; the record of one has
+    /// its qualified name in the field `function`. `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and a task's cancellation
+    /// are not logged, and never kept back.
+    ///
+    /// Raises:
+    ///     TypeError: `reraise` is no bool: a decorator is written `@logger.catch()`.
+    #[pyo3(signature = (reraise=Flag(true)), text_signature = "($self, reraise=True)")]
+    fn catch<'py>(logger: &Bound<'py, Logger>, reraise: Flag) -> PyResult<Bound<'py, PyAny>> {
+        let module = logger.py().import("printk_ring.catching")?;
+        module.getattr("Catch")?.call1((logger, reraise.0))
     }
 
     /// A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this

@@ -92,8 +92,15 @@ pub fn store(
     payload: &Payload<'_>,
     ts_nsec: Option<u64>,
 ) -> (Emit, PyResult<()>) {
+    store_by(py, log, |waited| {
+        log.emit_inside(waited, level, payload, ts_nsec)
+    })
+}
+
+/// The same, by whatever stores: it is told whether it has waited.
+pub fn store_by(py: Python<'_>, log: &Log, emit: impl Fn(bool) -> Emit) -> (Emit, PyResult<()>) {
     let mut signalled = Ok(());
-    let mut emitted = log.emit_inside(false, level, payload, ts_nsec);
+    let mut emitted = emit(false);
     let mut waits = Waits::default();
     loop {
         let enough = match emitted {
@@ -104,7 +111,7 @@ pub fn store(
             Emit::MustWait => waits.wait(py, log, &mut signalled),
             _ => break,
         };
-        emitted = log.emit_inside(enough, level, payload, ts_nsec);
+        emitted = emit(enough);
     }
     if let Emit::Owing(owed) = emitted {
         signalled = signalled.and(settle(py, log, owed));
@@ -205,6 +212,7 @@ pub fn flush(py: Python<'_>, log: &Log, timeout: Duration) -> PyResult<bool> {
     if pr_printk::thread::prints_for().is_some() {
         return Ok(false);
     }
+    log.end_line();
     let target = log.flush_target();
     let told = watch::told(py, log, 0);
     let flushed = wait(py, timeout, |slice| log.flush_until(target, slice));

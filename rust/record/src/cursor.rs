@@ -66,6 +66,11 @@ impl<'a> Cursor<'a> {
         core::str::from_utf8(self.bytes()?).ok()
     }
 
+    /// All that is left.
+    pub(crate) fn text_to_end(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.take(self.rest.len())?).ok()
+    }
+
     /// Two bytes of size, and as many bytes.
     fn sized(&mut self) -> Option<&'a [u8]> {
         let size = u16::from_le_bytes(self.chunk()?);
@@ -137,6 +142,7 @@ impl<'a> Cursor<'a> {
         match tag {
             wire::LEVELNO | wire::LINE => self.take(4).map(|_| ()),
             wire::EXC => (0..3).try_for_each(|_| self.bytes().map(|_| ())),
+            wire::OPEN_EVENT => self.take(self.rest.len()).map(|_| ()),
             _ => self.bytes().map(|_| ()),
         }
     }

@@ -162,6 +162,7 @@ impl<'a> RecordView<'a> {
     fn read_part(&mut self, cursor: &mut Cursor<'a>, tag: u8) -> Option<()> {
         match tag {
             wire::EVENT => self.event = Some(cursor.text()?),
+            wire::OPEN_EVENT => self.event = Some(cursor.text_to_end()?),
             wire::MESSAGE => self.message = Some(cursor.text()?),
             wire::LOGGER => self.logger = Some(cursor.text()?),
             wire::LEVELNO => self.levelno = Some(i32::from_le_bytes(cursor.chunk()?)),

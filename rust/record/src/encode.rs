@@ -86,6 +86,38 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
     }
 }
 
+/// As [`encode`], for a record whose event may still grow: what is appended to these bytes is
+/// appended to the event. But not to those of a record that is truncated. It says everything
+/// itself, whatever its call site has.
+#[cold]
+pub fn encode_open(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
+    let limit = out.len().min(MAX_PAYLOAD);
+    let area = out.get_mut(..limit).unwrap_or_default();
+    let mut pen = Pen::new(area);
+    match write_open(&mut pen, payload) {
+        Some(()) => Encoded {
+            len: pen.len(),
+            truncated: false,
+        },
+        None => cut::encode_cut(payload, area),
+    }
+}
+
+fn write_open(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+    let payload = &Payload {
+        site: None,
+        ..*payload
+    };
+    pen.byte(wire::HEAD)?;
+    write_details(pen, payload)?;
+    let fields = payload.fields.iter().enumerate();
+    ambient::write_marked(pen, payload.ambient, fields, |pen, field| {
+        pen.field(field.key, &field.value)
+    })?;
+    pen.byte(wire::OPEN_EVENT)?;
+    pen.raw(payload.event.as_bytes())
+}
+
 #[inline(always)]
 fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     pen.byte(wire::HEAD)?;
@@ -95,6 +127,12 @@ fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     if payload.site.is_none_or(|site| !site.has_event) {
         pen.tagged(wire::EVENT, payload.event.as_bytes())?;
     }
+    write_details(pen, payload)
+}
+
+/// The parts beside the event.
+#[inline(always)]
+fn write_details(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     if let Some(logger) = payload.logger
         && payload.site.is_none_or(|site| !site.has_logger)
     {

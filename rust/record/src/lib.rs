@@ -85,7 +85,7 @@ pub mod wire;
 
 pub use ambient::Ambient;
 pub use decode::{DecodeError, Fields, RecordView, decode};
-pub use encode::{Encoded, Exc, Payload, encode};
+pub use encode::{Encoded, Exc, Payload, encode, encode_open};
 pub use level::Level;
 pub use meta::Meta;
 pub use nest::ValueWriter;

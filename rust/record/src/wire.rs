@@ -20,6 +20,7 @@
 //!          | 06 u32                 line
 //!          | 07 str                 func
 //!          | 08 str str str         exception: type, message, stack trace
+//!          | 09 byte*               event, UTF-8 up to the end of the payload
 //!
 //! field   := tag str(key) body      tag and body as in a value
 //! value   := tag body
@@ -62,7 +63,9 @@
 //!
 //! The encoder writes parts first, in the order call site, event, logger, message, levelno,
 //! file, line, func, exception, then the fields in the caller's order. What a record does not
-//! say and its call site does is taken from there: see [`crate::sites`].
+//! say and its call site does is taken from there: see [`crate::sites`]. The event of a record
+//! that may still be continued comes last, as the part without a length: what is appended to
+//! the payload is appended to the event, and the payload is whole before and after.
 
 /// Longest payload that is ever written, in bytes.
 pub const MAX_PAYLOAD: usize = 32 * 1024;
@@ -85,6 +88,8 @@ pub(crate) const FILE: u8 = 0x05;
 pub(crate) const LINE: u8 = 0x06;
 pub(crate) const FUNC: u8 = 0x07;
 pub(crate) const EXC: u8 = 0x08;
+/// The event, up to the end.
+pub(crate) const OPEN_EVENT: u8 = 0x09;
 
 pub(crate) const NULL: u8 = 0x10;
 pub(crate) const FALSE: u8 = 0x11;

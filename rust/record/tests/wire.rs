@@ -2,7 +2,7 @@
 
 use pr_record::{
     Ambient, DecodeError, Exc, Field, FromSite, NoSites, Payload, Raw, RecordView, Site, Sites,
-    Value, ValueWriter, decode, decode::UNKNOWN_SITE, encode, wire,
+    Value, ValueWriter, decode, decode::UNKNOWN_SITE, encode, encode_open, wire,
 };
 
 fn encoded(payload: &Payload<'_>) -> Vec<u8> {
@@ -404,6 +404,54 @@ fn an_unknown_kind_of_value_is_null() {
 #[test]
 fn of_a_part_that_is_there_twice_the_last_counts() {
     assert_eq!(view(b"\x01\x01\x01a\x01\x01b").event(), "b");
+}
+
+#[test]
+fn what_is_appended_to_an_open_payload_is_appended_to_its_event() {
+    let fields = [Field {
+        key: "a",
+        value: Value::Int(1),
+    }];
+    let payload = Payload {
+        event: "ev",
+        logger: Some("lo"),
+        fields: &fields,
+        ambient: Ambient { from: 0, to: 1 },
+        ..Payload::default()
+    };
+    let mut buf = [0xee; 64];
+    let made = encode_open(&payload, &mut buf);
+    let mut bytes = buf.get(..made.len).expect("written").to_vec();
+    assert_eq!(bytes, b"\x01\x03\x02lo\x82\x00\x13\x01a\x01\x09ev");
+    for (text, event) in [
+        ("", "ev"),
+        ("ent \u{2603}", "ent \u{2603}"),
+        ("\x09", "\u{2603}\x09"),
+    ] {
+        bytes.extend_from_slice(text.as_bytes());
+        let view = view(&bytes);
+        assert!(view.event().starts_with("ev") && view.event().ends_with(event));
+        assert_eq!((view.logger(), view.fields().count()), (Some("lo"), 1));
+        assert!(view.has_ambient() && !view.truncated());
+    }
+    bytes.push(0xff);
+    assert!(decode(&bytes, &NoSites).is_err(), "no UTF-8");
+}
+
+#[test]
+fn an_open_event_that_has_no_room_is_cut_as_any_other() {
+    let long = "x".repeat(100);
+    let payload = Payload {
+        event: &long,
+        ..Payload::default()
+    };
+    for size in 0..104 {
+        let mut buf = vec![0xee; size];
+        let made = encode_open(&payload, &mut buf);
+        let bytes = buf.get(..made.len).expect("within");
+        assert_eq!(made.truncated, size < 102);
+        assert_eq!(view(bytes).truncated(), made.truncated);
+    }
 }
 
 #[test]

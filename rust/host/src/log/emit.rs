@@ -3,9 +3,11 @@
 use super::Log;
 use crate::console::{Overflow, nanos};
 use crate::life::Life;
+use crate::lines;
 use pr_printk::Core;
 use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
 use pr_printk::control::count;
+use pr_printk::line::Piece;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
 use pr_record::Payload;
@@ -75,6 +77,27 @@ impl Log {
         payload: &Payload<'_>,
         ts_nsec: Option<u64>,
     ) -> Emit {
+        self.inside(waited, level, |core| {
+            core.store_inside(Stamp { level, ts_nsec }, payload)
+        })
+    }
+
+    /// The same of a text of a line.
+    pub fn emit_piece(&self, waited: bool, level: u8, piece: &Piece<'_>) -> Emit {
+        let stamp = Stamp {
+            level,
+            ts_nsec: None,
+        };
+        self.inside(waited, level, |core| {
+            let stored = core.store_piece(stamp, piece);
+            if stored == Stored::Open {
+                lines::opened(core);
+            }
+            stored
+        })
+    }
+
+    fn inside(&self, waited: bool, level: u8, store: impl FnOnce(&Core) -> Stored) -> Emit {
         if !self.is_enabled(level) {
             return Emit::NotEnabled;
         }
@@ -85,7 +108,14 @@ impl Log {
         if !waited && life.core().must_wait(1) {
             return Emit::MustWait;
         }
-        stored(life.core().store_inside(Stamp { level, ts_nsec }, payload))
+        stored(store(life.core()))
+    }
+
+    /// Ends the line that is open: a flush, or an end, does not wait for it.
+    pub fn end_line(&self) {
+        if let Some(core) = self.own_core() {
+            core.end_line();
+        }
     }
 
     /// The life of this process. Or: a forked child has none yet, or could not begin one.
@@ -198,7 +228,7 @@ impl Log {
 
 fn stored(outcome: Stored) -> Emit {
     match outcome {
-        Stored::Yes => Emit::Stored,
+        Stored::Yes | Stored::Open => Emit::Stored,
         Stored::Owing(owed) => Emit::Owing(owed),
         Stored::Refused | Stored::TooDeep | Stored::Closed => Emit::Refused,
     }

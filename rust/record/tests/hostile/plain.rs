@@ -15,6 +15,9 @@ pub fn values(bytes: &[u8]) -> Option<usize> {
         match tag {
             0x01 | 0x02 | 0x03 | 0x05 | 0x07 => rest.text()?,
             0x04 | 0x06 => rest.skip(4)?,
+            0x09 => {
+                std::str::from_utf8(rest.take(rest.0.len())?).ok()?;
+            }
             0x08 => (0..3).try_for_each(|_| rest.text())?,
             0x80 => {
                 let length = rest.length()?;

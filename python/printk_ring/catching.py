@@ -1,0 +1,129 @@
+"""`Logger.catch`: exceptions of a block, or of a function, as records."""
+
+import functools
+import inspect
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from printk_ring._native import Logger
+
+__all__ = ["Catch"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+# What ends a program or a generator is not an error of the code that it passes through.
+_NO_ERRORS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+class Catch:
+    """A context manager and a decorator: an exception that comes out is logged at ERROR, with its traceback.
+
+    Made by `Logger.catch`. As a decorator of a function, a coroutine function, a generator function or an asynchronous
+    generator function: it stays one, and the exceptions are those of its body; the record's field `function` is its
+    qualified name. It can be used any number of times, also within itself and by several threads.
+
+    `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and a task's cancellation are not logged, and never kept back. With
+    `reraise=False` an `Exception` ends here: the code behind the block goes on, and the function returns None (a generator
+    is at its end). Other exceptions go on all the same.
+    """
+
+    def __init__(self, logger: "Logger", reraise: bool = True, function: str | None = None) -> None:
+        """Remembers what to do."""
+        self._logger = logger
+        self._reraise = reraise
+        self._fields = {} if function is None else {"function": function}
+
+    def __enter__(self) -> None:
+        """Nothing happens here."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> bool:
+        """Logs the exception, if there is one; True if it ends here."""
+        if exc_value is None or isinstance(exc_value, _no_errors()):
+            return False
+        fields: dict[str, Any] = self._fields  # no options of the log call among them
+        self._logger.error("exception caught", exc_info=exc_value, **fields)
+        return not self._reraise and isinstance(exc_value, Exception)
+
+    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
+        """The function, with its exceptions logged."""
+        given: object = function
+        if not callable(given):
+            kind = type(given).__name__
+            raise TypeError(f"catch() is for functions, not for {kind}: put it below @classmethod and @property")
+        name = getattr(function, "__qualname__", None) or repr(function)
+        block = Catch(self._logger, self._reraise, name)
+        wrap = next((wrap for is_one, wrap in _KINDS if is_one(function)), _plain)
+        return cast("Callable[_P, _R]", functools.wraps(function)(wrap(block, function)))
+
+    def __repr__(self) -> str:
+        """Whose it is."""
+        return f"<Catch of {self._logger!r}, reraise={self._reraise}>"
+
+
+def _no_errors() -> tuple[type[BaseException], ...]:
+    asyncio = sys.modules.get("asyncio")
+    return _NO_ERRORS if asyncio is None else (*_NO_ERRORS, asyncio.CancelledError)
+
+
+def _plain(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+    def caught(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return function(*args, **kwargs)
+        return None
+
+    return caught
+
+
+def _coroutine(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def caught(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return await function(*args, **kwargs)
+        return None
+
+    return caught
+
+
+def _generator(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+    def caught(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with block:
+            return (yield from function(*args, **kwargs))
+        return None
+
+    return caught
+
+
+def _asynchronous_generator(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def caught(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with block:
+            inner = function(*args, **kwargs)
+            step = inner.asend(None)
+            while True:
+                try:
+                    item = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = inner.asend((yield item))
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - handed on to where it was thrown
+                    step = inner.athrow(error)
+
+    return caught
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Catch, Callable[..., Any]], Callable[..., Any]]], ...] = (
+    (inspect.iscoroutinefunction, _coroutine),
+    (inspect.isgeneratorfunction, _generator),
+    (inspect.isasyncgenfunction, _asynchronous_generator),
+)
