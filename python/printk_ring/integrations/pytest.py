@@ -1,0 +1,193 @@
+"""A pytest plugin: `pytest -p printk_ring.integrations.pytest`, or that line in `addopts`.
+
+- What a `Logger` of this package logs is in `caplog`, beside the records of the standard library.
+- The report of a test that fails has the end of each open ring; that of a test whose xdist worker died, the end of the rings
+  that the worker had in files.
+
+It logs nothing, makes no log and replaces nothing; where nobody uses this package's loggers there is nothing to see of it.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from printk_ring import _native
+from printk_ring._native import DumpIter, PrintkError
+from printk_ring.logrecords import log_record
+
+__all__ = ["RingCaplog", "caplog"]
+
+# How much of a ring's text a report has.
+_TAIL_BYTES = 16 * 1024
+_NOTES = "printk_ring_notes"
+
+# Of each open log, by its life: the number of the record that nobody has looked at yet. Numbers alone: to hold a log here
+# would keep it open.
+_places: dict[int, int] = {}
+_noted: list[str] = []
+
+
+class RingCaplog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final to users: the fixture below is one of these
+    """pytest's own, which asks the rings for what has come whenever it is looked at."""
+
+    @property
+    def handler(self) -> Any:
+        """The handler, with what the rings have got since."""
+        handler = super().handler
+        _hand_over(handler)
+        return handler
+
+    def get_records(self, when: Any) -> list[logging.LogRecord]:
+        """As pytest's own."""
+        _hand_over(super().handler)
+        return super().get_records(when)
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The usual fixture, with the records of this package's loggers besides."""
+    caplog.__class__ = RingCaplog
+    return caplog
+
+
+def _hand_over(handler: Any) -> None:
+    """Gives pytest's handler the new records, in the order of their times."""
+    fresh = _fresh()
+    if not fresh:
+        return
+    known = Counter(map(_origin, handler.records))
+    for record in fresh:
+        made = log_record(record)
+        if known[_origin(made)] > 0:  # a RingHandler has stored what the handler was given too
+            known[_origin(made)] -= 1
+        elif made.levelno >= handler.level:
+            handler.handle(made)
+    times = [record.created for record in handler.records]
+    if times != sorted(times):
+        handler.records.sort(key=lambda record: record.created)
+        handler.stream.seek(0)
+        handler.stream.truncate()
+        handler.stream.writelines(handler.format(record) + handler.terminator for record in handler.records)
+
+
+def _fresh() -> list[_native.Record]:
+    """Records that have come since the last look, of all logs that are open."""
+    found = []
+    for log in _native._open_logs():  # noqa: SLF001 - our own
+        reader = log.reader(_places.get(log._life, "oldest"))  # noqa: SLF001 - our own
+        found += list(reader)
+        _places[log._life] = reader.seq  # noqa: SLF001 - our own
+    return found
+
+
+def _origin(record: logging.LogRecord) -> tuple[object, ...]:
+    return record.name, record.levelno, record.pathname, record.lineno, record.funcName
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """What was logged before a test is none of its own."""
+    _places.clear()
+    for log in _native._open_logs():  # noqa: SLF001 - our own
+        _places[log._life] = log.reader("newest").seq  # noqa: SLF001 - our own
+    try:
+        return (yield)
+    finally:
+        _end_of_phase(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """What is logged in a test belongs to this phase."""
+    _note_rings(item.config)
+    try:
+        return (yield)
+    finally:
+        _end_of_phase(item)
+
+
+def _end_of_phase(item: pytest.Item) -> None:
+    fixture = getattr(item, "funcargs", {}).get("caplog")
+    if isinstance(fixture, RingCaplog):
+        fixture.get_records("call")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure is told with the ends of the rings."""
+    report = yield
+    if report.failed:
+        for log in _native._open_logs():  # noqa: SLF001 - our own
+            _add_tail(report, f"ring {log.name}", log.dump_iter())
+    return report
+
+
+def _add_tail(report: pytest.TestReport, title: str, lines: DumpIter) -> None:
+    text = lines.get_buffer(_TAIL_BYTES)
+    if text:
+        report.sections.append((title, text.decode("utf-8", "replace")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Notes where rings lie as soon as there are any."""
+    try:
+        return (yield)
+    finally:
+        _note_rings(request.config)
+
+
+def _note_rings(config: pytest.Config) -> None:
+    """In an xdist worker: writes down the paths of the open rings, for the controller to read if this process dies."""
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    if _NOTES not in worker:
+        return
+    paths = sorted(str(log.path) for log in _native._open_logs() if log.path is not None)  # noqa: SLF001 - our own
+    if paths != _noted:
+        _noted[:] = paths
+        place = Path(worker[_NOTES], worker["workerid"])
+        draft = place.with_suffix(".new")
+        draft.write_text(json.dumps(paths), encoding="utf-8")
+        draft.replace(place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller of xdist: tells a worker where to leave its notes."""
+    folder = node.config.stash.setdefault(_FOLDER, None) or tempfile.mkdtemp(prefix="printk-ring-pytest-")
+    node.config.stash[_FOLDER] = folder
+    node.workerinput[_NOTES] = folder
+
+
+_FOLDER = pytest.StashKey[str | None]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(report: pytest.TestReport) -> None:
+    """In the controller: what the rings of a worker that died say."""
+    node: Any = getattr(report, "node", None)
+    folder = None if node is None else node.config.stash.get(_FOLDER, None)
+    notes = None if folder is None else Path(folder, node.gateway.id)
+    if notes is None or not notes.exists():
+        return
+    for path in json.loads(notes.read_text(encoding="utf-8")):
+        try:
+            with _native.open_ring(path) as ring:
+                _add_tail(report, f"ring {path} ({ring.info.state})", ring.dump_iter())
+        except (PrintkError, OSError) as error:
+            report.sections.append((f"ring {path}", f"cannot be read: {error}"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The notes go."""
+    folder = config.stash.get(_FOLDER, None)
+    if folder is not None and not os.environ.get("PYTEST_XDIST_WORKER"):
+        shutil.rmtree(folder, ignore_errors=True)

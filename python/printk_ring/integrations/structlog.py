@@ -1,0 +1,205 @@
+"""structlog, stored in a log: `RingProcessor` at the end of a chain, or `RingLoggerFactory` behind one.
+
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, RingProcessor()])
+
+Both take the event dict as it comes: no renderer, no `TimeStamper` and no `format_exc_info` are needed before them.
+"""
+
+# ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, NoReturn
+
+import structlog
+
+from printk_ring import _native, exceptions
+from printk_ring._native import Log
+from printk_ring.levels import Level
+from printk_ring.log import default_log
+
+__all__ = ["RingLogger", "RingLoggerFactory", "RingProcessor"]
+
+_LEVELS = {
+    "debug": Level.DEBUG,
+    "notset": Level.DEBUG,
+    "trace": Level.DEBUG,
+    "info": Level.INFO,
+    "msg": Level.INFO,
+    "log": Level.INFO,
+    "notice": Level.NOTICE,
+    "warning": Level.WARNING,
+    "warn": Level.WARNING,
+    "error": Level.ERROR,
+    "err": Level.ERROR,
+    "exception": Level.ERROR,
+    "failure": Level.ERROR,
+    "critical": Level.CRITICAL,
+    "fatal": Level.CRITICAL,
+    "alert": Level.ALERT,
+    "emerg": Level.EMERG,
+}
+_LARGEST_NUMBER = 2**31 - 1
+# The least number of the standard library's that a log of this level stores.
+_LEAST = {
+    Level.DEBUG: logging.NOTSET,
+    Level.INFO: logging.INFO,
+    Level.NOTICE: 25,
+    Level.WARNING: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+    Level.CRITICAL: logging.CRITICAL,
+}
+_NONE = _LARGEST_NUMBER
+
+
+class RingProcessor:
+    """The last processor of a chain: stores the event dict in a log, and drops it there.
+
+    `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. `event` becomes
+    the event, everything else fields, typed; `exc_info` arrives as `Record.exc`, a `stack` as the field `stack_info`. What
+    `add_logger_name`, `add_log_level`, `add_log_level_number` and `CallsiteParameterAdder` have put in (`logger`, `level`,
+    `level_number`; `pathname`, `lineno` and `func_name` together) is where records have it; the level of a call is known
+    without them.
+    """
+
+    def __init__(self, log: Log | None = None) -> None:
+        """Remembers the log; opens nothing."""
+        self._log = log
+
+    def __call__(self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> NoReturn:
+        """Stores; then tells structlog that there is nothing to pass on."""
+        log = self._log if self._log is not None else default_log()
+        if log is not None:
+            _store(log, getattr(logger, "name", None), method_name, dict(event_dict))
+        raise structlog.DropEvent
+
+
+class RingLogger:
+    """What structlog wraps: one method for each level, which store what the chain hands them, an event dict or a text."""
+
+    disabled = False
+
+    def __init__(self, name: str | None = None, log: Log | None = None) -> None:
+        """Remembers the name and the log; opens nothing."""
+        self.name = name
+        self._log = log
+
+    def getEffectiveLevel(self) -> int:  # noqa: N802 - the name is logging's, and `filter_by_level` asks by it
+        """The standard library's number from which on a record would be stored now."""
+        log = self._log if self._log is not None else default_log()
+        return _NONE if log is None or log.closed else _LEAST.get(log.level, _NONE)
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the same
+        """True when a record of this level of the standard library would be stored now."""
+        return level >= self.getEffectiveLevel()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """The method of a level."""
+        if name not in _LEVELS:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message)
+
+        def store(*args: object, **event_dict: Any) -> None:
+            log = self._log if self._log is not None else default_log()
+            if log is None:
+                return
+            if args:
+                event_dict.setdefault("event", args[0])
+                if len(args) > 1:
+                    event_dict.setdefault("positional_args", args[1:])
+            _store(log, self.name, name, event_dict)
+
+        self.__dict__[name] = store
+        return store
+
+
+class RingLoggerFactory:
+    """For `structlog.configure(logger_factory=RingLoggerFactory())`; the name given to `get_logger` is the record's logger.
+
+    `log` None: the default log, whichever that is when a record comes.
+    """
+
+    def __init__(self, log: Log | None = None) -> None:
+        """Remembers the log; opens nothing."""
+        self._log = log
+
+    def __call__(self, *args: Any) -> RingLogger:
+        """A logger of this name."""
+        return RingLogger(str(args[0]) if args and args[0] is not None else None, self._log)
+
+
+def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> None:
+    """Stores what is in `fields`, which is the caller's no more."""
+    number = fields.pop("level_number", None)
+    level = _level(method_name, fields.pop("level", None), number)
+    if level > log.level:
+        return
+    event = fields.pop("event", "")
+    name = fields.pop("logger", name)
+    place = _place(fields)
+    log._emit(
+        level,
+        event,
+        message=_message(event, fields),
+        logger=name,
+        levelno=number if type(number) is int and abs(number) <= _LARGEST_NUMBER else None,
+        exc=_exception(fields),
+        fields=_with_stack(fields),
+        **place,
+    )
+
+
+def _level(method_name: str, level: object, number: object) -> int:
+    """By the number if `add_log_level_number` was there, else by the method; one that nobody knows by what `level` says."""
+    if type(number) is int:
+        return _native.parse_stdlib_level(number)
+    known = _LEVELS.get(method_name)
+    if known is None and isinstance(level, str):
+        known = _LEVELS.get(level.lower())
+    return Level.INFO if known is None else known
+
+
+def _place(fields: dict[str, Any]) -> dict[str, Any]:
+    names = ("pathname", "lineno", "func_name")
+    if not all(name in fields for name in names):
+        return {}
+    path, line, function = (fields.pop(name) for name in names)
+    return {"file": path, "line": line if type(line) is int and line >= 0 else 0, "func": function}
+
+
+def _message(event: object, fields: dict[str, Any]) -> str | None:
+    """The text of a `%` template, as the standard library would make it; None: the event is the message."""
+    args = fields.pop("positional_args", None)
+    if not args:
+        return None
+    single = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+    try:
+        return str(event) % single
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ fails
+        fields["format_args"] = list(args)
+        fields["format_error"] = type(error).__name__
+        return None
+
+
+def _exception(fields: dict[str, Any]) -> tuple[str, str, str] | None:
+    """The exception of `exc_info`; else the text of one that `format_exc_info` has made."""
+    given = fields.pop("exc_info", None)
+    if given:
+        return exceptions.describe(sys.exc_info() if given is True else given)
+    text = fields.get("exception")
+    if isinstance(text, str) and text:
+        del fields["exception"]
+        kind, _, message = text.rstrip("\n").rpartition("\n")[2].partition(": ")
+        return kind, message, text
+    return None
+
+
+def _with_stack(fields: dict[str, Any]) -> dict[str, Any]:
+    given = fields.pop("stack_info", None)
+    stack = fields.pop("stack", None)
+    if stack is None and given:
+        stack = given if isinstance(given, str) else exceptions.stack()
+    if stack is not None:
+        fields["stack_info"] = stack
+    return fields

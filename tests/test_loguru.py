@@ -1,0 +1,110 @@
+"""loguru at the front, a log behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import loguru
+import pytest
+
+import printk_ring as pr
+from printk_ring.integrations.loguru import RingSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def logger() -> Iterator[Any]:
+    """loguru's logger without its handler on stderr; a new one each time would need loguru's private constructor."""
+    loguru.logger.remove()
+    yield loguru.logger
+    loguru.logger.remove()
+
+
+def only(log: pr.Log) -> pr.Record:
+    [record] = log.reader()
+    return record
+
+
+def test_a_record_arrives_with_all_it_says(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), format="{message}", catch=False)
+    logger.bind(user="ann").info("paid {amount}", amount=2.5)
+    record = only(log)
+    assert (record.message, record.level, record.levelno) == ("paid 2.5", pr.Level.INFO, 20)
+    assert record.fields == {"user": "ann", "amount": 2.5}
+    assert (record.file, record.func) == (__file__, "test_a_record_arrives_with_all_it_says")
+    assert record.line == test_a_record_arrives_with_all_it_says.__code__.co_firstlineno + 2
+    assert record.logger == __name__
+
+
+@pytest.mark.parametrize(
+    ("method", "number", "level"),
+    [("trace", 5, 7), ("debug", 10, 7), ("info", 20, 6), ("success", 25, 5), ("warning", 30, 4), ("critical", 50, 2)],
+)
+def test_levels_are_the_kernels_and_numbers_are_kept(
+    log: pr.Log, logger: Any, method: str, number: int, level: int
+) -> None:
+    logger.add(RingSink(log), level=0, catch=False)
+    getattr(logger, method)("event")
+    assert (only(log).levelno, only(log).level) == (number, level)
+
+
+def test_an_exception_arrives_as_such_and_not_in_the_message(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), catch=False)
+    try:
+        raise KeyError("k")
+    except KeyError:
+        logger.exception("failed")
+    record = only(log)
+    assert record.exc is not None
+    assert (record.message, record.exc["type"], record.exc["message"]) == ("failed", "KeyError", "'k'")
+    assert "test_an_exception_arrives_as_such" in record.exc["stacktrace"]
+
+
+def test_what_is_caught_arrives_too(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), catch=False)
+
+    @logger.catch  # type: ignore[untyped-decorator]
+    def divide() -> float:
+        return 1 / 0
+
+    divide()
+    record = only(log)
+    assert record.exc is not None
+    assert (record.level, record.exc["type"]) == (pr.Level.ERROR, "ZeroDivisionError")
+
+
+def test_a_queue_and_contexts_carry_their_fields(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), enqueue=True, catch=False)
+    with logger.contextualize(request=7):
+        logger.info("queued", k=[1, {"a": None}])
+        logger.opt(exception=ValueError("wrong")).error("failed")
+    logger.complete()
+    first, second = log.reader()
+    assert first.fields == {"request": 7, "k": [1, {"a": None}]}
+    assert second.exc is not None
+    assert (second.exc["type"], second.exc["message"]) == ("ValueError", "wrong")
+
+
+def test_odd_values_raise_nothing(log: pr.Log, logger: Any) -> None:
+    class Raising:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+        __repr__ = __str__
+
+    logger.add(RingSink(log), format="{message}", catch=False)
+    logger.info("event", value=Raising(), seq=1, **{"k\udc80": "v\udc80"})
+    logger.log(10**6, "a number beyond all others")
+    first, second = log.reader()
+    assert first.fields == {"value": "<unprintable Raising>", "seq": 1, "k\ufffd": "v\ufffd"}
+    assert (second.level, second.levelno) == (pr.Level.CRITICAL, 10**6)
+
+
+def test_without_a_log_it_serves_the_default_one(default_log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(), catch=False)
+    logger.info("event")
+    default_log.close()
+    logger.info("nobody hears this")
+    assert only(default_log).event == "event"

@@ -1,0 +1,179 @@
+"""The plugin for pytest, in runs of pytest over files of tests that users could have written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFTEST = """
+import pytest
+import printk_ring as pr
+
+@pytest.fixture(scope="session", autouse=True)
+def app_log(tmp_path_factory):
+    with pr.install(tmp_path_factory.mktemp("rings") / "app.ring", size="1 MiB", consoles=(), crash=False) as log:
+        yield log
+"""
+
+
+def run(folder: Path, tests: str, *options: str, conftest: str = CONFTEST) -> tuple[int, str]:
+    """Runs the tests in a process of their own. Its status and what it wrote."""
+    (folder / "conftest.py").write_text(textwrap.dedent(conftest), encoding="utf-8")
+    (folder / "test_app.py").write_text(textwrap.dedent(tests), encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *options]
+    done = subprocess.run(
+        [*command, "--rootdir", folder, folder],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+PLUGIN = ("-p", "printk_ring.integrations.pytest")
+
+
+def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+        import logging
+        import pytest
+        import printk_ring as pr
+
+        logger = pr.get_logger("app")
+        stdlib = logging.getLogger("lib")
+
+        @pytest.fixture
+        def noisy():
+            logger.warning("from a fixture")
+
+        def test_all_that_caplog_can(caplog):
+            logger.info("paid %d", 1, order=5)
+            stdlib.warning("between")
+            logger.error("failed")
+            assert caplog.messages == ["paid 1", "between", "failed"]
+            assert caplog.record_tuples[0] == ("app", logging.INFO, "paid 1")
+            assert caplog.records[0].order == 5
+            assert [line.split()[0] for line in caplog.text.splitlines()] == ["INFO", "WARNING", "ERROR"]
+            caplog.clear()
+            assert caplog.records == []
+            logger.info("after")
+            assert "after" in caplog.text
+
+        def test_levels(caplog):
+            with caplog.at_level(logging.WARNING):
+                logger.info("too little")
+                logger.warning("enough")
+            logger.debug("all again")
+            assert caplog.messages == ["enough", "all again"]
+            caplog.set_level(logging.ERROR)
+            logger.warning("too little")
+            assert caplog.messages == ["enough", "all again"]
+
+        def test_phases(noisy, caplog):
+            logger.info("in the call")
+            assert [record.message for record in caplog.get_records("setup")] == ["from a fixture"]
+            assert caplog.messages == ["in the call"]
+
+        def test_what_was_logged_before_is_not_of_this_test(caplog):
+            assert caplog.messages == []
+
+        def test_a_log_of_the_tests_own_counts(caplog):
+            with pr.Log(size="1 MiB") as own:
+                own.get_logger("own").info("here")
+                assert caplog.messages == ["here"]
+
+        def test_what_a_ring_handler_stores_comes_once(app_log, caplog):
+            handler = pr.RingHandler(app_log)
+            root = logging.getLogger()
+            root.addHandler(handler)
+            try:
+                for number in range(3):
+                    stdlib.warning("number %d", number)
+                logger.info("native")
+                assert caplog.messages == ["number 0", "number 1", "number 2", "native"]
+            finally:
+                root.removeHandler(handler)
+        """,
+        *PLUGIN,
+    )
+    assert "6 passed" in said, said
+    assert status == 0
+
+
+FAILING = """
+import os
+import signal
+import printk_ring as pr
+
+def test_that_fails():
+    pr.get_logger("app").info("about to fail", step=1)
+    assert False
+
+def test_that_works():
+    pr.get_logger("app").info("works")
+"""
+
+
+def test_a_failure_is_told_with_the_end_of_the_ring(tmp_path: Path) -> None:
+    status, said = run(tmp_path, FAILING, *PLUGIN)
+    assert status == 1
+    assert said.count("ring app") == 1, said
+    assert "app: about to fail step=1" in said
+    assert "1 failed, 1 passed" in said
+
+
+def test_without_the_plugin_pytest_knows_nothing_of_it(tmp_path: Path) -> None:
+    _, said = run(tmp_path, FAILING)
+    assert "about to fail step=1" not in said
+    assert "1 failed, 1 passed" in said
+
+
+def test_with_the_plugin_and_without_a_log_all_is_as_without(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+        import logging
+        import threading
+
+        def test_that_fails(caplog):
+            logging.getLogger("lib").warning("said")
+            assert caplog.messages == ["said"]
+            assert threading.active_count() == 1
+            assert False
+        """,
+        *PLUGIN,
+        conftest="",
+    )
+    assert status == 1
+    assert "1 failed" in said
+    assert "-- ring" not in said
+    assert "- Captured log call -" in said
+
+
+def test_the_ring_of_a_worker_that_died_is_in_its_tests_report(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        FAILING
+        + textwrap.dedent("""
+        def test_that_kills():
+            pr.get_logger("app").warning("last words", number=7)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """),
+        *PLUGIN,
+        "-n1",
+    )
+    assert status == 1
+    assert "crashed while running" in said, said
+    assert "killed, no orderly exit" in said
+    assert "app: last words number=7" in said
+    assert "2 failed, 1 passed" in said
