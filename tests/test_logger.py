@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import linecache
 import math
 import pathlib
+import sys
 import uuid
 from typing import Any
 
@@ -338,10 +340,12 @@ def test_stacklevel_moves_the_end_of_the_stack(log: pr.Log) -> None:
     assert "in test_stacklevel_moves_the_end_of_the_stack" in second
 
 
-def test_a_record_of_a_logger_has_no_place(log: pr.Log) -> None:
+def test_a_record_of_a_logger_has_its_place(log: pr.Log) -> None:
     log.get_logger().info("event")
     record = only(log)
-    assert (record.file, record.line, record.func) == (None, None, None)
+    assert (record.file, record.func) == (__file__, sys._getframe().f_code.co_name)
+    assert record.line
+    assert "log.get_logger().info" in linecache.getline(__file__, record.line)
 
 
 def test_an_event_that_is_no_text_is_its_text(log: pr.Log) -> None:

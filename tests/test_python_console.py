@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import inspect
 import itertools
 import json
+import linecache
 import logging
 import os
 import threading
@@ -782,7 +784,12 @@ def test_levels_of_ours_become_those_of_logging(log: pr.Log, method: str, leveln
     assert log.flush(timeout=PATIENCE)
     (record,) = kept.records
     assert (record.levelno, record.levelname, record.__dict__["a"]) == (levelno, name, 1)
-    assert (record.pathname, record.lineno, record.funcName) == ("(unknown file)", 0, "(unknown function)")
+    assert (record.pathname, record.funcName) == (__file__, "test_levels_of_ours_become_those_of_logging")
+    assert "getattr(log.get_logger" in linecache.getline(record.pathname, record.lineno)
+    _thread.start_new_thread(getattr(log.get_logger("app"), method), ("from no code",))
+    wait_until(lambda: log.flush(timeout=PATIENCE) and len(kept.records) == 2, "the second record")
+    unplaced = kept.records[1]
+    assert (unplaced.pathname, unplaced.lineno, unplaced.funcName) == ("(unknown file)", 0, "(unknown function)")
 
 
 def test_a_field_never_replaces_an_attribute_of_logging(log: pr.Log) -> None:

@@ -5,7 +5,8 @@
 #![no_std]
 
 use pr_printk::dump::{Block, DumpIter, Form, Found, Plain, Rendered, View};
-use pr_record::{DecodeError, RecordView, Site, Sites, decode};
+use pr_printk::sites::{Cell, Table};
+use pr_record::{DecodeError, RecordView, Site, Sites, decode, write_whole};
 use pr_ring::{Info, Read, Reaped, Refused, Region, Reservation, Ring, Seq, Ticket, Unfinished};
 
 pub fn reserve<'r>(ring: &'r Ring<Region>, size: usize, info: &Info) -> Result<Reservation<'r, Region>, Refused> {
@@ -80,7 +81,7 @@ pub fn dump_plain(iter: &mut DumpIter, view: &View<'_, Ring<Region>>, form: &Pla
 pub fn dump_rendered(
     iter: &mut DumpIter,
     view: &View<'_, Ring<Region>>,
-    form: &Rendered<fn(u64) -> u64>,
+    form: &Rendered<'_, fn(u64) -> u64, Table>,
     memory: [&mut [u8]; 2],
 ) -> Option<Block> {
     dump_block(iter, view, form, memory)
@@ -105,6 +106,22 @@ impl Sites for AnySites<'_> {
 
 pub fn decode_record<'a>(bytes: &'a [u8], sites: &'a AnySites<'a>) -> Result<RecordView<'a>, DecodeError> {
     decode(bytes, sites)
+}
+
+pub fn decode_own<'a>(bytes: &'a [u8], sites: &'a Table) -> Result<RecordView<'a>, DecodeError> {
+    decode(bytes, sites)
+}
+
+pub fn whole(bytes: &[u8], sites: &Table, out: &mut [u8]) -> Option<usize> {
+    write_whole(bytes, sites, out)
+}
+
+pub fn site_number(table: &Table, cell: &Cell, describe: fn(&mut [u8]) -> Option<usize>) -> Option<u32> {
+    table.number_of(cell, describe)
+}
+
+pub fn describe(site: &Site<'_>, names: &[&str], out: &mut [u8]) -> Option<usize> {
+    site.write(names.iter().copied(), out)
 }
 
 /// Only in the self-test of `ci/nopanic.sh`: an index that may be out of bounds must be found.

@@ -1138,6 +1138,14 @@ def _set_default(log: Log | None, /) -> None:
 def _open_logs() -> list[Log]:
     """The logs of this process that are open."""
 
+def _call_sites() -> tuple[str, int, int]:
+    """How call sites are found ("frame": read from the interpreter's own, or "public"), how many places of the table are
+    taken, and by how many sites.
+    """
+
+def _use_public_frames() -> None:
+    """Has call sites found by the public way from now on. For tests."""
+
 def _watch(told: Callable[[int], object], /) -> None:
     """Has `told(life)` called before each log call that stores and each flush, with `Log._life` of the log. For good."""
 

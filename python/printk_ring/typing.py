@@ -130,6 +130,8 @@ class Stats(TypedDict):
     syncs_left: int
     dumps: int
     dump_errors: int
+    sites: int
+    sites_refused: int
     bytes: int
     size_bytes: int
     descriptors: int

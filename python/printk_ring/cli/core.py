@@ -63,7 +63,7 @@ def _saved(core: Path, ring: RingFile, address: int, missing: int, mapped_at: di
     if missing:
         remarks.append(
             f"{core}: {missing} of {info.size_bytes} bytes of the ring at {address:#x} are not in this core: "
-            "records that were there are missing, or torn"
+            "records that were there are missing, or torn, or lack what their call sites say"
         )
     shown = f", mapped from {path}" if path and not path.startswith("/memfd:") else ""
     return Target(ring, info, f"{core}, at {address:#x}{shown}", remarks, None if info.clean else _STATE_IN_CORE, about)

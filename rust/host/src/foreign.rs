@@ -17,6 +17,7 @@ use crate::mapping::{ClockTable, Identity, OwnerBlock, rotate};
 use crate::plan::{Plan, SectionKind};
 use core::mem::offset_of;
 use core::sync::atomic::{Ordering, fence};
+use pr_printk::sites::{Copied, SectionHead};
 use pr_ring::head::{Head, HeadWord};
 use pr_ring::layout::{FIXED_BYTES, LAYOUT_VERSION, OWNER_OFFSET, SLOT_BYTES, ring_offset};
 use pr_ring::reader::{TailWords, read_valid};
@@ -30,7 +31,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A ring file, open for reading: live or dead.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct ForeignFile {
     path: PathBuf,
     plan: Plan,
     clocks: Mutex<Clocks>,
+    sites: Mutex<Arc<Copied<Vec<u8>>>>,
 }
 
 /// What a file says about itself and its owner, at one moment.
@@ -127,6 +129,7 @@ impl ForeignFile {
             path: path.to_owned(),
             plan,
             clocks: Mutex::default(),
+            sites: Mutex::default(),
         })
     }
 
@@ -247,6 +250,24 @@ impl ForeignFile {
         bytes.resize(length, 0);
         self.read(section.offset, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The call sites that are described by now. Copied again only when there are more.
+    ///
+    /// # Errors
+    /// It was cut off, cannot be read, or does not fit into memory.
+    pub fn sites(&self) -> Result<Arc<Copied<Vec<u8>>>, Error> {
+        let section = self.plan.section(SectionKind::Sites);
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        if section.bytes == 0 {
+            return Ok(sites.clone());
+        }
+        let at = offset_of!(SectionHead, described);
+        let described = self.word(section.offset + at as u64)?;
+        if described != sites.described() {
+            *sites = Arc::new(Copied(self.section_bytes(SectionKind::Sites)?));
+        }
+        Ok(sites.clone())
     }
 
     /// Records that were reserved and never committed: only in a dead file can that be said.

@@ -32,6 +32,8 @@
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`dump`] | dump iterators with memory of their own |
 //! | [`reader`] | records one by one, from a log or a file |
+//! | `site_memory` | the memory that a table of call sites keeps its own copy in |
+//! | `whole` | records as they are handed out: with what their call sites say |
 //! | [`stats`] | counters |
 //! | [`bench`](mod@bench) | timings of what cannot be timed from Python |
 //!
@@ -72,9 +74,11 @@ mod port;
 mod printer;
 pub mod reader;
 pub mod sinks;
+mod site_memory;
 mod station;
 pub mod stats;
 pub mod stop;
+mod whole;
 
 pub use bare::BareRing;
 pub use console::{Console, ConsoleOptions, Overflow};

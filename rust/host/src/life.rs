@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::fork::Listed;
 use crate::mapping::{RingMap, SectionKind};
 use crate::port::{PORT_BYTES, PortMemory};
+use crate::site_memory::SiteMemory;
 use crate::station::Station;
 use pr_printk::control::Control;
 use pr_printk::flush::is_usable;
@@ -40,6 +41,8 @@ pub struct Life {
     ports: ManuallyDrop<Listed<Vec<Box<PortMemory>>>>,
     /// Where the consoles are printed on that are text, by slot.
     stations: [Listed<Weak<Station>>; SLOTS],
+    /// What the core knows of call sites.
+    sites: ManuallyDrop<Option<SiteMemory>>,
     /// What a panic works in; there from the start.
     panic: ManuallyDrop<Box<PortMemory>>,
     /// The dumpers that the core may be calling.
@@ -62,6 +65,8 @@ impl Drop for Life {
         unsafe { ManuallyDrop::drop(&mut self.ports) };
         // SAFETY: as above.
         unsafe { ManuallyDrop::drop(&mut self.panic) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.sites) };
         // SAFETY: as above.
         unsafe { ManuallyDrop::drop(&mut self.map) };
     }
@@ -96,6 +101,9 @@ impl Life {
                 std::process::id(),
             )
         };
+        // SAFETY: as above, and the life keeps the memory as long.
+        let (table, sites) = unsafe { SiteMemory::table(&map) };
+        let core = core.with_sites(table);
         core.control()
             .level
             .store(u64::from(level), Ordering::Relaxed);
@@ -109,6 +117,7 @@ impl Life {
             clock_sampled: AtomicU64::new(0),
             ports: ManuallyDrop::new(Listed::new(Vec::new())),
             stations: [const { Listed::new(Weak::new()) }; SLOTS],
+            sites: ManuallyDrop::new(sites),
             panic: ManuallyDrop::new(PortMemory::new()),
             dumpers: ManuallyDrop::new(Listed::new(Vec::new())),
             sync_fails: AtomicBool::new(false),
@@ -213,6 +222,11 @@ impl Life {
     /// Bytes of the memory that consoles work in.
     pub(crate) fn console_bytes(&self) -> usize {
         self.ports.lock().len() * PORT_BYTES
+    }
+
+    /// Bytes of the memory that call sites are kept in.
+    pub(crate) fn site_bytes(&self) -> usize {
+        self.sites.as_ref().map_or(0, SiteMemory::bytes)
     }
 
     /// Samples what the clocks differ by, unless that was done a moment ago.

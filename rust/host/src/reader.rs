@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::foreign::ForeignFile;
 use crate::log::Log;
+use crate::whole;
 use pr_printk::core::MAX_RECORD_BYTES;
 use pr_printk::emit::meta_at;
 use pr_record::Meta;
@@ -73,6 +74,7 @@ impl RecordReader {
             };
             if found.text_bytes <= room {
                 buffer.truncate(found.text_bytes);
+                self.complete(buffer)?;
                 return Ok(found.next);
             }
         }
@@ -80,6 +82,18 @@ impl RecordReader {
             at: seq,
             unfinished: 0,
         }) // it changed between the two: look again
+    }
+
+    /// Adds to a payload what its call site says.
+    fn complete(&self, payload: &mut Vec<u8>) -> Result<(), Error> {
+        if !whole::needs_site(payload) {
+            return Ok(());
+        }
+        match &self.origin {
+            Origin::Log(log) => whole::complete(payload, log.core().sites()),
+            Origin::File(file) => whole::complete(payload, &*file.sites()?),
+        }
+        Ok(())
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Stats {
     pub dumps: u64,
     /// Those that could not be written, or not whole.
     pub dump_errors: u64,
+    /// Call sites that are described in the log.
+    pub sites: u64,
+    /// Call sites that found no room: their records say everything themselves.
+    pub sites_refused: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file or memory.
@@ -94,6 +98,8 @@ impl Stats {
             syncs_left: count(&control.syncs_left),
             dumps: count(&control.dumps),
             dump_errors: count(&control.dump_errors),
+            sites: core.sites().described(),
+            sites_refused: core.sites().refused(),
             bytes: core.ring().used_bytes(),
             size_bytes: plan.file_bytes,
             descriptors: plan.geometry.descriptors(),
@@ -102,6 +108,7 @@ impl Stats {
                 ("ring", plan.file_bytes),
                 ("console_buffers", buffers as u64),
                 ("dumps", log.dump_bytes()),
+                ("sites", life.site_bytes() as u64),
             ],
             consoles,
             dumpers: log.dumpers(),

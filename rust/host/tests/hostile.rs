@@ -100,9 +100,11 @@ fn read_all(file: &ForeignFile, start: u64, mode: Unfinished) -> u64 {
 
 /// Dumps it, in blocks of several sizes, from a clear mark and an end that may be lies.
 fn walk_all(file: &ForeignFile, seq: u64, unfinished: Unfinished) {
+    let sites = file.sites().unwrap_or_default();
     let form = Rendered {
         format: Format::Text,
         wall_nsec: |ts_nsec| file.wall_nsec(ts_nsec),
+        sites: &*sites,
     };
     let view = View {
         source: file,

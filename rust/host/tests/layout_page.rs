@@ -5,6 +5,7 @@ use pr_host::mapping::owner::OwnerBlock;
 use pr_host::plan::{CONSOLES_BYTES, CONTROL_BYTES, MAX_SITES_BYTES, PAGE_BYTES};
 use pr_printk::control::Control;
 use pr_printk::registry::{ConsoleSlot, SLOT_BYTES, SLOTS, flag};
+use pr_printk::sites::{self, SectionHead};
 use pr_record::render::FORMATS;
 use pr_ring::head::HeadWord;
 use pr_ring::layout::{self, FixedHeader, Geometry, limit, ring_offset};
@@ -187,6 +188,24 @@ fn the_ring_is_as_described() {
         geometry.ring_bytes(),
         ring_offset::SLOTS + 64 * geometry.descriptors() + geometry.data_bytes()
     );
+}
+
+#[test]
+fn the_sites_section_is_as_described() {
+    let rows = table("Sites");
+    let starts: Vec<_> = rows.iter().map(|row| row.offset).collect();
+    let named = [
+        core::mem::offset_of!(SectionHead, described),
+        core::mem::offset_of!(SectionHead, text_bytes),
+        core::mem::offset_of!(SectionHead, refused),
+    ];
+    assert_eq!(starts[..3], named);
+    assert_eq!(starts[3..], [24, sites::HEAD_BYTES]);
+    let each = format!(
+        "one for each {} bytes of the section",
+        sites::BYTES_PER_SITE
+    );
+    assert!(PAGE.contains(&each));
 }
 
 #[test]

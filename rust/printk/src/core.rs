@@ -10,6 +10,7 @@ use crate::line::Line;
 use crate::port::{Memory, Port};
 use crate::reap::Watch;
 use crate::registry::{ConsoleSlot, SLOTS, flag};
+use crate::sites::Table;
 use crate::thread;
 use crate::turn::Turn;
 use core::ptr::NonNull;
@@ -63,6 +64,7 @@ pub struct Core {
     ring: Ring<Region>,
     control: NonNull<Control>,
     consoles: NonNull<[ConsoleSlot; SLOTS]>,
+    sites: Table,
     kick: Kick,
     generation: u64,
     pid: u32,
@@ -118,6 +120,7 @@ impl Core {
             ring,
             control,
             consoles,
+            sites: Table::NONE,
             kick: Kick::new(),
             generation,
             pid,
@@ -136,6 +139,19 @@ impl Core {
             watch: Watch::new(),
             line: Line::default(),
         }
+    }
+
+    /// The same with a table of call sites.
+    #[must_use]
+    pub fn with_sites(mut self, sites: Table) -> Core {
+        self.sites = sites;
+        self
+    }
+
+    /// The table of call sites.
+    #[inline(always)]
+    pub fn sites(&self) -> &Table {
+        &self.sites
     }
 
     pub(crate) fn watch(&self) -> &Watch {

@@ -10,7 +10,7 @@
 use crate::emit::meta_at;
 use pr_record::render::kernel::{Switches, print_lines};
 use pr_record::wire::MARK;
-use pr_record::{Format, NoSites, Out, decode, render_beginning, render_torn};
+use pr_record::{Format, Out, Sites, decode, render_beginning, render_torn};
 use pr_ring::reader::read_valid;
 use pr_ring::{Read, RecordInfo, Seq, Source, Unfinished};
 
@@ -46,11 +46,13 @@ pub struct Plain(pub Switches);
 
 /// A log's records in one of its formats; `wall_nsec` gives the wall time of a time stamp.
 #[derive(Clone, Copy, Debug)]
-pub struct Rendered<W> {
+pub struct Rendered<'s, W, S: ?Sized> {
     /// The format.
     pub format: Format,
     /// The clock.
     pub wall_nsec: W,
+    /// The call sites.
+    pub sites: &'s S,
 }
 
 /// A record that was read; its text is in the caller's memory.
@@ -83,10 +85,10 @@ impl Form for Plain {
     }
 }
 
-impl<W: Fn(u64) -> u64> Form for Rendered<W> {
+impl<W: Fn(u64) -> u64, S: Sites + ?Sized> Form for Rendered<'_, W, S> {
     fn write(&self, out: &mut Out<'_>, info: &RecordInfo, text: &[u8]) -> bool {
         let meta = meta_at(info, (self.wall_nsec)(info.ts_nsec));
-        match decode(text, &NoSites) {
+        match decode(text, self.sites) {
             Ok(record) if !info.torn && text.len() == info.text_len as usize => {
                 render_beginning(self.format, out, &meta, &record)
             }

@@ -7,8 +7,7 @@ use crate::registry::ConsoleSlot;
 use crate::{stamp, thread};
 use core::sync::atomic::Ordering;
 use pr_record::{
-    Format, Meta, NoSites, Out, decode, render, render_cut, render_dropped, render_replay,
-    render_torn,
+    Format, Meta, Out, decode, render, render_cut, render_dropped, render_replay, render_torn,
 };
 use pr_ring::{Lpos, Read, RecordInfo, Seq};
 
@@ -239,7 +238,7 @@ fn print_one(
     first: bool,
 ) {
     let meta = meta_of(core, info);
-    match decode(text, &NoSites) {
+    match decode(text, core.sites()) {
         Ok(record) if !info.torn => {
             let before = out.len();
             if !render(style.format, out, &meta, &record) && first {

@@ -12,6 +12,7 @@
 //! | [`control`] | the control page of a ring file: levels, the clear mark, counters |
 //! | [`registry`] | the consoles section of a ring file: a fixed table, one slot a console |
 //! | [`core`](mod@crate::core) | a ring with its control page, its consoles and its kick |
+//! | [`sites`] | the sites section of a ring file: a table of call sites that only grows |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
 //! | [`mod@line`] | lines that several calls put together |
 //! | [`errand`] | what a record's level asks for beside storing it |
@@ -73,6 +74,7 @@ pub mod reap;
 pub mod registry;
 pub mod report;
 pub mod roll;
+pub mod sites;
 pub mod stamp;
 pub mod store;
 pub mod thread;

@@ -3,12 +3,13 @@
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::ending;
 use crate::fastcall::ambient;
+use crate::fastcall::site::Site;
 use crate::levels::Given;
 use crate::logger::Logger;
 use crate::logs;
 use pr_host::Log;
 use pr_printk::thread;
-use pr_record::{Ambient, Exc, Field, Payload};
+use pr_record::{Ambient, Exc, Field, FromSite, Payload};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -20,6 +21,8 @@ use std::ops::Deref;
 pub struct Call<'a, 'py> {
     /// The level.
     pub given: Given,
+    /// Where it was made, if that could be kept.
+    pub site: Option<&'a Site>,
     /// `exc_info` is True unless it is given.
     pub is_exception: bool,
     /// What the record is about.
@@ -89,6 +92,7 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let mut taker = Taker::default();
     let event = taker.str_of(call.event);
     let draft = draft(py, &mut taker, &event, call);
+    let head = event.clone();
     let event = text::of_str(&event);
     let around = ambient::current(py);
     let around = ambient::fields(around.as_ref());
@@ -98,10 +102,10 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         message,
         stacktrace,
     });
-    let payload = Payload {
+    let mut payload = Payload {
         event: &event,
         message: draft.message.as_deref().filter(|message| *message != event),
-        logger: logger.stored_name(),
+        logger: logger.stored_name().map(|name| &**name),
         levelno: call.given.levelno,
         file: draft.place.as_ref().map(|place| &*place.file),
         line: draft.place.as_ref().map_or(0, |place| place.line),
@@ -111,8 +115,41 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         ambient,
         site: None,
     };
+    let found = if payload.file.is_some() {
+        None
+    } else {
+        call.site
+    };
+    name_site(&mut payload, found, log, &head, logger);
     let (_, signalled) = logs::store(py, log, level, &payload, None);
     taker.interrupt().map_or(signalled, Err)
+}
+
+/// Leaves to the site what the log knows of it; or says it.
+fn name_site<'a>(
+    payload: &mut Payload<'a>,
+    site: Option<&'a Site>,
+    log: &Log,
+    event: &Bound<'_, PyString>,
+    logger: &Logger,
+) {
+    let Some(site) = site else {
+        return;
+    };
+    match log.site_number(&site.cell, |out| site.describe(out)) {
+        Some(id) => {
+            payload.site = Some(FromSite {
+                id,
+                has_event: site.is_event(event),
+                has_logger: site.has_logger(logger.stored_name()),
+                named_from: payload.fields.len(),
+            });
+        }
+        None => {
+            let (file, line, func) = site.source();
+            (payload.file, payload.line, payload.func) = (Some(file), line, Some(func));
+        }
+    }
 }
 
 /// The bound fields, with the call's value where it gives one of that name; those around the call that it does not give;
@@ -240,8 +277,8 @@ fn draft<'a>(
         render(py, taker, &mut draft, event, call.args);
     }
     draft.exc = described(py, taker, options.exc_info, call.is_exception);
-    if let Some(level) = level {
-        draft.place = taker.ok(py, place(py, level));
+    if level.is_some_and(|level| level > 1) || call.site.is_none() {
+        draft.place = taker.ok(py, place(py, level.unwrap_or(1)));
     }
     draft
 }

@@ -91,6 +91,8 @@ mod _native {
     #[pymodule_export]
     use crate::dumper::{_Alone, Dumper};
     #[pymodule_export]
+    use crate::fastcall::site::{_call_sites, _use_public_frames};
+    #[pymodule_export]
     use crate::file::{_carve, _recover, _remove_ring, RingFile, RingFileInfo, open_ring};
     #[pymodule_export]
     use crate::file_console::FileConsole;

@@ -45,13 +45,13 @@ fn store(py: Python<'_>, logger: &Logger, log: &Log, given: &str, task: u64) -> 
     let piece = Piece {
         payload: Payload {
             event: end.unwrap_or(given),
-            logger: logger.stored_name(),
+            logger: logger.stored_name().map(|name| &**name),
             fields: &fields,
             ambient,
             ..Payload::default()
         },
         ends: end.is_some(),
-        speaker: speaker(log, logger.stored_name(), task),
+        speaker: speaker(log, logger.stored_name().map(|name| &**name), task),
     };
     let (_, signalled) = logs::store_by(py, log, |waited| log.emit_piece(waited, LEVEL, &piece));
     signalled

@@ -53,7 +53,7 @@ impl<'py> FromPyObject<'_, 'py> for Flag {
 pub struct Logger {
     target: Target,
     gate: Arc<Gate>,
-    name: Option<Box<str>>,
+    name: Option<Arc<str>>,
     bound: Vec<(Box<str>, Taken)>,
 }
 
@@ -86,7 +86,7 @@ impl Logger {
         bound: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Logger> {
         let target = log.map_or(Target::Default, Target::of);
-        let name: Option<Box<str>> = name.map(|name| text::of_str(name).into());
+        let name: Option<Arc<str>> = name.map(|name| text::of_str(name).into());
         let gate = target.names().gate(name.as_deref().unwrap_or_default());
         let mut logger = Logger {
             target,
@@ -121,8 +121,8 @@ impl Logger {
 
     /// The name as it is stored.
     #[inline(always)]
-    pub fn stored_name(&self) -> Option<&str> {
-        self.name.as_deref()
+    pub fn stored_name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
     }
 
     /// The bound fields.

@@ -27,6 +27,8 @@ pub fn of<'py>(py: Python<'py>, log: &LogHandle) -> PyResult<Bound<'py, PyDict>>
         ("syncs_left", stats.syncs_left),
         ("dumps", stats.dumps),
         ("dump_errors", stats.dump_errors),
+        ("sites", stats.sites),
+        ("sites_refused", stats.sites_refused),
         ("bytes", stats.bytes),
         ("size_bytes", stats.size_bytes),
         ("descriptors", stats.descriptors),

@@ -272,7 +272,10 @@ impl<'a> Iterator for Keys<'a> {
 }
 
 /// Reads a record from any bytes.
-pub fn decode<'a, S: Sites>(bytes: &'a [u8], sites: &'a S) -> Result<RecordView<'a>, DecodeError> {
+pub fn decode<'a, S: Sites + ?Sized>(
+    bytes: &'a [u8],
+    sites: &'a S,
+) -> Result<RecordView<'a>, DecodeError> {
     let (mut view, found) = scan(bytes)?;
     if let Some(site) = view.site.and_then(|id| sites.site(id)) {
         view.complete_from(&site);

@@ -25,6 +25,8 @@ pub struct Site<'a> {
     pub line: u32,
     /// Function.
     pub func: Option<&'a str>,
+    /// Tells it from other sites in the same line: the offset of its instruction, or the like.
+    pub which: u32,
     /// The names of its fields.
     pub names: Names<'a>,
 }
@@ -127,13 +129,14 @@ impl<'a> Site<'a> {
     /// It is none.
     pub fn read(bytes: &'a [u8]) -> Result<Site<'a>, DecodeError> {
         let record = decode(bytes, &NoSites)?;
-        let (mut has_event, mut names) = (false, Names::read(&[]));
+        let (mut has_event, mut which, mut names) = (false, 0, Names::read(&[]));
         let mut cursor = Cursor::new(bytes);
         let _ = cursor.byte();
         while let Some(tag) = cursor.byte() {
             has_event |= tag == wire::EVENT;
             let skipped = match tag {
                 wire::NAMES => cursor.bytes().map(|body| names = Names::read(body)),
+                wire::WHICH => cursor.bytes().map(|body| which = number(body)),
                 _ if is_value(tag) => None,
                 _ => cursor.skip_part(tag),
             };
@@ -147,6 +150,7 @@ impl<'a> Site<'a> {
             file: record.file(),
             line: record.line(),
             func: record.func(),
+            which,
             names: names.ok_or(DecodeError::NotARecord)?,
         })
     }
@@ -158,6 +162,9 @@ impl Site<'_> {
         let mut pen = Pen::new(out);
         pen.byte(wire::HEAD)?;
         self.write_parts(&mut pen)?;
+        if self.which != 0 {
+            pen.tagged(wire::WHICH, &self.which.to_le_bytes())?;
+        }
         pen.byte(wire::NAMES)?;
         let length = pen.hole()?;
         for name in names {
@@ -185,4 +192,9 @@ impl Site<'_> {
             line => pen.tagged_u32(wire::LINE, line),
         }
     }
+}
+
+fn number(body: &[u8]) -> u32 {
+    let word = body.first_chunk::<4>();
+    word.map_or(0, |word| u32::from_le_bytes(*word))
 }

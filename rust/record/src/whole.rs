@@ -26,7 +26,7 @@ pub fn site_of(bytes: &[u8]) -> Option<u32> {
 /// record, or does not fit into `out`.
 ///
 /// What the site says comes first: of a part that is there twice the last counts.
-pub fn write_whole<S: Sites>(bytes: &[u8], sites: &S, out: &mut [u8]) -> Option<usize> {
+pub fn write_whole<S: Sites + ?Sized>(bytes: &[u8], sites: &S, out: &mut [u8]) -> Option<usize> {
     let site = sites.site(site_of(bytes)?)?;
     let mut cursor = Cursor::new(bytes);
     let mut pen = Pen::new(out);

@@ -52,6 +52,7 @@
 //!                                   from the next one on are not, and so on
 //!            83 value*              fields of the call site's names, in their order
 //!            84 str*                names of fields (in the description of a call site)
+//!            85                     length 4, u32: which of the calls in a line (in a description)
 //! ```
 //!
 //! Every tag from 80 on is followed by its length, so that a reader skips what it does not
@@ -123,6 +124,8 @@ pub(crate) const AMBIENT: u8 = 0x82;
 pub(crate) const VALUES: u8 = 0x83;
 /// The names of a call site's fields.
 pub(crate) const NAMES: u8 = 0x84;
+/// What tells call sites in one line apart.
+pub(crate) const WHICH: u8 = 0x85;
 
 /// Longest length that can be written.
 pub(crate) const MAX_LENGTH: usize = 0x7fff;

@@ -93,11 +93,12 @@ fn the_layout_is_the_documented_one_byte_by_byte() {
         event: Some("ev"),
         logger: Some("lo"),
         line: 7,
+        which: 0x0102,
         ..Site::default()
     };
-    let mut room = [0; 32];
+    let mut room = [0; 40];
     let len = site.write(["bc"].into_iter(), &mut room).unwrap();
-    let expected = b"\x01\x01\x02ev\x03\x02lo\x06\x07\0\0\0\x84\x83\x00\x02bc";
+    let expected = b"\x01\x01\x02ev\x03\x02lo\x06\x07\0\0\0\x85\x04\x02\x01\0\0\x84\x83\x00\x02bc";
     assert_eq!(&room[..len], expected);
 }
 

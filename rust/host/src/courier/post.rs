@@ -7,6 +7,7 @@ use crate::life::Life;
 use crate::orders::{Grace, Orders};
 use crate::printer::{PARK_AFTER_NSEC, POLL_NSEC, WAKE_AT_PART};
 use crate::sinks::{Sink, say_on_stderr};
+use crate::whole;
 use pr_printk::core::MAX_RECORD_BYTES;
 use pr_printk::emit::{Cursor, meta_of};
 use pr_printk::kick::Ticket;
@@ -226,7 +227,13 @@ impl Post {
                         cursor.printed += 1;
                         let payload = self.scratch.get(..copied).unwrap_or_default();
                         let (meta, echo) = (meta_of(core, &info), info.aux != 0);
-                        load.add(meta, (info.torn, echo), payload, cursor);
+                        if whole::needs_site(payload) {
+                            let mut payload = payload.to_vec();
+                            whole::complete(&mut payload, core.sites());
+                            load.add(meta, (info.torn, echo), &payload, cursor);
+                        } else {
+                            load.add(meta, (info.torn, echo), payload, cursor);
+                        }
                     }
                 }
             }

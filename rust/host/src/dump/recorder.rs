@@ -177,6 +177,7 @@ impl Recorder {
         let form = Rendered {
             format: Format::Text,
             wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
+            sites: life.core().sites(),
         };
         loop {
             let mut held = Vec::new();

@@ -59,17 +59,20 @@ macro_rules! looking_at {
                     Rendered {
                         format: $format,
                         wall_nsec,
+                        sites: life.core().sites(),
                     },
                 );
                 $body
             }
             Origin::File(file) => {
                 let wall_nsec = |ts_nsec| file.wall_nsec(ts_nsec);
+                let sites = file.sites()?;
                 let ($view, $form) = (
                     file_view(file)?,
                     Rendered {
                         format: $format,
                         wall_nsec,
+                        sites: &*sites,
                     },
                 );
                 $body
@@ -270,6 +273,7 @@ impl TextDump {
         let form = Rendered {
             format: Format::Text,
             wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
+            sites: life.core().sites(),
         };
         let view = log_view(&log);
         match self.max_bytes.take() {

@@ -8,6 +8,7 @@ use pr_printk::Core;
 use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
 use pr_printk::control::count;
 use pr_printk::line::Piece;
+use pr_printk::sites::Cell;
 use pr_printk::store::{Stamp, Stored};
 use pr_printk::thread;
 use pr_record::Payload;
@@ -51,6 +52,18 @@ impl Log {
     #[inline(always)]
     pub fn is_enabled(&self, level: u8) -> bool {
         i64::from(level) <= self.level.load(Ordering::Relaxed)
+    }
+
+    /// The number of a call site in this log, which is described at its first record here. None: its records say
+    /// everything themselves. See [`pr_printk::sites`].
+    #[inline(always)]
+    pub fn site_number(
+        &self,
+        site: &Cell,
+        describe: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<u32> {
+        let life = self.begun_life().ok()?;
+        life.core().sites().number_of(site, describe)
     }
 
     /// Stores one record. Never waits.

@@ -319,6 +319,7 @@ fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet)
     let form = Rendered {
         format,
         wall_nsec: |ts_nsec| core.wall_nsec(ts_nsec),
+        sites: core.sites(),
     };
     let end = ring.next_reserve_seq();
     let mut wanted = first_of(core, end);

@@ -2,7 +2,7 @@
 
 use super::{Walk, append, plain, ring, view};
 use pr_printk::dump::{DumpIter, Form, Rendered, View};
-use pr_record::{Field, Format, Out, Payload, Value, encode};
+use pr_record::{Field, Format, NoSites, Out, Payload, Value, encode};
 use pr_ring::head::Head;
 use pr_ring::reader::TailWords;
 use pr_ring::slots::SlotCopy;
@@ -162,10 +162,10 @@ proptest! {
         }
         append(&ring, &Info::default(), b"\xff no record");
         for format in [Format::Text, Format::Syslog, Format::Iso, Format::Json, Format::Logfmt, Format::Kmsg] {
-            check_ends(&ring, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec }, size)?;
+            check_ends(&ring, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites }, size)?;
         }
         for format in [Format::Text, Format::Syslog, Format::Iso] {
-            check_blocks(&ring, 0, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec }, size.max(40))?;
+            check_blocks(&ring, 0, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites }, size.max(40))?;
         }
     }
 }

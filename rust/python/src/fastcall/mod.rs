@@ -6,7 +6,9 @@
 
 pub mod ambient;
 mod default;
+mod frame;
 mod object;
+pub mod site;
 
 use crate::call::{self, Call, is_option};
 use crate::convert::Taken;
@@ -19,11 +21,12 @@ use object::{Names, Object, Objects};
 use pr_host::{Emit, Log};
 use pr_printk::context::Owed;
 use pr_printk::thread;
-use pr_record::{Ambient, Field, Level, Payload};
+use pr_record::{Ambient, Field, FromSite, Level, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{Borrowed, ffi};
+use site::{Caller, Site};
 use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -228,16 +231,11 @@ fn store_simple(
     if arguments.positional.len() != 1 {
         return None;
     }
-    let event = arguments.positional.get(0)?.text()?;
+    let event = arguments.positional.get(0)?;
+    let site = site_of(logger, event, arguments.names)?;
     let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
-    let (fields, _) = gather::<false>(logger, arguments, &[], &mut room)?;
-    let payload = Payload {
-        event,
-        logger: logger.stored_name(),
-        levelno: given.levelno,
-        fields,
-        ..Payload::default()
-    };
+    let gathered = gather::<false>(logger, site, arguments, &[], &mut room)?;
+    let payload = payload(log, logger, site, event, given, gathered)?;
     Some(log.emit(given.level, &payload, None))
 }
 
@@ -255,19 +253,13 @@ fn store_with_ambient(
         if arguments.positional.len() != 1 {
             return None;
         }
-        let event = arguments.positional.get(0)?.text()?;
+        let event = arguments.positional.get(0)?;
+        let site = site_of(logger, event, arguments.names)?;
         let around = ambient::current(py);
         let around = ambient::fields(around.as_ref());
         let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
-        let (fields, ambient) = gather::<true>(logger, arguments, around, &mut room)?;
-        let payload = Payload {
-            event,
-            logger: logger.stored_name(),
-            levelno: given.levelno,
-            fields,
-            ambient,
-            ..Payload::default()
-        };
+        let gathered = gather::<true>(logger, site, arguments, around, &mut room)?;
+        let payload = payload(log, logger, site, event, given, gathered)?;
         let Some(_nest) = thread::enter() else {
             log.count_recursion();
             return Some(Emit::Refused);
@@ -276,15 +268,73 @@ fn store_with_ambient(
     })
 }
 
+/// The site of a call.
+#[inline(always)]
+fn site_of<'a>(logger: &'a Logger, event: Object<'a>, names: Names<'a>) -> Option<&'a Site> {
+    let caller = Caller {
+        event,
+        names,
+        logger: logger.stored_name(),
+    };
+    // SAFETY: called by a log method, which Python code has called, before any Python code of its arguments.
+    unsafe { site::here(caller) }
+}
+
+/// What is stored, without what the log knows of its site.
+#[inline(always)]
+fn payload<'r>(
+    log: &Log,
+    logger: &'r Logger,
+    site: &'r Site,
+    event: Object<'r>,
+    given: Given,
+    gathered: Gathered<'r>,
+) -> Option<Payload<'r>> {
+    let has_event = site.has_event(event);
+    let mut payload = Payload {
+        event: event.text()?,
+        logger: logger.stored_name().map(|name| &**name),
+        levelno: given.levelno,
+        fields: gathered.fields,
+        ambient: gathered.ambient,
+        ..Payload::default()
+    };
+    match log.site_number(&site.cell, |out| site.describe(out)) {
+        Some(id) => {
+            payload.site = Some(FromSite {
+                id,
+                has_event,
+                has_logger: site.has_logger(logger.stored_name()),
+                named_from: gathered.named_from,
+            });
+        }
+        None => {
+            let (file, line, func) = site.source();
+            (payload.file, payload.line, payload.func) = (Some(file), line, Some(func));
+        }
+    }
+    Some(payload)
+}
+
+/// The fields of a call.
+struct Gathered<'r> {
+    fields: &'r [Field<'r>],
+    /// Which of them are ambient.
+    ambient: Ambient,
+    /// From here on they are those that its site has names for.
+    named_from: usize,
+}
+
 /// The fields: bound ones, with the call's value where it gives one of that name; those around the call that it does not
 /// give; then the others of the call. And which of them are ambient.
 #[inline(always)]
 fn gather<'r, 'a: 'r, const AMBIENT: bool>(
     logger: &'a Logger,
+    site: &'a Site,
     arguments: Arguments<'a>,
     around: &'a [(Box<str>, Taken)],
     room: &'r mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
-) -> Option<(&'r [Field<'a>], Ambient)> {
+) -> Option<Gathered<'r>> {
     let Arguments { names, values, .. } = arguments;
     if names.len() > STACK_FIELDS {
         return None;
@@ -316,6 +366,40 @@ fn gather<'r, 'a: 'r, const AMBIENT: bool>(
         }
         ambient.to = count;
     }
+    let mut named_from = count;
+    match site.fields(names) {
+        Some(fields) if is_done == 0 => {
+            for index in 0..fields {
+                let key = site.name(index)?;
+                let value = values.get(index)?.value()?;
+                room.get_mut(count)?.write(Field { key, value });
+                count += 1;
+            }
+        }
+        _ => {
+            count = gather_unnamed(arguments, is_done, count, room)?;
+            named_from = count;
+        }
+    }
+    // SAFETY: the first `count` were written, and there are as many.
+    let fields = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) };
+    Some(Gathered {
+        fields,
+        ambient,
+        named_from,
+    })
+}
+
+/// The fields of a call that its site has no names for: its keywords differ from call to call, or some are bound. How many
+/// fields there are then.
+#[inline(never)]
+fn gather_unnamed<'a>(
+    arguments: Arguments<'a>,
+    is_done: u32,
+    mut count: usize,
+    room: &mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
+) -> Option<usize> {
+    let Arguments { names, values, .. } = arguments;
     for index in 0..names.len() {
         if is_done >> index & 1 != 0 {
             continue;
@@ -328,9 +412,7 @@ fn gather<'r, 'a: 'r, const AMBIENT: bool>(
         room.get_mut(count)?.write(Field { key, value });
         count += 1;
     }
-    // SAFETY: the first `count` were written, and there are as many.
-    let fields = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) };
-    Some((fields, ambient))
+    Some(count)
 }
 
 /// Where the call gives this key as a field. None: it gives a name that is no UTF-8.
@@ -362,6 +444,7 @@ fn store_any(
             .positional
             .split_first()
             .ok_or_else(|| PyTypeError::new_err("no event"))?;
+        let head = event;
         let event = bound(py, event);
         let args: Vec<_> = (0..args.len())
             .filter_map(|index| args.get(index))
@@ -377,6 +460,7 @@ fn store_any(
         }
         let call = Call {
             given,
+            site: site_of(logger, head, arguments.names),
             is_exception,
             event: &event,
             args: &args,
@@ -577,6 +661,7 @@ fn give_methods(py: Python<'_>, methods: &'static Methods<10>) -> PyResult<()> {
 /// Gives `Logger` its log methods and the module its yardsticks.
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    frame::find_way(py);
     give_methods(py, &LOG_METHODS)?;
     let name = module.name()?;
     for definition in &YARDSTICKS.0 {

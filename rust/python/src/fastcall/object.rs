@@ -225,6 +225,12 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The tuple; null if there is none.
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut ffi::PyObject {
+        self.tuple
+    }
+
     /// How many.
     #[inline(always)]
     pub fn len(self) -> usize {

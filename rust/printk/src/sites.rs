@@ -1,0 +1,356 @@
+//! The table of call sites: what all records of a place in a program have in common, written once.
+//!
+//! It only grows, and has an end: a site that finds no room is no site, and its records say everything themselves. In the
+//! file it is a section that others read; this process reads a copy that nobody else can write to:
+//!
+//! ```text
+//! section := head offset*N text*        N is one for each 128 bytes of the section
+//! head    := u64 described  u64 text bytes in use  u64 refused  u64 zero
+//! offset  := u32        of the description, from the section's start; 0: not described (yet)
+//! text    := u32(n) byte[n] zero*       a description, at a multiple of 8
+//! ```
+//!
+//! A record names its site by its place among the offsets. It is committed after the description stands there: whoever
+//! reads the record finds the site.
+
+use core::cell::UnsafeCell;
+use core::mem::{MaybeUninit, offset_of};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use pr_record::{Site, Sites};
+
+/// Bytes of the section's head.
+pub const HEAD_BYTES: usize = 32;
+/// Bytes of a section for each site that it can have.
+pub const BYTES_PER_SITE: usize = 128;
+/// The longest description. What is longer is no site.
+pub const MAX_DESCRIPTION: usize = 2048;
+
+/// The head of the section.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SectionHead {
+    /// Sites that have a place, described or being so.
+    pub described: AtomicU64,
+    /// Bytes of descriptions, those included that found no room.
+    pub text_bytes: AtomicU64,
+    /// Sites that found no room.
+    pub refused: AtomicU64,
+    zero: AtomicU64,
+}
+
+const _: () = assert!(size_of::<SectionHead>() == HEAD_BYTES);
+
+/// How many tables there have been in this process.
+static TABLES: AtomicU32 = AtomicU32::new(0);
+
+/// How many sites a section of this length can have.
+pub const fn capacity(section_bytes: usize) -> usize {
+    section_bytes / BYTES_PER_SITE
+}
+
+/// Where the descriptions begin.
+pub const fn text_at(section_bytes: usize) -> usize {
+    (HEAD_BYTES + 4 * capacity(section_bytes)).next_multiple_of(8)
+}
+
+/// One site as this process knows it.
+#[derive(Debug)]
+pub struct Known {
+    is_there: AtomicBool,
+    site: UnsafeCell<MaybeUninit<Site<'static>>>,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known {
+            is_there: AtomicBool::new(false),
+            site: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+}
+
+// SAFETY: the site is written once, before `is_there`, by whom its place belongs to.
+unsafe impl Sync for Known {}
+
+/// This process's copy: memory that is zero at first, and as long as the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Private {
+    /// As many as [`capacity`] says.
+    pub known: NonNull<[Known]>,
+    /// As many bytes as the section has.
+    pub text: NonNull<[u8]>,
+}
+
+/// The table of one log.
+#[derive(Debug)]
+pub struct Table {
+    section: NonNull<[u8]>,
+    private: Private,
+    number: u32,
+}
+
+// SAFETY: the section is reached through atomics, and of the copy each byte is written by one thread, before others read it.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+/// How many tables a call site remembers.
+const REMEMBERED: usize = 4;
+
+/// What a call site remembers of the tables that it had to do with: its number there.
+#[derive(Debug, Default)]
+pub struct Cell([AtomicU64; REMEMBERED]);
+
+impl Cell {
+    /// Where it remembers the table of this number. None: it does not.
+    fn word(&self, number: u32) -> Option<u64> {
+        let words = self.0.iter();
+        let mut words = words.map(|word| word.load(Ordering::Acquire)); // ORD(cell_word:A) pairs with ORD(describe:B)
+        words.find(|word| (word >> 32) as u32 == number)
+    }
+
+    /// Remembers a number. The place that it goes by is the table's own, so that a few tables do not displace each other.
+    fn remember(&self, number: u32, word: u64) {
+        let free = self.0.iter().find(|word| word.load(Ordering::Relaxed) == 0);
+        let place = free.or_else(|| self.0.get(number as usize % REMEMBERED));
+        if let Some(place) = place {
+            place.store(word, Ordering::Release); // ORD(describe:B)
+        }
+    }
+}
+
+impl Table {
+    /// One that has no room at all: of a bare ring.
+    pub const NONE: Table = Table {
+        section: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+        private: Private {
+            known: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+            text: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+        },
+        number: 0, // of which a fresh cell believes to have been refused
+    };
+
+    /// A table over a section that is zero.
+    ///
+    /// # Safety
+    /// Section and copy stay valid as long as the table. The section begins at a multiple of 8 and is accessed through
+    /// atomics alone, the copy by nobody else.
+    pub unsafe fn new(section: NonNull<[u8]>, private: Private) -> Table {
+        Table {
+            section,
+            private,
+            number: TABLES.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+        }
+    }
+
+    /// The number of the site that `cell` belongs to, which is described at its first record here. `describe` writes the
+    /// description and answers with its length; None: there is none. None: records of this site say everything themselves.
+    #[inline(always)]
+    pub fn number_of(
+        &self,
+        cell: &Cell,
+        describe: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<u32> {
+        let [first, ..] = &cell.0;
+        let seen = first.load(Ordering::Acquire); // ORD(number_of:A) pairs with ORD(describe:B)
+        if (seen >> 32) as u32 == self.number {
+            return (seen as u32).checked_sub(1);
+        }
+        self.look_further(cell, describe)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_further(
+        &self,
+        cell: &Cell,
+        describe: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<u32> {
+        match cell.word(self.number) {
+            Some(seen) => (seen as u32).checked_sub(1),
+            None => self.describe(cell, describe),
+        }
+    }
+
+    fn describe(
+        &self,
+        cell: &Cell,
+        describe: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<u32> {
+        let mut buffer = [0; MAX_DESCRIPTION];
+        let written = describe(&mut buffer).and_then(|len| buffer.get(..len));
+        let id = written.and_then(|text| self.same(text).or_else(|| self.add(text)));
+        if id.is_none()
+            && let Some(head) = self.head()
+        {
+            head.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        let place = id.map_or(0, |id| u64::from(id) + 1);
+        cell.remember(self.number, u64::from(self.number) << 32 | place);
+        id
+    }
+
+    /// A site that is described in the same words: one that has forgotten this table, for want of places.
+    fn same(&self, text: &[u8]) -> Option<u32> {
+        let wanted = Site::read(text).ok()?;
+        let described = u32::try_from(self.described()).ok()?;
+        (0..described).find(|id| self.site(*id) == Some(wanted))
+    }
+
+    /// Adds a description. None: no room, or it is none.
+    fn add(&self, text: &[u8]) -> Option<u32> {
+        Site::read(text).ok()?;
+        let head = self.head()?;
+        let (capacity, bytes) = (self.private.known.len(), self.section.len());
+        if head.described.load(Ordering::Relaxed) >= capacity as u64 {
+            return None;
+        }
+        let size = (4 + text.len()).next_multiple_of(8) as u64;
+        let room = bytes.checked_sub(text_at(bytes))? as u64;
+        let at = head.text_bytes.load(Ordering::Relaxed);
+        if at.checked_add(size)? > room {
+            return None;
+        }
+        // Another thread may come between: then this one finds no room after all, and what it took stays empty.
+        let at = head.text_bytes.fetch_add(size, Ordering::Relaxed);
+        if at.checked_add(size)? > room {
+            return None;
+        }
+        let at = text_at(bytes).checked_add(usize::try_from(at).ok()?)?;
+        let id = head.described.fetch_add(1, Ordering::Relaxed);
+        let id = usize::try_from(id).ok().filter(|id| *id < capacity)?;
+        self.keep(id, at, text)?;
+        self.publish(id, at, text)?;
+        u32::try_from(id).ok()
+    }
+
+    /// Puts it into this process's copy.
+    fn keep(&self, id: usize, at: usize, text: &[u8]) -> Option<()> {
+        let known = self.known(id)?;
+        let end = at.checked_add(text.len())?;
+        if end > self.private.text.len() {
+            return None;
+        }
+        // SAFETY: within the copy, by the look above.
+        let place = unsafe { self.private.text.cast::<u8>().add(at) };
+        // SAFETY: these bytes belong to this site alone, and nobody reads them yet.
+        unsafe { place.copy_from_nonoverlapping(NonNull::from(text).cast(), text.len()) };
+        // SAFETY: they stay as they are from now on, as long as the table. `site` gives out less than that.
+        let text = unsafe { core::slice::from_raw_parts(place.as_ptr(), text.len()) };
+        let site = Site::read(text).ok()?;
+        // SAFETY: the place belongs to this site alone, and nobody reads it yet.
+        unsafe { (*known.site.get()).write(site) };
+        known.is_there.store(true, Ordering::Release); // ORD(keep:A)
+        Some(())
+    }
+
+    /// Puts it where others read it.
+    fn publish(&self, id: usize, at: usize, text: &[u8]) -> Option<()> {
+        self.word(at)?
+            .store(u32::try_from(text.len()).ok()?, Ordering::Relaxed);
+        let words = text.chunks(4).enumerate();
+        for (index, chunk) in words {
+            let mut word = [0; 4];
+            word.get_mut(..chunk.len())?.copy_from_slice(chunk);
+            let at = at.checked_add(4)?.checked_add(index.checked_mul(4)?)?;
+            self.word(at)?
+                .store(u32::from_ne_bytes(word), Ordering::Relaxed);
+        }
+        let offset = HEAD_BYTES.checked_add(id.checked_mul(4)?)?;
+        let at = u32::try_from(at).ok()?;
+        self.word(offset)?.store(at, Ordering::Release); // ORD(publish:A) pairs with a reader's copy in another process
+        Some(())
+    }
+
+    /// The head; None where a log has no such section.
+    pub fn head(&self) -> Option<&SectionHead> {
+        if self.section.len() < HEAD_BYTES {
+            return None;
+        }
+        // SAFETY: the section is long enough and aligned, by `new`'s promise.
+        Some(unsafe { self.section.cast::<SectionHead>().as_ref() })
+    }
+
+    /// How many sites are described.
+    pub fn described(&self) -> u64 {
+        let described = self
+            .head()
+            .map_or(0, |head| head.described.load(Ordering::Relaxed));
+        described.min(self.private.known.len() as u64)
+    }
+
+    /// How many found no room.
+    pub fn refused(&self) -> u64 {
+        self.head()
+            .map_or(0, |head| head.refused.load(Ordering::Relaxed))
+    }
+
+    fn word(&self, at: usize) -> Option<&AtomicU32> {
+        if !at.is_multiple_of(4) || at.checked_add(4)? > self.section.len() {
+            return None;
+        }
+        // SAFETY: within the section and aligned.
+        let word = unsafe { self.section.cast::<u8>().add(at) };
+        // SAFETY: as above; `new`'s promise is that it is accessed through atomics.
+        Some(unsafe { word.cast::<AtomicU32>().as_ref() })
+    }
+
+    fn known(&self, id: usize) -> Option<&Known> {
+        // SAFETY: `new`'s promise: valid as long as the table.
+        unsafe { self.private.known.as_ref() }.get(id)
+    }
+}
+
+impl Sites for Table {
+    fn site(&self, id: u32) -> Option<Site<'_>> {
+        let known = self.known(usize::try_from(id).ok()?)?;
+        // ORD(site:A) pairs with ORD(keep:A)
+        if !known.is_there.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: nobody writes to it any more.
+        let site = unsafe { &*known.site.get() };
+        // SAFETY: written before it was said to be there.
+        Some(unsafe { site.assume_init() })
+    }
+}
+
+/// A copy of a section, made by a reader of another process.
+#[derive(Clone, Debug, Default)]
+pub struct Copied<B>(pub B);
+
+impl<B: AsRef<[u8]>> Copied<B> {
+    /// How many sites there were.
+    pub fn described(&self) -> u64 {
+        let bytes = self.0.as_ref().get(offset_of!(SectionHead, described)..);
+        let word = bytes.and_then(|bytes| bytes.first_chunk::<8>());
+        word.map_or(0, |word| u64::from_ne_bytes(*word))
+    }
+
+    /// The description of a site. None: it has none, or what stands there cannot be one.
+    pub fn description(&self, id: u32) -> Option<&[u8]> {
+        let bytes = self.0.as_ref();
+        let offset = HEAD_BYTES.checked_add(usize::try_from(id).ok()?.checked_mul(4)?)?;
+        if offset.checked_add(4)? > text_at(bytes.len()) {
+            return None;
+        }
+        let at = usize::try_from(u32_at(bytes, offset)?).ok()?;
+        if at < text_at(bytes.len()) {
+            return None;
+        }
+        let len = usize::try_from(u32_at(bytes, at)?).ok()?;
+        bytes.get(at.checked_add(4)?..)?.get(..len)
+    }
+}
+
+impl<B: AsRef<[u8]>> Sites for Copied<B> {
+    fn site(&self, id: u32) -> Option<Site<'_>> {
+        Site::read(self.description(id)?).ok()
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let word = bytes.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_ne_bytes(*word))
+}

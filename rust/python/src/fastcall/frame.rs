@@ -1,0 +1,246 @@
+//! Where a call comes from: which instruction of which code object.
+//!
+//! The quick way reads it from the interpreter's own frame: where that lies is declared for each version of CPython, and
+//! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
+//! elsewhere, and the build for the stable ABI take the public way, which is slower.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The word that tells the instructions of all living code objects apart: an address within the code object, or the sum of
+/// its address and the instruction's offset. 0: the call comes from no Python code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(pub usize);
+
+/// Byte offsets of what is read on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Way {
+    /// In the thread's state: the current frame, or what holds it.
+    state: u16,
+    /// In what holds it; [`DIRECT`]: nothing does.
+    holder: u16,
+    /// In the frame: the instruction.
+    instruction: u16,
+}
+
+const DIRECT: u16 = u16::MAX;
+
+/// The ways of the versions that are known, the likely one first.
+#[cfg(not(any(Py_LIMITED_API, Py_GIL_DISABLED, PyPy, GraalPy)))]
+const WAYS: &[Way] = if cfg!(Py_3_13) {
+    const fn direct(state: u16) -> Way {
+        Way {
+            state,
+            holder: DIRECT,
+            instruction: 56,
+        }
+    }
+    &[direct(72), direct(64), direct(80)]
+} else if cfg!(Py_3_12) {
+    &[Way {
+        state: 56,
+        holder: 0,
+        instruction: 56,
+    }]
+} else {
+    &[Way {
+        state: 56,
+        holder: 8,
+        instruction: 56,
+    }]
+};
+// In these no instruction has one address that all threads share, or nothing may be known of the frame.
+#[cfg(any(Py_LIMITED_API, Py_GIL_DISABLED, PyPy, GraalPy))]
+const WAYS: &[Way] = &[];
+
+/// The way that was tried and found good; 0: the public one.
+static WAY: AtomicUsize = AtomicUsize::new(0);
+
+impl Way {
+    fn pack(self) -> usize {
+        usize::from(self.state)
+            | usize::from(self.holder) << 16
+            | usize::from(self.instruction) << 32
+    }
+
+    #[inline(always)]
+    fn unpack(packed: usize) -> Way {
+        Way {
+            state: packed as u16,
+            holder: (packed >> 16) as u16,
+            instruction: (packed >> 32) as u16,
+        }
+    }
+
+    /// Goes the way; `read` reads a word at an address. None: it cannot be read.
+    #[inline(always)]
+    fn go(self, state: usize, read: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+        let mut frame = read(state + usize::from(self.state))?;
+        if self.holder != DIRECT {
+            frame = read(frame + usize::from(self.holder))?;
+        }
+        if frame == 0 {
+            return Some(0);
+        }
+        read(frame + usize::from(self.instruction))
+    }
+}
+
+/// Where the function that runs now was called from.
+///
+/// # Safety
+/// This thread is attached to the interpreter.
+#[inline(always)]
+pub unsafe fn place() -> Place {
+    let packed = WAY.load(Ordering::Relaxed);
+    if packed == 0 {
+        // SAFETY: the caller's promise.
+        return unsafe { public_place() };
+    }
+    // SAFETY: attached.
+    let state = unsafe { ffi::PyThreadState_Get() } as usize;
+    // SAFETY: this way was tried: these are the words of the thread's own state and frame, which nobody else changes now.
+    let read = |at: usize| Some(unsafe { *(at as *const usize) });
+    Place(Way::unpack(packed).go(state, read).unwrap_or(0))
+}
+
+/// The same by the public way.
+///
+/// # Safety
+/// This thread is attached to the interpreter.
+#[inline(never)]
+unsafe fn public_place() -> Place {
+    // SAFETY: attached.
+    let found = unsafe {
+        Python::attach_unchecked(|py| Frame::current(py).and_then(|frame| frame.place()))
+    };
+    found.unwrap_or(Place(0))
+}
+
+/// A frame of Python code, as everybody may see it.
+pub struct Frame<'py>(Bound<'py, PyAny>);
+
+impl<'py> Frame<'py> {
+    /// The innermost one.
+    pub fn current(py: Python<'py>) -> Option<Frame<'py>> {
+        // SAFETY: attached; a borrowed reference, or null.
+        let frame = unsafe { ffi::PyEval_GetFrame() };
+        let frame = NonNull::new(frame)?.as_ptr().cast::<ffi::PyObject>();
+        // SAFETY: a live object: it runs.
+        Some(Frame(unsafe { Bound::from_borrowed_ptr(py, frame) }))
+    }
+
+    /// Its code object.
+    pub fn code(&self) -> PyResult<Bound<'py, PyAny>> {
+        self.0.getattr(pyo3::intern!(self.0.py(), "f_code"))
+    }
+
+    /// The offset of the instruction that it is at, in bytes.
+    #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
+    pub fn offset(&self) -> PyResult<usize> {
+        // SAFETY: a frame.
+        let offset = unsafe { ffi::PyFrame_GetLasti(self.0.as_ptr().cast()) };
+        Ok(usize::try_from(offset).unwrap_or(0))
+    }
+
+    /// The offset of the instruction that it is at, in bytes.
+    #[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
+    pub fn offset(&self) -> PyResult<usize> {
+        let offset = self.0.getattr(pyo3::intern!(self.0.py(), "f_lasti"))?;
+        Ok(offset.extract::<i64>()?.try_into().unwrap_or(0))
+    }
+
+    /// Its line; 0: it has none.
+    pub fn line(&self) -> PyResult<u32> {
+        let line = self.0.getattr(pyo3::intern!(self.0.py(), "f_lineno"))?;
+        Ok(line.extract::<Option<u32>>()?.unwrap_or(0))
+    }
+
+    fn place(&self) -> Option<Place> {
+        let code = self.code().ok()?.as_ptr() as usize;
+        Some(Place(code + self.offset().ok()?))
+    }
+}
+
+/// Finds the way for this interpreter; without one, and where memory cannot be looked at with care, it stays the public one.
+pub fn find_way(py: Python<'_>) {
+    let found = WAYS.iter().find(|way| is_good(py, **way).unwrap_or(false));
+    WAY.store(found.map_or(0, |way| way.pack()), Ordering::Relaxed);
+}
+
+/// Takes the public way from now on.
+pub fn use_public_way() {
+    WAY.store(0, Ordering::Relaxed);
+}
+
+/// Whether this is the quick way.
+pub fn is_quick() -> bool {
+    WAY.load(Ordering::Relaxed) != 0
+}
+
+/// Three calls in one line of one function: what is read must lie within its code object, at one distance from where the
+/// public way says it is.
+const TRIAL: &std::ffi::CStr =
+    c"def trial(probe): return [probe(), probe(), (lambda: probe())(), probe()]";
+
+fn is_good(py: Python<'_>, way: Way) -> PyResult<bool> {
+    let globals = pyo3::types::PyDict::new(py);
+    py.run(TRIAL, Some(&globals), None)?;
+    let trial = globals.as_any().get_item("trial")?;
+    let probe = pyo3::types::PyCFunction::new_closure(py, None, None, move |args, _| {
+        let py = args.py();
+        probe(py, way)
+    })?;
+    let read: Vec<Option<(usize, usize, usize, usize)>> = trial.call1((probe,))?.extract()?;
+    let mut seen: Vec<(usize, usize)> = Vec::new();
+    for found in read {
+        let Some((instruction, code, size, offset)) = found else {
+            return Ok(false);
+        };
+        let Some(within) = instruction.checked_sub(code).filter(|at| *at < size) else {
+            return Ok(false);
+        };
+        let Some(base) = within.checked_sub(offset) else {
+            return Ok(false);
+        };
+        seen.push((base, instruction));
+    }
+    let one_base = seen.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    let all_differ = (1..seen.len()).all(|n| !seen[..n].iter().any(|other| other.1 == seen[n].1));
+    Ok(seen.len() == 4 && one_base && all_differ)
+}
+
+/// The instruction by a way that may be wrong; then what the public way says: code object, its size, offset.
+fn probe(py: Python<'_>, way: Way) -> PyResult<Option<(usize, usize, usize, usize)>> {
+    // SAFETY: attached.
+    let state = unsafe { ffi::PyThreadState_Get() } as usize;
+    let Some(frame) = Frame::current(py) else {
+        return Ok(None);
+    };
+    let code = frame.code()?;
+    let size: usize = code.call_method0("__sizeof__")?.extract()?;
+    let found = way.go(state, look);
+    Ok(match found {
+        Some(at) => Some((at, code.as_ptr() as usize, size, frame.offset()?)),
+        None => None,
+    })
+}
+
+/// The word at an address of this process, whatever it is: read by the kernel, which refuses what is not there.
+fn look(at: usize) -> Option<usize> {
+    let mut word = 0_usize;
+    let to = libc::iovec {
+        iov_base: (&raw mut word).cast(),
+        iov_len: size_of::<usize>(),
+    };
+    let from = libc::iovec {
+        iov_base: at as *mut libc::c_void,
+        iov_len: size_of::<usize>(),
+    };
+    let own = std::process::id().cast_signed();
+    // SAFETY: `to` is a word of ours; the kernel checks `from`.
+    let read = unsafe { libc::process_vm_readv(own, &raw const to, 1, &raw const from, 1, 0) };
+    (read == size_of::<usize>() as isize).then_some(word)
+}

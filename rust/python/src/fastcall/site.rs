@@ -1,0 +1,387 @@
+//! Call sites: what is the same at each call of one place in a program is found out once.
+//!
+//! A site is an instruction of a code object. It is looked up by its address in a table of fixed size; what was learned of
+//! it goes with its code object. Calls of a site that finds no room are as good as any, and slower.
+
+use super::frame::{Frame, Place, is_quick, place, use_public_way};
+use super::object::{Names, Object};
+use crate::call::is_option;
+use crate::convert::text;
+use pr_printk::sites::Cell;
+use pr_record::Site as Description;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+
+/// Places of the table.
+const PLACES: usize = 1 << 13;
+/// Most of them that are taken: beyond that looking would take longer.
+const MOST_SITES: usize = PLACES / 2;
+/// How far from its own place a site may stand.
+const STEPS: usize = 16;
+/// A place that was taken, and may be taken again.
+const LEFT: usize = 1;
+
+/// One place: an instruction, and its site. Nobody is at a place whose code object is gone: the frame that calls keeps it.
+struct Slot {
+    key: AtomicUsize,
+    site: AtomicPtr<Site>,
+}
+
+static TABLE: [Slot; PLACES] = [const {
+    Slot {
+        key: AtomicUsize::new(0),
+        site: AtomicPtr::new(std::ptr::null_mut()),
+    }
+}; PLACES];
+
+/// The sites that have places, by their code objects' addresses.
+static CODES: Mutex<Option<HashMap<usize, Code>>> = Mutex::new(None);
+/// How many places are taken.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// What is known of a code object.
+struct Code {
+    /// Tells when it goes. Kept, or it would not.
+    _watch: Py<PyAny>,
+    #[expect(clippy::vec_box, reason = "the table points into the boxes")]
+    sites: Vec<Box<Site>>,
+    keys: Vec<usize>,
+}
+
+/// A call site.
+pub struct Site {
+    /// The offset of its instruction.
+    offset: usize,
+    /// The event, if it is a constant of the code: an object that is there as long as the site. Else null.
+    event: *mut ffi::PyObject,
+    /// The names of its keywords, in the same way; null also if there are none.
+    names: *mut ffi::PyObject,
+    /// How many fields they are. None: some are no fields, or no text.
+    fields: Option<usize>,
+    /// The name of the logger that was called first.
+    logger: Option<Arc<str>>,
+    /// What the log keeps of it.
+    pub cell: Cell,
+    described: Described,
+}
+
+// SAFETY: the pointers are compared, and never followed.
+unsafe impl Send for Site {}
+// SAFETY: as above; the rest never changes, but for the cell, which is atomic.
+unsafe impl Sync for Site {}
+
+/// The texts of a site.
+struct Described {
+    event: Option<String>,
+    file: String,
+    line: u32,
+    func: String,
+    names: Vec<String>,
+}
+
+impl Site {
+    /// Whether the event is the one that the log knows.
+    #[inline(always)]
+    pub fn has_event(&self, event: Object<'_>) -> bool {
+        self.event == event.as_ptr()
+    }
+
+    /// The same of an object in other hands.
+    pub fn is_event(&self, event: &Bound<'_, PyString>) -> bool {
+        self.event == event.as_ptr()
+    }
+
+    /// Whether the logger's name is.
+    #[inline(always)]
+    pub fn has_logger(&self, name: Option<&Arc<str>>) -> bool {
+        match (&self.logger, name) {
+            (Some(own), Some(name)) => Arc::ptr_eq(own, name) || **own == **name,
+            _ => false,
+        }
+    }
+
+    /// How many fields the names are that the log knows. None: these are others.
+    #[inline(always)]
+    pub fn fields(&self, names: Names<'_>) -> Option<usize> {
+        if self.names == names.as_ptr() {
+            self.fields
+        } else {
+            None
+        }
+    }
+
+    /// The names of these fields.
+    #[inline(always)]
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.described.names.get(index).map(String::as_str)
+    }
+
+    /// File, line and function.
+    pub fn source(&self) -> (&str, u32, &str) {
+        (
+            &self.described.file,
+            self.described.line,
+            &self.described.func,
+        )
+    }
+
+    /// Writes what the log is to know of it.
+    pub fn describe(&self, out: &mut [u8]) -> Option<usize> {
+        let site = Description {
+            event: self.described.event.as_deref(),
+            logger: self.logger.as_deref(),
+            file: Some(&self.described.file),
+            line: self.described.line,
+            func: Some(&self.described.func),
+            which: u32::try_from(self.offset).unwrap_or(0),
+            ..Description::default()
+        };
+        site.write(self.described.names.iter().map(String::as_str), out)
+    }
+}
+
+/// The call that is looked at.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    pub event: Object<'a>,
+    pub names: Names<'a>,
+    pub logger: Option<&'a Arc<str>>,
+}
+
+/// The site that a log method was called at. It lives as long as the call.
+///
+/// # Safety
+/// This thread is attached to the interpreter, in a function that Python code has called, which has not run any since.
+#[inline(always)]
+pub unsafe fn here<'a>(caller: Caller<'a>) -> Option<&'a Site> {
+    // SAFETY: the caller's promise.
+    let at = unsafe { place() };
+    if at.0 <= LEFT {
+        return None;
+    }
+    let site = find(at).or_else(|| learn(at, caller))?;
+    // SAFETY: a site of the code object that this call comes from: its frame keeps that, and that the site.
+    Some(unsafe { &*site })
+}
+
+fn first_step(key: usize) -> usize {
+    (key >> 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.trailing_zeros())
+}
+
+fn steps(key: usize) -> impl Iterator<Item = &'static Slot> {
+    let first = first_step(key);
+    (0..STEPS).filter_map(move |step| TABLE.get((first + step) % PLACES))
+}
+
+#[inline(always)]
+fn find(at: Place) -> Option<*mut Site> {
+    for slot in steps(at.0) {
+        let key = slot.key.load(Ordering::Acquire);
+        if key == at.0 {
+            return Some(slot.site.load(Ordering::Relaxed));
+        }
+        if key == 0 {
+            return None;
+        }
+    }
+    None
+}
+
+/// Finds out what there is to know, and keeps it if there is room.
+#[cold]
+#[inline(never)]
+fn learn(at: Place, caller: Caller<'_>) -> Option<*mut Site> {
+    if TAKEN.load(Ordering::Relaxed) >= MOST_SITES {
+        return None;
+    }
+    // SAFETY: `here` is called attached.
+    unsafe { Python::attach_unchecked(|py| learn_attached(py, at, caller)) }
+}
+
+fn learn_attached(py: Python<'_>, at: Place, caller: Caller<'_>) -> Option<*mut Site> {
+    let raised = PyErr::take(py); // an exception that is on its way stays so
+    let frame = Frame::current(py)?;
+    let learned = frame.code().and_then(|code| {
+        let site = look_at(&frame, &code, caller)?;
+        let watch = watch(&code)?;
+        Ok(keep(at, code.as_ptr() as usize, site, watch))
+    });
+    if let Some(raised) = raised {
+        raised.restore(py);
+    }
+    learned.ok().flatten()
+}
+
+fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> PyResult<Site> {
+    let constants = code.getattr("co_consts")?.cast_into::<PyTuple>()?;
+    let is_constant =
+        |object: *mut ffi::PyObject| constants.iter().any(|one| one.as_ptr() == object);
+    let event = caller.event;
+    let has_event = is_constant(event.as_ptr()) && event.text().is_some();
+    let given = caller.names;
+    let has_names = given.len() > 0 && is_constant(given.as_ptr());
+    let names = (0..given.len()).map(|n| given.get(n)?.text().filter(|name| !is_option(name)));
+    let names: Option<Vec<String>> = names.map(|name| name.map(str::to_owned)).collect();
+    let fields = match given.len() {
+        0 => Some(0),
+        _ if has_names => names.as_ref().map(Vec::len),
+        _ => None,
+    };
+    let str_of = |name: &str| -> PyResult<String> {
+        Ok(text::owned(code.getattr(name)?.cast::<PyString>()?))
+    };
+    Ok(Site {
+        offset: canonical(frame.offset()?, code),
+        event: if has_event {
+            event.as_ptr()
+        } else {
+            std::ptr::null_mut()
+        },
+        names: if has_names {
+            given.as_ptr()
+        } else {
+            std::ptr::null_mut()
+        },
+        fields,
+        logger: caller.logger.cloned(),
+        cell: Cell::default(),
+        described: Described {
+            event: if has_event {
+                event.text().map(str::to_owned)
+            } else {
+                None
+            },
+            file: str_of("co_filename")?,
+            line: frame.line()?,
+            func: str_of("co_name")?,
+            names: if fields.is_some() {
+                names.unwrap_or_default()
+            } else {
+                Vec::new()
+            },
+        },
+    })
+}
+
+/// In CPython 3.11 a call is two instructions, and either may be the one that calls: it is known by the second.
+fn canonical(offset: usize, code: &Bound<'_, PyAny>) -> usize {
+    /// `PRECALL`, and the words that it takes, its cache included.
+    const PRECALL: (u8, usize) = (166, 4);
+    if !cfg!(Py_3_11) || cfg!(Py_3_12) {
+        return offset;
+    }
+    let bytes = code
+        .getattr("co_code")
+        .and_then(|bytes| bytes.extract::<Vec<u8>>());
+    match bytes.ok().and_then(|bytes| bytes.get(offset).copied()) {
+        Some(found) if found == PRECALL.0 => offset + PRECALL.1,
+        _ => offset,
+    }
+}
+
+/// Called when a code object goes.
+#[pyclass(frozen, module = "printk_ring._native", name = "_Forget")]
+struct Forget(usize);
+
+#[pymethods]
+impl Forget {
+    fn __call__(&self, reference: &Bound<'_, PyAny>) {
+        let _ = reference;
+        let gone = {
+            let mut codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
+            codes.as_mut().and_then(|codes| codes.remove(&self.0))
+        };
+        let Some(gone) = gone else {
+            return;
+        };
+        for key in &gone.keys {
+            for slot in steps(*key) {
+                if slot.key.load(Ordering::Acquire) == *key {
+                    slot.key.store(LEFT, Ordering::Release);
+                    TAKEN.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+        drop(gone); // not under the lock
+    }
+}
+
+fn watch(code: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let forget = Bound::new(code.py(), Forget(code.as_ptr() as usize))?;
+    // SAFETY: two live objects.
+    let watch = unsafe { ffi::PyWeakref_NewRef(code.as_ptr(), forget.as_ptr()) };
+    // SAFETY: a new reference, or null and an exception.
+    let watch = unsafe { Bound::from_owned_ptr_or_err(code.py(), watch) }?;
+    Ok(watch.unbind())
+}
+
+/// Gives a site its place. None: there is none, or another thread is at it.
+fn keep(at: Place, code: usize, site: Site, watch: Py<PyAny>) -> Option<*mut Site> {
+    let mut spare = Some(watch);
+    let kept = {
+        let mut codes = match CODES.try_lock() {
+            Ok(codes) => codes,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        place_in(codes.get_or_insert_default(), at, code, site, &mut spare)
+    };
+    drop(spare); // not under the lock
+    kept
+}
+
+fn place_in(
+    codes: &mut HashMap<usize, Code>,
+    at: Place,
+    code: usize,
+    site: Site,
+    watch: &mut Option<Py<PyAny>>,
+) -> Option<*mut Site> {
+    if let Some(found) = find(at) {
+        return Some(found);
+    }
+    let is_free = |slot: &&Slot| slot.key.load(Ordering::Relaxed) <= LEFT;
+    let slot = steps(at.0).find(is_free)?;
+    let known = match codes.entry(code) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => place.insert(Code {
+            _watch: watch.take()?,
+            sites: Vec::new(),
+            keys: Vec::new(),
+        }),
+    };
+    let mut sites = known.sites.iter();
+    let same = sites.position(|other| other.offset == site.offset);
+    let index = same.unwrap_or_else(|| {
+        known.sites.push(Box::new(site));
+        known.sites.len() - 1
+    });
+    let site = std::ptr::from_ref(&**known.sites.get(index)?).cast_mut();
+    known.keys.push(at.0);
+    slot.site.store(site, Ordering::Relaxed);
+    slot.key.store(at.0, Ordering::Release);
+    TAKEN.fetch_add(1, Ordering::Relaxed);
+    Some(site)
+}
+
+/// How call sites are found ("frame": read from the interpreter's own, or "public"), how many places of the table are
+/// taken, and by how many sites.
+#[pyfunction]
+pub fn _call_sites() -> (&'static str, usize, usize) {
+    let way = if is_quick() { "frame" } else { "public" };
+    let codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
+    let codes = codes.iter().flat_map(HashMap::values);
+    let sites = codes.map(|code| code.sites.len()).sum();
+    (way, TAKEN.load(Ordering::Relaxed), sites)
+}
+
+/// Has call sites found by the public way from now on. For tests.
+#[pyfunction]
+pub fn _use_public_frames() {
+    use_public_way();
+}
