@@ -9,6 +9,7 @@ ConfigError, unless the docstring says otherwise. Everything that waits releases
 that Ctrl-C works) at least every 100 ms.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from logging import Handler, LogRecord
 from pathlib import Path
@@ -30,6 +31,7 @@ from printk_ring.typing import (
     OffloadMode,
     OverflowPolicy,
     RecordException,
+    Redact,
     Reliability,
     Start,
     Stats,
@@ -98,6 +100,13 @@ def parse_stdlib_level(level: LevelLike, /) -> int:
     Raises:
         ConfigError: an unknown name.
         TypeError: neither int nor str (a bool is neither).
+    """
+
+def parse_redact(redact: Redact | None, /) -> tuple[str | re.Pattern[str], ...]:
+    """What `redact` names, in order.
+
+    Raises:
+        ConfigError: as `Log`.
     """
 
 def parse_size(size: int | str, /) -> int:
@@ -728,12 +737,19 @@ class Log:
     Counted in `stats()["dumps"]`; a dump that fails is told once, counted in `stats()["dump_errors"]`, and tried again with
     the next such record and at the end.
 
+    `redact`: what the log is not to hold, a list of key names and compiled patterns. The value of a field of such a name (in
+    any case; also of a key in dicts within) becomes "[redacted]", whoever gave it: the call, `extra`, `bind`,
+    `contextualize`, `RingHandler`. A pattern is for texts: the part that it matches becomes that, in the event, the message,
+    the exception's message and traceback, and in values that are str; other values whose text it matches, and those under
+    names that it matches whole, do so as a whole. It happens at the call, before anything is in the ring.
+
     The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
     leave by `os._exit`. A log that is garbage is closed.
 
     Raises:
         ConfigError: both `path` and `directory`; a size below the minimum (named); a wrong level, format or console;
-            `sync_on` or `dump_on` without a file; `dump_last` without `dump_on`, or no time, "context" or number from 1 on.
+            `sync_on` or `dump_on` without a file; `dump_last` without `dump_on`, or no time, "context" or number from 1 on;
+            `redact` with anything else than names and patterns of text, or with a pattern that matches nothing at all.
         RingFileError: the file is no whole ring, is of a newer layout, is held by a live log (named), or the system refused.
             The file is left untouched.
     """
@@ -752,6 +768,7 @@ class Log:
         sync_on: LevelLike | None = None,
         dump_on: LevelLike | None = None,
         dump_last: str | int | None = None,
+        redact: Redact | None = None,
     ) -> Self: ...
     @property
     def path(self) -> Path | None:
@@ -847,6 +864,8 @@ class Log:
         Others wait at most 1 s in all, and never in handlers, deferred sections or calls from within another one; those
         whose wait was over are counted in `stats()["report_timeouts"]`.
         """
+    def _redacted(self, text: str, /) -> str:
+        """A text as this log may hold it."""
     @property
     def _life(self) -> int:
         """What tells this log's consoles from those of others, for debugging. A number; a forked child has another one."""

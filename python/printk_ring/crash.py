@@ -171,7 +171,7 @@ def _oops(
     exc = described or (name, "", name)  # raised from C, and never made
     fields = {**fields, **_details(value)}
     log._emit(level, event, logger="printk_ring", exc=exc, fields=fields)  # noqa: SLF001 - our own
-    detail = f"{exc[0]}: {exc[1]}"
+    detail = log._redacted(f"{exc[0]}: {exc[1]}")  # noqa: SLF001 - our own
     log._call_dumpers(Reason.OOPS, detail)  # noqa: SLF001 - our own
     return detail
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from printk_ring import _native
 from printk_ring._native import ConfigError, Context, Log, Logger, Sink
-from printk_ring.typing import ConsoleSpec, LevelLike, StrPath
+from printk_ring.typing import ConsoleSpec, LevelLike, Redact, StrPath
 
 __all__ = [
     "default_log",
@@ -50,6 +50,7 @@ def install(
     sync_on: LevelLike | None = None,
     dump_on: LevelLike | None = None,
     dump_last: str | int | None = None,
+    redact: Redact | None = None,
 ) -> Log:
     """Makes the process's default log, or returns it: with the same arguments any number of calls give the same log.
 
@@ -71,6 +72,9 @@ def install(
     level is appended to `<ring file>.dump-<pid>.txt`, at most once a second; `dump_last`: how much of it, a time ("30s", the
     default), a number of records, or "context": what was logged with the same `Logger.contextualize` values.
 
+    `redact`: what the log is not to hold: names of fields (in any case, also of keys in dicts), whose values become
+    "[redacted]", and compiled patterns, for the parts of texts that they match; see `Log`.
+
     At an orderly exit all consoles are flushed, together at most 1 s, and the file is marked clean.
 
     Raises:
@@ -89,6 +93,7 @@ def install(
         "sync_on": sync_on,
         "dump_on": dump_on,
         "dump_last": dump_last,
+        "redact": _native.parse_redact(redact),
     }
     arguments = _comparable(path, options, chosen)
     arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
@@ -208,6 +213,7 @@ def _comparable(
         "sync_on": _level_or_none(options["sync_on"]),
         "dump_on": _level_or_none(options["dump_on"]),
         "dump_last": options["dump_last"],
+        "redact": options["redact"],
         "consoles": [_console_arguments(spec) for spec in consoles],
     }
 

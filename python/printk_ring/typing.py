@@ -4,7 +4,8 @@ Nothing here exists to be called: these are names for annotations, in user code 
 """
 
 import os
-from collections.abc import Callable, Mapping  # noqa: TC003 - get_type_hints() of user code needs it
+import re
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
@@ -27,6 +28,7 @@ __all__ = [
     "OffloadMode",
     "OverflowPolicy",
     "RecordException",
+    "Redact",
     "Reliability",
     "Start",
     "Stats",
@@ -51,6 +53,9 @@ OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
 OffloadMode: TypeAlias = Literal["console", "smp", "caller"]
 """Who prints the records of a log: each console's own thread; threads that serve any console, one for each processor;
 whoever logs, one record more than its own at most."""
+
+Redact: TypeAlias = Iterable[str | re.Pattern[str]]
+"""What a log is not to hold: names of fields, and compiled patterns for texts."""
 
 Reliability: TypeAlias = Literal[0, 1, 2, 3]
 """How far a sink can be relied on when everything else is broken: memory, a file, a pipe or a terminal, what takes locks."""

@@ -24,9 +24,10 @@ use pr_printk::errand::due;
 use pr_printk::store::Stamp;
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
+use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use emit::{Emit, Hold};
@@ -79,6 +80,7 @@ pub struct Log {
     pub(crate) dumpers: Listed<Vec<Arc<Dumper>>>,
     pub(crate) offload: Offload,
     names: Names,
+    attached: OnceLock<Box<dyn Any + Send + Sync>>,
     name: String,
     plan: Plan,
     options: LogOptions,
@@ -117,6 +119,7 @@ impl Log {
             dumpers: Listed::new(Vec::new()),
             offload: Offload::default(),
             names: Names::default(),
+            attached: OnceLock::new(),
             name,
             plan,
             options,
@@ -285,6 +288,16 @@ impl Log {
         let _ = self
             .level
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, open);
+    }
+
+    /// Keeps something of the floor above with this log, as long as there is none yet.
+    pub fn attach(&self, thing: Box<dyn Any + Send + Sync>) {
+        let _ = self.attached.set(thing);
+    }
+
+    /// What is kept with this log, if it is of this type.
+    pub fn attached<T: 'static>(&self) -> Option<&T> {
+        self.attached.get()?.downcast_ref()
     }
 
     /// The levels of its loggers' names.

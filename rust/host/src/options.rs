@@ -33,6 +33,8 @@ pub mod default {
     /// With `dump_on`: what a request or a job that goes wrong has usually done, at DEBUG too; a fraction of what a log of
     /// usual size holds.
     pub const DUMP_LAST: &str = "30s";
+    /// What stands for a value that a log is not to hold: the same in each place, so that it can be looked for.
+    pub const REDACTED: &str = "[redacted]";
     /// For all consoles together at an orderly exit: what a user takes for "at once".
     pub const EXIT_TIMEOUT_S: f64 = 1.0;
 }

@@ -6,7 +6,7 @@ use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
 use crate::levels::Given;
 use crate::logger::Logger;
-use crate::logs;
+use crate::{logs, redact};
 use pr_host::Log;
 use pr_printk::thread;
 use pr_record::{Ambient, Exc, Field, FromSite, Payload};
@@ -136,7 +136,12 @@ fn name_site<'a>(
     let Some(site) = site else {
         return;
     };
-    match log.site_number(&site.cell, |out| site.describe(out)) {
+    let number = if redact::keeps_sites_out(log) {
+        None
+    } else {
+        log.site_number(&site.cell, |out| site.describe(out))
+    };
+    match number {
         Some(id) => {
             payload.site = Some(FromSite {
                 id,

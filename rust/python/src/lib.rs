@@ -13,6 +13,7 @@
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `line` | lines that several calls put together |
+//! | `redact` | what a log is not to hold |
 //! | `contextualize` | fields of all records that are logged in a block of code |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
 //! | `log`, `stats` | a ring with its consoles; its counters |
@@ -63,6 +64,7 @@ mod process;
 mod reader;
 mod reasons;
 mod record;
+mod redact;
 mod ring;
 mod sink;
 mod sizes;
@@ -114,6 +116,8 @@ mod _native {
     use crate::reader::Reader;
     #[pymodule_export]
     use crate::record::{_format_dropped, Record, decode_fields, decode_text};
+    #[pymodule_export]
+    use crate::redact::parse_redact;
     #[pymodule_export]
     use crate::ring::{RawRecord, RecordInfo, Reservation, Ring};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use crate::convert::{Taker, text};
 use crate::fastcall::ambient;
 use crate::logger::Logger;
-use crate::{call, context, ending, logs, watch};
+use crate::{call, context, ending, logs, redact, watch};
 use pr_host::{Log, Piece};
 use pr_printk::thread;
 use pr_record::{Level, Payload};
@@ -53,8 +53,18 @@ fn store(py: Python<'_>, logger: &Logger, log: &Log, given: &str, task: u64) -> 
         ends: end.is_some(),
         speaker: speaker(log, logger.stored_name().map(|name| &**name), task),
     };
-    let (_, signalled) = logs::store_by(py, log, |waited| log.emit_piece(waited, LEVEL, &piece));
-    signalled
+    let store = |payload: &Payload<'_>| {
+        let piece = Piece {
+            payload: *payload,
+            ..piece
+        };
+        logs::store_by(py, log, |waited| log.emit_piece(waited, LEVEL, &piece)).1
+    };
+    let Some(redaction) = redact::of(log) else {
+        return store(&piece.payload);
+    };
+    let (signalled, interrupted) = redaction.apply(py, &piece.payload, store);
+    interrupted.and(signalled)
 }
 
 /// The number of the task that runs on this thread; 0: none does.

@@ -15,9 +15,10 @@ use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
-use crate::parameters::{LookArg, OverflowArg, ReliabilityArg, Seconds, WindowArg};
+use crate::parameters::{Clamped, LookArg, OverflowArg, ReliabilityArg, Seconds, WindowArg};
 use crate::reader::{Place, Reader, Start};
 use crate::reasons::ReasonArg;
+use crate::redact;
 use crate::sink::Sink;
 use crate::sizes::SizeArg;
 use crate::stats;
@@ -31,7 +32,8 @@ use pr_record::{Exc, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// A ring with its consoles. `Log(path=None, *, ...)`.
@@ -43,7 +45,9 @@ use std::path::PathBuf;
 /// consoles without their own level print. `consoles`: sinks, mappings of `add_console`'s arguments with the key `sink`,
 /// or (sink, mapping) pairs. `sync_on`: the file is synced to its disk before a log call at this level returns.
 /// `dump_on`: what led up to a record at this level is appended to `<ring file>.dump-<pid>.txt`, at most once a second;
-/// `dump_last`: how much of it, a time, a number of records, or "context".
+/// `dump_last`: how much of it, a time, a number of records, or "context". `redact`: what it is not to hold: names of
+/// fields (in any case, also of keys in dicts), whose values become `[redacted]`, and compiled patterns, for the parts of
+/// texts that they match.
 ///
 /// The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
 /// leave by `os._exit`. A log that is garbage is closed.
@@ -61,6 +65,11 @@ impl Log {
     /// The log.
     pub fn handle(&self) -> &LogHandle {
         &self.handle
+    }
+
+    /// A text as this log may hold it. An interruption that comes meanwhile is not passed on: the process is in trouble.
+    fn redacted<'t>(&self, py: Python<'_>, text: &'t str) -> Cow<'t, str> {
+        redact::of(&self.handle).map_or(Cow::Borrowed(text), |redaction| redaction.text(py, text).0)
     }
 
     fn add(&self, py: Python<'_>, options: ConsoleOptions) -> PyResult<Console> {
@@ -114,10 +123,10 @@ impl Log {
         signature = (
             path=None, *, directory=None, name=None, size=default_size(), avg_record=i64::from(default::AVG_RECORD),
             level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None,
-            sync_on=None, dump_on=None, dump_last=None
+            sync_on=None, dump_on=None, dump_last=None, redact=None
         ),
         text_signature = "(path=None, *, directory=None, name=None, size='4 MiB', avg_record=128, level='DEBUG', \
-                          console_level='INFO', consoles=(), sync_on=None, dump_on=None, dump_last=None)"
+                          console_level='INFO', consoles=(), sync_on=None, dump_on=None, dump_last=None, redact=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "all but the first by name")]
     fn new(
@@ -133,7 +142,9 @@ impl Log {
         sync_on: Option<LevelArg>,
         dump_on: Option<LevelArg>,
         dump_last: Option<WindowArg>,
+        redact: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Log> {
+        let redact = redact::parse_redact(py, redact)?;
         let mut specs = Vec::new();
         if let Some(consoles) = consoles {
             for spec in consoles.try_iter()? {
@@ -158,6 +169,7 @@ impl Log {
         let opened = py
             .detach(|| pr_host::Log::open(options))
             .map_err(|why| errors::from_host(py, why))?;
+        redact::attach(py, &opened, Some(redact.as_any()))?;
         let log = Log {
             handle: LogHandle::adopt(opened),
         };
@@ -263,6 +275,12 @@ impl Log {
         self.add(py, options)
     }
 
+    /// A text as this log may hold it.
+    #[pyo3(signature = (text, /))]
+    fn _redacted(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> String {
+        self.redacted(py, &text::of_str(text)).into_owned()
+    }
+
     /// What tells this log's consoles from those of others, for debugging. A number; a forked child has another one.
     #[getter]
     fn _life(&self) -> u64 {
@@ -314,6 +332,7 @@ impl Log {
     fn panic(&self, py: Python<'_>, text: &Bound<'_, PyString>) {
         let mut taker = Taker::default();
         let text = taker.text_of(text);
+        let text = self.redacted(py, &text);
         py.detach(|| self.handle.panic(&text))
     }
 
@@ -569,31 +588,5 @@ impl Log {
             .path()
             .map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
         format!("<Log {:?} {place}>", self.handle.name())
-    }
-}
-
-/// An int of any size, for places that take the nearest number they know.
-#[derive(Clone, Copy, Debug)]
-struct Clamped(i64);
-
-impl Clamped {
-    fn within(self, least: i64, most: i64) -> i64 {
-        self.0.clamp(least, most)
-    }
-}
-
-impl<'py> FromPyObject<'_, 'py> for Clamped {
-    type Error = PyErr;
-
-    fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<Clamped> {
-        let number = number.cast::<PyInt>()?;
-        let beyond = || {
-            if number.lt(0).unwrap_or(false) {
-                i64::MIN
-            } else {
-                i64::MAX
-            }
-        };
-        Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
     }
 }

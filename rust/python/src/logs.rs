@@ -1,7 +1,7 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
-use crate::watch;
 use crate::{context, ending};
+use crate::{redact, watch};
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log, crash, exit};
 use pr_printk::context::Owed;
@@ -92,9 +92,16 @@ pub fn store(
     payload: &Payload<'_>,
     ts_nsec: Option<u64>,
 ) -> (Emit, PyResult<()>) {
-    store_by(py, log, |waited| {
-        log.emit_inside(waited, level, payload, ts_nsec)
-    })
+    let store = |payload: &Payload<'_>| {
+        store_by(py, log, |waited| {
+            log.emit_inside(waited, level, payload, ts_nsec)
+        })
+    };
+    let Some(redaction) = redact::of(log) else {
+        return store(payload);
+    };
+    let ((emitted, signalled), interrupted) = redaction.apply(py, payload, store);
+    (emitted, interrupted.and(signalled))
 }
 
 /// The same, by whatever stores: it is told whether it has waited.

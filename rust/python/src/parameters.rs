@@ -180,3 +180,30 @@ impl<'py> FromPyObject<'_, 'py> for OverflowArg {
         })
     }
 }
+
+/// An int of any size, for places that take the nearest number they know.
+#[derive(Clone, Copy, Debug)]
+pub struct Clamped(pub i64);
+
+impl Clamped {
+    /// The nearest of these.
+    pub fn within(self, least: i64, most: i64) -> i64 {
+        self.0.clamp(least, most)
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Clamped {
+    type Error = PyErr;
+
+    fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<Clamped> {
+        let number = number.cast::<PyInt>()?;
+        let beyond = || {
+            if number.lt(0).unwrap_or(false) {
+                i64::MIN
+            } else {
+                i64::MAX
+            }
+        };
+        Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
+    }
+}

@@ -53,6 +53,23 @@ impl Taken {
         }
     }
 
+    /// Of a value that is plain; others are null.
+    pub fn of(value: &Value<'_>) -> Taken {
+        match value {
+            Value::Bool(value) => Taken::Bool(*value),
+            Value::Int(value) => Taken::Int(*value),
+            Value::UInt(value) => Taken::UInt(*value),
+            Value::Float(value) => Taken::Float(*value),
+            Value::Str(text) => Taken::Str((*text).to_owned()),
+            Value::Bytes(bytes) => Taken::Bytes((*bytes).to_owned()),
+            Value::DateTime(text) => Taken::DateTime((*text).to_owned()),
+            Value::Uuid(bytes) => Taken::Uuid(*bytes),
+            Value::Decimal(text) => Taken::Decimal((*text).to_owned()),
+            Value::Path(text) => Taken::Path((*text).to_owned()),
+            _ => Taken::Null,
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Taken::Str(text) | Taken::DateTime(text) | Taken::Decimal(text) | Taken::Path(text) => {
@@ -66,7 +83,7 @@ impl Taken {
 }
 
 /// A value whose parts are still apart.
-enum Tree {
+pub enum Tree {
     Leaf(Taken),
     List(Vec<Tree>),
     Dict(Vec<(String, Tree)>),
@@ -388,7 +405,7 @@ fn digits(number: &Bound<'_, PyInt>) -> String {
 }
 
 /// Encodes a tree as a record with one field. None: the tree is longer than its encoding can say.
-fn seal(tree: &Tree) -> Option<Taken> {
+pub fn seal(tree: &Tree) -> Option<Taken> {
     let mut scratch = vec![0; size(tree)];
     let mut writer = ValueWriter::new(&mut scratch);
     write(tree, &mut writer)?;

@@ -16,6 +16,7 @@ use crate::ending::StandStill;
 use crate::levels::{self, Given};
 use crate::logger::Logger;
 use crate::logs;
+use crate::redact;
 use crate::watch;
 use object::{Names, Object, Objects};
 use pr_host::{Emit, Log};
@@ -198,7 +199,7 @@ unsafe extern "C" fn noop(
 /// Stores a record, the short way if there is one.
 #[inline(never)]
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
-    let stored = if ambient::is_used() {
+    let stored = if ambient::is_used() || redact::is_used() {
         store_with_ambient(logger, log, given, arguments)
     } else {
         store_simple(logger, log, given, arguments)
@@ -239,8 +240,8 @@ fn store_simple(
     Some(log.emit(given.level, &payload, None))
 }
 
-/// The same with the fields that are in force around the call. It stores by another door than the one above, which is made
-/// a part of its caller only if it has no other.
+/// The same with the fields that are in force around the call, and without values that the log is not to hold. It stores by
+/// another door than the one above, which is made a part of its caller only if it has no other.
 #[cold]
 #[inline(never)]
 fn store_with_ambient(
@@ -259,6 +260,11 @@ fn store_with_ambient(
         let around = ambient::fields(around.as_ref());
         let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
         let gathered = gather::<true>(logger, site, arguments, around, &mut room)?;
+        let mut hidden = [redact::NO_FIELD; STACK_FIELDS];
+        let gathered = Gathered {
+            fields: redact::without_hidden(log, gathered.fields, &mut hidden)?,
+            ..gathered
+        };
         let payload = payload(log, logger, site, event, given, gathered)?;
         let Some(_nest) = thread::enter() else {
             log.count_recursion();

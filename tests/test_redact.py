@@ -1,0 +1,269 @@
+"""`redact`: what a log is not to hold, and does not, in any of its bytes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import json
+import logging
+import pathlib
+import re
+import signal
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import printk_ring as pr
+from tests.children import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HIDDEN = "[redacted]"
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def log(ring_path: pathlib.Path) -> Iterator[pr.Log]:
+    """A log that holds no password, no card number, and nothing that calls itself a secret."""
+    redact: list[str | re.Pattern[str]] = [
+        "Password",
+        "api_key",
+        "STRASSE",
+        re.compile(r"\b\d{4}-\d{4}\b"),
+        re.compile(r"(?i)secret\w*"),
+    ]
+    with pr.Log(ring_path, size="1 MiB", redact=redact) as log:
+        yield log
+
+
+@pytest.fixture
+def named(ring_path: pathlib.Path) -> Iterator[pr.Log]:
+    """A log that goes by names only."""
+    with pr.Log(ring_path.with_name("named.ring"), size="1 MiB", redact=["Password", "naïve"]) as log:
+        yield log
+
+
+def fields(log: pr.Log) -> list[dict[str, Any]]:
+    """Of all records."""
+    return [record.fields for record in log.reader()]
+
+
+def test_the_value_of_a_name_is_hidden_in_any_spelling_and_wherever_it_comes_from(log: pr.Log, named: pr.Log) -> None:
+    for one in (log, named):
+        bound = one.get_logger("app", PASSWORD=SECRET).bind(other=1)
+        bound.info("bound")
+        bound.info("and given", PASSWORD=SECRET + "!")
+        one.get_logger().info("call", password=SECRET, Password=42, passwords="kept", user="ann")
+        one.get_logger().info("slow", passWord=SECRET, exc_info=False, extra={"pAssword": SECRET, "a": 1})
+        with one.get_logger().contextualize(password=SECRET):
+            one.get_logger().info("around")
+            one.get_logger().info("slow %s", "around", exc_info=False)
+        one._emit(6, "general", fields={"PassWord": SECRET})
+        assert fields(one) == [
+            {"PASSWORD": HIDDEN, "other": 1},
+            {"PASSWORD": HIDDEN, "other": 1},
+            {"password": HIDDEN, "Password": HIDDEN, "passwords": "kept", "user": "ann"},
+            {"passWord": HIDDEN, "pAssword": HIDDEN, "a": 1},
+            {"password": HIDDEN},
+            {"password": HIDDEN},
+            {"PassWord": HIDDEN},
+        ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_it_is_in_the_file(ring_path: pathlib.Path) -> Iterator[None]:
+    """After each test: no byte of what is secret was written, nor by what the log knows of call sites."""
+    yield
+    for file in ring_path.parent.iterdir():
+        content = file.read_bytes()
+        assert SECRET.encode() not in content, file
+        assert b"1234-5678" not in content, file
+
+
+def test_names_are_compared_beyond_ascii(named: pr.Log) -> None:
+    named.get_logger().info("event", NAÏVE=SECRET, naive="kept")
+    assert fields(named) == [{"NAÏVE": HIDDEN, "naive": "kept"}]
+
+
+def test_names_within_values_are_hidden_at_any_depth(log: pr.Log, named: pr.Log) -> None:
+    for one in (log, named):
+        nested = {"user": "ann", "password": SECRET, "more": [{"PASSWORD": [SECRET, 1]}, 2.5, None]}
+        expected = {"user": "ann", "password": HIDDEN, "more": [{"PASSWORD": HIDDEN}, 2.5, None]}
+        one.get_logger().info("event", request=nested)
+        one.get_logger(bound=nested).info("bound")
+        with one.get_logger().contextualize(around=nested):
+            one.get_logger().info("around")
+        assert fields(one) == [{"request": expected}, {"bound": expected}, {"around": expected}]
+
+
+def test_a_pattern_hides_what_it_matches_in_texts(log: pr.Log) -> None:
+    logger = log.get_logger()
+    logger.info("card 1234-5678 of ann")
+    logger.info(
+        "card %s, %s",
+        "1234-5678",
+        "secret1 and secret2",
+        note="no 1234-5678",
+        list=["1234-5678", {"a": "ok 1234-5678"}],
+    )
+    first, second = log.reader()
+    assert first.event == f"card {HIDDEN} of ann"
+    assert second.message == f"card {HIDDEN}, {HIDDEN} and {HIDDEN}"
+    assert second.fields == {"note": f"no {HIDDEN}", "list": [HIDDEN, {"a": f"ok {HIDDEN}"}]}
+
+
+def test_a_pattern_hides_exceptions_and_stacks(log: pr.Log) -> None:
+    try:
+        raise ValueError("no such card: 1234-5678") from KeyError("secret7")
+    except ValueError:
+        log.get_logger().exception("failed", stack_info=True)
+    [record] = log.reader()
+    assert record.exc is not None
+    assert record.exc["type"] == "ValueError"
+    assert record.exc["message"] == f"no such card: {HIDDEN}"
+    assert "1234-5678" not in record.exc["stacktrace"]
+    assert "secret7" not in json.dumps(record.fields) + record.exc["stacktrace"]
+
+
+class Kind(enum.Enum):
+    SECRET = "secret-kind"
+
+
+def test_other_values_whose_text_matches_are_hidden_whole(ring_path: pathlib.Path) -> None:
+    with pr.Log(ring_path, size="256 KiB", redact=[re.compile("4711|secret")]) as log:
+        values: dict[str, Any] = {
+            "int": 47110,
+            "uint": 2**63 + 4711,
+            "float": 4711.5,
+            "bytes": b"\xff4711",
+            "decimal": decimal.Decimal("0.4711"),
+            "path": pathlib.PurePath("/home/4711"),
+            "uuid": uuid.UUID("00000000-4711-0000-0000-000000000000"),
+            "datetime": dt.datetime(4711, 1, 1, tzinfo=dt.UTC),
+            "enum": Kind.SECRET,
+            "other": object,
+        }
+        log.get_logger().info("event", **values, kept=4712, also=b"\xff", none=None, true=True)
+        kept = {"other": str(object), "kept": 4712, "also": b"\xff", "none": None, "true": True}
+        expected = {**dict.fromkeys(values, HIDDEN), **kept, "enum": f"{HIDDEN}-kind"}
+        assert fields(log)[0] == expected | {"uint": fields(log)[0]["uint"]}
+
+
+def test_a_pattern_that_matches_a_name_whole_hides_its_value(log: pr.Log) -> None:
+    log.get_logger().info("event", secret_id=1, top_secret=2, a={"SECRETS": [3], "b": 4})
+    assert fields(log) == [{"secret_id": HIDDEN, "top_secret": 2, "a": {"SECRETS": HIDDEN, "b": 4}}]
+
+
+def test_records_of_the_standard_library_are_no_exception(log: pr.Log) -> None:
+    logger = logging.Logger("std")
+    logger.addHandler(pr.RingHandler(log))
+    logger.info("pay with %s", "1234-5678", extra={"password": SECRET})
+    logger.info("pay with %s", ["1234-5678"], extra={"request": {"password": SECRET}})
+    try:
+        raise ValueError("1234-5678")
+    except ValueError:
+        logger.exception("failed")
+    one, two, three = log.reader()
+    assert (one.message, one.fields) == (f"pay with {HIDDEN}", {"password": HIDDEN})
+    assert (two.message, two.fields) == (f"pay with ['{HIDDEN}']", {"request": {"password": HIDDEN}})
+    assert three.exc is not None
+    assert three.exc["message"] == HIDDEN
+
+
+def test_lines_and_caught_exceptions_are_no_exception(log: pr.Log) -> None:
+    logger = log.get_logger(None, password=SECRET)
+    logger.cont("card 1234-5678 ")
+    logger.cont("secret9\n")
+    with logger.catch(reraise=False):
+        raise ValueError("secret5")
+    line, caught = log.reader()
+    assert (line.event, line.fields) == (f"card {HIDDEN} {HIDDEN}", {"password": HIDDEN})
+    assert caught.exc is not None
+    assert caught.exc["message"] == HIDDEN
+
+
+def test_a_log_that_hides_nothing_and_one_beside_it_are_left_alone(log: pr.Log) -> None:
+    with pr.Log(size="256 KiB") as other, pr.Log(size="256 KiB", redact=()) as empty:
+        for one in (other, empty):
+            one.get_logger().info("card 1234-5678", password="kept")
+            assert [(record.event, record.fields) for record in one.reader()] == [
+                ("card 1234-5678", {"password": "kept"})
+            ]
+    log.get_logger().info("event", password=SECRET)
+    assert fields(log) == [{"password": HIDDEN}]
+
+
+def test_what_a_dying_process_says_of_itself_is_hidden_too(ring_path: pathlib.Path) -> None:
+    code = """
+    import re, sys
+    import printk_ring as pr
+
+    log = pr.install(sys.argv[1], size="256 KiB", consoles=(), redact=[re.compile("hunter.")])
+    if sys.argv[2] == "panic":
+        log.panic("the end of hunter2")
+    if sys.argv[2] == "dumper":
+        log.register_dumper(lambda reason, detail: print(detail))
+    raise ValueError("hunter2")
+    """
+    for how in ("panic", "raise", "dumper"):
+        path = ring_path.with_name(f"{how}.ring")
+        done = run(code, path, how)
+        assert (done.returncode == -signal.SIGABRT) == (how == "panic"), done.stderr
+        files = [file.read_bytes() for file in path.parent.glob(f"{how}.ring*")]
+        assert len(files) == 3
+        assert all(b"hunter2" not in content for content in files)
+        assert all(HIDDEN.encode() in content for content in files)
+        assert done.stdout == ("ValueError: [redacted]\n" if how == "dumper" else "")
+
+
+def test_a_pattern_that_is_interrupted_hides_all_and_the_interruption_goes_on() -> None:
+    with pr.Log(size="256 KiB", redact=[re.compile("(a+)+$")]) as slow:  # takes longer than anybody waits
+
+        def interrupt(_signal: int, _frame: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(KeyboardInterrupt):
+                slow.get_logger().info("a" * 60 + "b")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert [record.event for record in slow.reader()] == [HIDDEN]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("password", "'password'"),
+        (b"password", "b'password'"),
+        (5, "5"),
+        (re.compile("x"), "re.compile('x')"),
+        ([5], "5"),
+        ([None], "None"),
+        (["ok", b"bytes"], "b'bytes'"),
+        ([""], "''"),
+        ([re.compile(b"x")], "re.compile(b'x')"),
+        ([re.compile("x*")], "re.compile('x*')"),
+        ([["password"]], "['password']"),
+    ],
+)
+def test_what_cannot_be_hidden_is_refused_with_what_can(ring_path: pathlib.Path, wrong: Any, said: str) -> None:
+    for make in (pr.Log, pr.install):
+        with pytest.raises(pr.ConfigError, match=re.escape(said)):
+            make(ring_path.with_name("never.ring"), redact=wrong)
+    assert not ring_path.with_name("never.ring").exists()
+    assert pr.default_log() is None
+
+
+def test_install_is_the_same_log_with_the_same_names_and_patterns(ring_path: pathlib.Path) -> None:
+    with pr.install(ring_path, size="256 KiB", consoles=(), redact=["a", re.compile("b")]) as log:
+        assert pr.install(ring_path, size="256 KiB", consoles=(), redact=iter(("a", re.compile("b")))) is log
+        with pytest.raises(pr.ConfigError, match="redact"):
+            pr.install(ring_path, size="256 KiB", consoles=(), redact=["a"])
+        pr.get_logger().info("event", A=SECRET)
+        assert fields(log) == [{"A": HIDDEN}]
