@@ -123,7 +123,10 @@ proptest! {
             prop_assert_eq!(named.count(), view.fields().count());
             let plain = decode(&bytes, &NoSites).expect("a record");
             prop_assert_eq!(plain.fields().count(), view.fields().count());
-            prop_assert!(plain.fields().eq(view.fields()), "names are not left to the site");
+            // By their looks: a float that is no number is not even equal to itself.
+            let looks = |field| format!("{field:?}");
+            let (plain, known) = (plain.fields().map(looks), view.fields().map(looks));
+            prop_assert!(plain.eq(known), "names are not left to the site");
             Ok(())
         })?;
     }
