@@ -1,6 +1,6 @@
 //! The memory that a console works in: allocated with its slot's first console, and kept for the next one.
 
-use pr_printk::core::MAX_RECORD_BYTES;
+use pr_printk::core::SCRATCH_BYTES;
 use pr_printk::emit::{Cursor, Mark};
 use pr_printk::port::{Memory, Port};
 use pr_ring::{Lpos, Seq};
@@ -12,7 +12,7 @@ const TEXT_BYTES: usize = 1024 * 1024;
 /// Items of one batch: as many records of 32 bytes as make a full one.
 const MARKS: usize = 2048;
 /// All of it.
-pub(crate) const PORT_BYTES: usize = TEXT_BYTES + MAX_RECORD_BYTES + MARKS * size_of::<Mark>();
+pub(crate) const PORT_BYTES: usize = TEXT_BYTES + SCRATCH_BYTES + MARKS * size_of::<Mark>();
 
 /// A port and what it points to.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl PortMemory {
         };
         let memory = Memory {
             text: leak(vec![0; TEXT_BYTES].into_boxed_slice()),
-            scratch: leak(vec![0; MAX_RECORD_BYTES].into_boxed_slice()),
+            scratch: leak(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             marks: leak(vec![mark; MARKS].into_boxed_slice()),
         };
         // SAFETY: freed in `drop`, with the port; nobody else knows it.

@@ -3,28 +3,19 @@
 mod fatal;
 mod scratch;
 
-use fatal::{death, fault};
+use fatal::{add_dumper, death, fault, send};
 use pr_host::Overflow;
 use pr_host::crash::report;
-use pr_printk::dumper::{Dumper, Reason, Why};
+use pr_printk::dumper::Why;
 use pr_printk::fatal as any;
-use pr_printk::fd::{errno, set_errno};
 use pr_record::Payload;
 use scratch::{PATIENCE, Scratch, flush, say};
-use std::cell::UnsafeCell;
 use std::fs::OpenOptions;
-use std::mem::MaybeUninit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const SEGV: (libc::c_int, &str) = (libc::SIGSEGV, "fatal signal SIGSEGV");
 const BUS: (libc::c_int, &str) = (libc::SIGBUS, "fatal signal SIGBUS");
-
-fn send(signal: libc::c_int) {
-    // SAFETY: touches no memory.
-    unsafe { libc::raise(signal) };
-}
 
 #[test]
 fn every_fatal_signal_leaves_a_report_and_ends_the_process_as_itself() {
@@ -50,21 +41,6 @@ fn every_fatal_signal_leaves_a_report_and_ends_the_process_as_itself() {
         aborted.lacks_anything(libc::SIGABRT, "fatal signal SIGABRT"),
         None
     );
-}
-
-/// A dumper that may be called in a handler.
-fn add_dumper(log: &pr_host::Log, call: unsafe fn(*const (), &Why<'_>) -> bool) {
-    let dumper = Box::leak(Box::new(Dumper {
-        max_reason: Reason::Panic,
-        always: false,
-        preserves: false,
-        any_context: true,
-        call,
-        data: std::ptr::null(),
-    }));
-    // SAFETY: it stays for good, and has no data.
-    let ticket = unsafe { log.core().dumpers().register(dumper) };
-    ticket.expect("room");
 }
 
 #[test]
@@ -256,69 +232,6 @@ fn a_thread_whose_stack_overflows_after_its_first_log_call_leaves_a_report() {
     });
     assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
     assert!(death.text.contains("i=6\n"));
-}
-
-/// A log that tells crashes, in a process whose SIGSEGV somebody handles already.
-fn log_before_which_is(scratch: &Scratch, handler: any::previous::Handler) -> Arc<pr_host::Log> {
-    // SAFETY: plain bits.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as usize;
-    action.sa_flags = libc::SA_SIGINFO;
-    let log = scratch.log();
-    // In place of ours, which then comes before it.
-    pr_host::crash::signals::disarm();
-    // SAFETY: a handler that may run anywhere.
-    unsafe { libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()) };
-    log.tell_crashes(None).expect("a place");
-    pr_host::crash::signals::arm();
-    log
-}
-
-#[test]
-fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_mend_it() {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
-    static ERRNO: AtomicI32 = AtomicI32::new(0);
-    unsafe extern "C" fn mends(
-        _signal: libc::c_int,
-        _info: *mut libc::siginfo_t,
-        _context: *mut libc::c_void,
-    ) {
-        ERRNO.store(errno(), Ordering::SeqCst);
-        set_errno(6);
-        ASKED.fetch_add(1, Ordering::SeqCst);
-    }
-    unsafe fn fails(_: *const (), _: &Why<'_>) -> bool {
-        set_errno(5);
-        false
-    }
-    let scratch = Scratch::new();
-    let before = Scratch::new();
-    let done = death(&before, |_| {
-        let log = log_before_which_is(&scratch, mends);
-        add_dumper(&log, fails);
-        log.add_console(scratch.console("out", Overflow::Block))
-            .expect("a console");
-        for number in 1..=20 {
-            set_errno(77);
-            send(libc::SIGSEGV);
-            assert_eq!((errno(), ERRNO.load(Ordering::SeqCst)), (77, 77));
-            say(&log, number);
-        }
-        flush(&log);
-        assert_eq!(ASKED.load(Ordering::SeqCst), 20);
-        assert_eq!(any::survived(), 8, "then they are told no more");
-        let count = std::fs::read_dir(scratch.path("a.ring").parent().expect("a folder"));
-        let crashes = count.expect("readable").filter(|entry| {
-            let name = entry.as_ref().expect("an entry").file_name();
-            name.to_string_lossy().ends_with(".txt")
-        });
-        assert_eq!(crashes.count(), 8, "as many as there may be");
-    });
-    assert_eq!(done.status, 0);
-    let seen = scratch::numbers(&scratch.read("out"));
-    assert_eq!(seen, (1..=20).collect::<Vec<_>>(), "the log goes on");
-    let told = scratch.read("out").matches("they are told no more").count();
-    assert_eq!(told, 1);
 }
 
 #[test]
@@ -558,35 +471,26 @@ fn a_child_that_is_forked_while_its_parent_panics_tells_its_own_crash() {
 }
 
 #[test]
-fn a_handler_that_leaves_by_a_jump_leaves_the_logs_usable() {
-    // As cysignals has it. The jump is made by hand: what was interrupted goes on elsewhere.
-    unsafe extern "C" fn jumps(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: `RESUME` was filled before the fault.
-        unsafe { libc::setcontext(RESUME.0.get().cast()) };
-    }
-    struct Context(UnsafeCell<MaybeUninit<libc::ucontext_t>>);
-    // SAFETY: one thread uses it.
-    unsafe impl Sync for Context {}
-    static RESUME: Context = Context(UnsafeCell::new(MaybeUninit::uninit()));
-    static FAULTS: AtomicU32 = AtomicU32::new(0);
+fn the_longest_record_of_all_is_whole_in_the_report() {
     let scratch = Scratch::new();
-    let before = Scratch::new();
-    let done = death(&before, |_| {
-        let log = log_before_which_is(&scratch, jumps);
-        // SAFETY: one context, of this thread.
-        unsafe { libc::getcontext(RESUME.0.get().cast()) };
-        let faults = FAULTS.fetch_add(1, Ordering::SeqCst);
-        if faults < 3 {
-            fault();
-        }
-        std::thread::sleep(Duration::from_millis(200));
+    let text = "x".repeat(40_000);
+    let death = death(&scratch, |_| {
+        let options = pr_host::LogOptions {
+            size_bytes: 1 << 20,
+            ..scratch::options_at(scratch.path("b.ring"))
+        };
+        let log = pr_host::Log::open(options).expect("a log");
+        log.tell_crashes(None).expect("a place");
         let payload = Payload {
-            event: "of another thread",
+            event: &text,
             ..Payload::default()
         };
-        let calls = || (0..10).filter(|_| scratch::call(&log, 6, &payload)).count();
-        let others = std::thread::scope(|scope| scope.spawn(calls).join().expect("no panic"));
-        assert_eq!((faults, others), (3, 10), "the logs are everybody's again");
+        assert!(scratch::call(&log, 6, &payload));
+        fault();
     });
-    assert_eq!(done.status, 0, "{}", done.text);
+    let told = scratch.read(&format!("b.ring.crash-{}-1.txt", death.pid));
+    assert!(
+        told.contains(&format!("{}<truncated>\n", &text[..32_700])),
+        "{told}"
+    );
 }

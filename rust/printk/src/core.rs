@@ -19,6 +19,8 @@ use pr_ring::{Lpos, Region, Ring, Seq};
 
 /// The most bytes that a record may take, encoded.
 pub const MAX_RECORD_BYTES: usize = 32 * 1024;
+/// Memory that one is read into: it may begin where its words are best.
+pub const SCRATCH_BYTES: usize = MAX_RECORD_BYTES + 16;
 
 /// In the word of what makes writers wait: a thread reports.
 const REPORT: u32 = 1 << 31;

@@ -10,7 +10,7 @@
 use crate::emit::meta_at;
 use pr_record::render::kernel::{Switches, print_lines};
 use pr_record::wire::MARK;
-use pr_record::{Format, Out, Sites, decode, render_beginning, render_torn};
+use pr_record::{Format, Out, RecordView, Sites, render_beginning, render_torn};
 use pr_ring::reader::read_valid;
 use pr_ring::{Read, RecordInfo, Seq, Source, Unfinished};
 
@@ -88,8 +88,9 @@ impl Form for Plain {
 impl<W: Fn(u64) -> u64, S: Sites + ?Sized> Form for Rendered<'_, W, S> {
     fn write(&self, out: &mut Out<'_>, info: &RecordInfo, text: &[u8]) -> bool {
         let meta = meta_at(info, (self.wall_nsec)(info.ts_nsec));
-        match decode(text, self.sites) {
-            Ok(record) if !info.torn && text.len() == info.text_len as usize => {
+        let mut record = RecordView::empty();
+        match record.decode(text, self.sites) {
+            Ok(()) if !info.torn && text.len() == info.text_len as usize => {
                 render_beginning(self.format, out, &meta, &record)
             }
             _ => render_torn(self.format, out, &meta),

@@ -28,7 +28,7 @@ pub mod class {
 pub struct Memory {
     /// The text of a batch.
     pub text: NonNull<[u8]>,
-    /// One payload, as long as the largest record.
+    /// One payload: [`SCRATCH_BYTES`](crate::core::SCRATCH_BYTES).
     pub scratch: NonNull<[u8]>,
     /// The marks of a batch.
     pub marks: NonNull<[Mark]>,

@@ -54,21 +54,47 @@ pub struct RecordView<'a> {
 pub const UNKNOWN_SITE: &str = "<unknown call site>";
 
 impl<'a> RecordView<'a> {
-    const EMPTY: RecordView<'a> = RecordView {
-        event: None,
-        message: None,
-        logger: None,
-        levelno: None,
-        file: None,
-        line: 0,
-        func: None,
-        exc: None,
-        site: None,
-        truncated: false,
-        keys_may_repeat: false,
-        fields: &[],
-        names: Names::NONE,
-    };
+    /// A record that says nothing. Not a constant: that would be copied where a few zeros are enough.
+    #[inline(always)]
+    pub const fn empty() -> RecordView<'a> {
+        RecordView {
+            event: None,
+            message: None,
+            logger: None,
+            levelno: None,
+            file: None,
+            line: 0,
+            func: None,
+            exc: None,
+            site: None,
+            truncated: false,
+            keys_may_repeat: false,
+            fields: &[],
+            names: Names::NONE,
+        }
+    }
+
+    /// [`decode()`] into a view that is [`RecordView::empty`], where it lies: many are read, one after the other, and a
+    /// view is too large to be handed on for nothing.
+    ///
+    /// # Errors
+    /// As those of [`decode()`]; the view is of no use then.
+    #[inline]
+    pub fn decode<S: Sites + ?Sized>(
+        &mut self,
+        bytes: &'a [u8],
+        sites: &'a S,
+    ) -> Result<(), DecodeError> {
+        let mut found = Found::NOTHING;
+        scan(self, &mut found, bytes)?;
+        if let Some(site) = self.site.and_then(|id| sites.site(id)) {
+            self.complete_from(&site);
+        }
+        if found.values != 0 {
+            self.keys_may_repeat |= found.may_repeat(self.names);
+        }
+        Ok(())
+    }
 
     /// The event. When it was cut, it ends in [`wire::MARK`].
     pub fn event(&self) -> &'a str {
@@ -276,13 +302,8 @@ pub fn decode<'a, S: Sites + ?Sized>(
     bytes: &'a [u8],
     sites: &'a S,
 ) -> Result<RecordView<'a>, DecodeError> {
-    let (mut view, found) = scan(bytes)?;
-    if let Some(site) = view.site.and_then(|id| sites.site(id)) {
-        view.complete_from(&site);
-    }
-    if found.values != 0 {
-        view.keys_may_repeat |= found.may_repeat(view.names);
-    }
+    let mut view = RecordView::empty();
+    view.decode(bytes, sites)?;
     Ok(view)
 }
 
@@ -297,6 +318,12 @@ struct Found {
 }
 
 impl Found {
+    const NOTHING: Found = Found {
+        keys: KeySet::EMPTY,
+        own: 0,
+        values: 0,
+    };
+
     /// Whether a name of the call site may be there twice.
     fn may_repeat(mut self, names: Names<'_>) -> bool {
         if names.is_unknown() || names.may_repeat() || self.values > 1 {
@@ -306,17 +333,16 @@ impl Found {
     }
 }
 
-fn scan(bytes: &[u8]) -> Result<(RecordView<'_>, Found), DecodeError> {
-    let mut view = RecordView::EMPTY;
-    let mut found = Found {
-        keys: KeySet::EMPTY,
-        own: 0,
-        values: 0,
-    };
+/// Fills a view that is empty.
+fn scan<'a>(
+    view: &mut RecordView<'a>,
+    found: &mut Found,
+    bytes: &'a [u8],
+) -> Result<(), DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let Some(head) = cursor.byte() else {
         view.truncated = true;
-        return Ok((view, found));
+        return Ok(());
     };
     if head & wire::KIND_MASK != wire::HEAD {
         return Err(DecodeError::NotARecord);
@@ -344,5 +370,5 @@ fn scan(bytes: &[u8]) -> Result<(RecordView<'_>, Found), DecodeError> {
             return Err(DecodeError::BadItem(bytes.len().wrapping_sub(item.len())));
         }
     }
-    Ok((view, found))
+    Ok(())
 }

@@ -46,18 +46,26 @@ impl<'b> Out<'b> {
         }
     }
 
-    /// Appends the first `len` of 16 bytes that are in a register, where they have been put
-    /// together: they are stored at once, and not read back from memory before that.
+    /// Appends the first `len` of eight bytes, and eight more, all of which are in registers, where
+    /// they have been put together: they are stored at once, and not read back from memory before that.
     #[inline(always)]
-    pub(crate) fn put_piece(&mut self, piece: u128, len: usize) {
-        let bytes = piece.to_le_bytes();
+    pub(crate) fn put_pieces(&mut self, begin: u64, len: usize, end: u64) {
+        let (begin, end, len) = (begin.to_le_bytes(), end.to_le_bytes(), len.min(8));
         let area = self.buf.get_mut(self.len..).unwrap_or_default();
         match area.first_chunk_mut::<16>() {
             Some(area) if !self.truncated => {
-                *area = bytes;
-                self.len = self.len.wrapping_add(len.min(16));
+                if let Some(place) = area.first_chunk_mut() {
+                    *place = begin;
+                }
+                if let Some(place) = area.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                    *place = end;
+                }
+                self.len = self.len.wrapping_add(len + 8);
             }
-            _ => self.put(bytes.get(..len).unwrap_or(&bytes)),
+            _ => {
+                self.put(begin.get(..len).unwrap_or(&begin));
+                self.put(&end);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::scratch::{Scratch, say};
 use pr_host::Log;
 use pr_host::crash::signals;
+use pr_printk::dumper::{Dumper, Reason, Why};
 use std::sync::Arc;
 
 /// How many records a child logs before it dies.
@@ -97,4 +98,25 @@ pub fn fault() {
     let nowhere = std::hint::black_box(16_usize) as *const u8;
     // SAFETY: none; this is how the child dies.
     unsafe { nowhere.read_volatile() };
+}
+
+/// Sends the calling thread a signal.
+pub fn send(signal: libc::c_int) {
+    // SAFETY: touches no memory.
+    unsafe { libc::raise(signal) };
+}
+
+/// A dumper that may be called in a handler.
+pub fn add_dumper(log: &pr_host::Log, call: unsafe fn(*const (), &Why<'_>) -> bool) {
+    let dumper = Box::leak(Box::new(Dumper {
+        max_reason: Reason::Panic,
+        always: false,
+        preserves: false,
+        any_context: true,
+        call,
+        data: std::ptr::null(),
+    }));
+    // SAFETY: it stays for good, and has no data.
+    let ticket = unsafe { log.core().dumpers().register(dumper) };
+    ticket.expect("room");
 }

@@ -17,7 +17,7 @@ pub use head::ThreadName;
 pub use place::{Kind, Place, Stem};
 pub use sheet::{Paper, Sheet};
 
-use crate::core::Core;
+use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::dump::{Form, Rendered};
 use crate::dumper::Reason;
 use crate::fatal::Fault;
@@ -323,13 +323,15 @@ fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet)
     };
     let end = ring.next_reserve_seq();
     let mut wanted = first_of(core, end);
+    let scratch = laid(scratch);
     let (mut records, mut is_first) = (0, true);
     loop {
-        let found = match ring.read_valid(wanted, scratch, unfinished) {
-            Read::Found { info, copied, .. } if info.seq < end => Some((info, copied)),
+        let read = ring.read_valid(wanted, scratch, unfinished);
+        let found = match &read {
+            Read::Found { info, copied, .. } if info.seq < end => Some((info, *copied)),
             _ => None,
         };
-        let next = found.as_ref().map_or(end, |(info, _)| info.seq);
+        let next = found.map_or(end, |(info, _)| info.seq);
         if next > wanted {
             // Overwritten meanwhile, or not finished by a thread that does not go on.
             let (lost, last) = (next.0 - wanted.0, next.0 - 1);
@@ -342,13 +344,20 @@ fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet)
             return records;
         };
         let text = scratch.get(..copied).unwrap_or_default();
-        put_item(sheet, format, is_first, |out| form.write(out, &info, text));
+        put_item(sheet, format, is_first, |out| form.write(out, info, text));
         (is_first, records) = (false, records + 1);
         wanted = Seq(info.seq.0.saturating_add(1));
         if sheet.filled() >= PIECE_BYTES {
             sheet.flush();
         }
     }
+}
+
+/// Memory for one record, laid so that the words of its first text lie whole: that stands three or four bytes in.
+fn laid(scratch: &mut [u8]) -> &mut [u8] {
+    let at = scratch.as_ptr().align_offset(8).saturating_add(4);
+    let at = at.min(scratch.len().saturating_sub(MAX_RECORD_BYTES));
+    scratch.get_mut(at..).unwrap_or_default()
 }
 
 /// Puts what is a line, and in JSON an item of a list.

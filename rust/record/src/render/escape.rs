@@ -69,26 +69,46 @@ pub(crate) fn is_bare(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| class(*byte) & BARE != 0)
 }
 
-/// Leading bytes that are not of a class.
+/// Leading bytes that are not of a class. Nearly all text is plain ASCII, which takes the fewest steps; of other alphabets
+/// sixteen bytes are seen at a time, and what is suspect byte by byte.
 #[inline(always)]
 fn run<const CLASS: u8>(bytes: &[u8]) -> usize {
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let mut clean = 0usize;
-    for chunk in chunks {
-        if chunk
-            .iter()
-            .fold(false, |any, byte| any | is_suspect::<CLASS>(*byte))
-        {
+    let plain = lead::<64>(bytes, is_plain::<CLASS, 64>);
+    let bytes = bytes.get(plain..).unwrap_or(&[]);
+    let clean = lead::<16>(bytes, |chunk| {
+        let suspects = |all, byte: &u8| all | u8::from(is_suspect::<CLASS>(*byte));
+        chunk.iter().fold(0, suspects) == 0
+    });
+    let bytes = bytes.get(clean..).unwrap_or(&[]);
+    let is_harmless = |byte: &&u8| class(**byte) & CLASS == 0;
+    let more = bytes.iter().take_while(is_harmless).count();
+    plain.wrapping_add(clean).wrapping_add(more)
+}
+
+/// Bytes of the leading chunks of `N` that are all good.
+#[inline(always)]
+fn lead<const N: usize>(bytes: &[u8], is_good: impl Fn(&[u8; N]) -> bool) -> usize {
+    let mut good = 0usize;
+    for chunk in bytes.as_chunks::<N>().0 {
+        if !is_good(chunk) {
             break;
         }
-        clean = clean.wrapping_add(16);
+        good = good.wrapping_add(N);
     }
-    let rest = bytes.get(clean..).unwrap_or(&[]);
-    let more = rest
-        .iter()
-        .take_while(|byte| class(**byte) & CLASS == 0)
-        .count();
-    clean.wrapping_add(more)
+    good
+}
+
+/// Whether all bytes are ASCII, and none of a class. One that is has a clear high bit also when it is made smaller by the
+/// controls, larger by one, or, against a byte that is sought, smaller by one; any other byte has not. Of many at once only
+/// these bits need be looked at.
+#[inline(always)]
+fn is_plain<const CLASS: u8, const N: usize>(bytes: &[u8; N]) -> bool {
+    let suspects = |all, byte: &u8| {
+        let controls = byte.wrapping_sub(0x20) | byte.wrapping_add(1);
+        let quoted = (byte ^ b'"').wrapping_sub(1) | (byte ^ b'\\').wrapping_sub(1);
+        all | controls | if CLASS == QUOTED { quoted } else { 0 }
+    };
+    bytes.iter().fold(0, suspects) < 0x80
 }
 
 /// The class by comparisons only, which the compiler does for 16 bytes at once.
@@ -279,5 +299,44 @@ pub(crate) fn bytes_part(out: &mut Out<'_>, bytes: &[u8], in_quotes: bool) {
             }
             _ => out.put_byte(*byte),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any byte at any place of a text that is longer than the chunks.
+    fn check<const CLASS: u8>() {
+        for byte in 0..=255 {
+            for len in [1, 15, 16, 17, 63, 64, 65, 83, 150] {
+                for at in 0..len {
+                    let mut text = [b'a'; 150];
+                    *text.get_mut(at).unwrap() = byte;
+                    let expected = if class(byte) & CLASS == 0 { len } else { at };
+                    let found = run::<CLASS>(text.get(..len).unwrap());
+                    assert_eq!(found, expected, "{byte:#x} at {at} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_of_a_class_ends_the_run_wherever_it_is_and_no_other_does() {
+        check::<PLAIN>();
+        check::<QUOTED>();
+    }
+
+    #[test]
+    fn bytes_of_all_alphabets_together_end_no_run() {
+        let mut text = [0u8; 131];
+        for (place, byte) in text.iter_mut().zip((0x20..=0xff).cycle()) {
+            *place = if class(byte) & (PLAIN | QUOTED) == 0 {
+                byte
+            } else {
+                b'b'
+            };
+        }
+        assert_eq!((run::<PLAIN>(&text), run::<QUOTED>(&text)), (131, 131));
     }
 }

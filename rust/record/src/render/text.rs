@@ -56,7 +56,7 @@ pub(super) fn lines<W: Fn(&mut Out<'_>)>(
     let text = record.text();
     let shown = scene.cut(text);
     escape::write_message(out, shown, |out| lead.further(out));
-    let mut is_marked = shown.ends_with(MARK);
+    let mut is_marked = scene.truncated && shown.ends_with(MARK);
     if shown.len() < text.len() {
         out.put(MARK.as_bytes());
         is_marked = true;

@@ -14,19 +14,16 @@ pub(crate) fn bracketed(out: &mut Out<'_>, ts_nsec: u64) {
         return bracketed_longer(out, seconds, micros);
     }
     let digits = eight_digits(seconds);
-    // One of the eight is a zero; five stay.
-    let zeros = ((digits ^ ALL_ZEROS).trailing_zeros() / 8).clamp(1, 7);
-    let dropped = zeros.min(3);
-    let padding = (1_u64 << (8 * (zeros - dropped))) - 1;
+    // One of the eight is a zero; five stay. How many go is known before they are: what is written next need not wait
+    // for them.
+    let dropped = 1 + u32::from(seconds < 1_000_000) + u32::from(seconds < 100_000);
+    let zeros = ((digits ^ ALL_ZEROS).trailing_zeros() / 8).min(7);
+    let padding = (1_u64 << (8 * zeros.saturating_sub(dropped))) - 1;
     let whole = (digits >> (8 * dropped)) ^ (padding & ZEROS_TO_SPACES);
-    let shift = 8 * (9 - dropped);
-    let fraction = u128::from(eight_digits(micros) >> 16);
-    let text = u128::from(b'[')
-        | (u128::from(whole) << 8)
-        | (u128::from(b'.') << shift)
-        | (fraction << (shift + 8))
-        | (u128::from(b']') << (shift + 56));
-    out.put_piece(text, 17 - dropped as usize);
+    let fraction = eight_digits(micros) >> 16;
+    let begin = u64::from(b'[') | (whole << 8);
+    let end = u64::from(b'.') | (fraction << 8) | (u64::from(b']') << 56);
+    out.put_pieces(begin, 9 - dropped as usize, end);
 }
 
 /// After more than 115 days.
