@@ -327,7 +327,7 @@ fn bytes_that_are_no_record_are_refused() {
         b"\x01\x01\x05abcd",        // text too short
         b"\x01\x01\x80",            // second byte of the length missing
         b"\x01\x01\x01\xff",        // not UTF-8
-        b"\x01\x09\x00",            // unknown tag below 80
+        b"\x01\x0a\x00",            // unknown tag below 80
         b"\x01\x23\x01k\x00",       // unknown value below 80
         b"\x01\x13\x01k",           // no body
         b"\x01\x19\x01\xff\x01x",   // key not UTF-8
