@@ -20,6 +20,7 @@ step() {
 }
 
 step stubs.sh
+step types.sh
 step nostd.sh
 step nopanic.sh
 step kill.sh 2

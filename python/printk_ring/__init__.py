@@ -51,6 +51,7 @@ if os.environ.get("PRINTK_RING_LOCKDEP", "0") not in {"", "0"}:
     lockdep.start()
 
 if TYPE_CHECKING:
+    from printk_ring import crash
     from printk_ring.integrations.logging import RingHandler
     from printk_ring.snapshot import Snapshot
 

@@ -1136,7 +1136,7 @@ def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Lit
 class _RingHandler:
     """What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`."""
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def _serve(self, log: Log | None, plain: bool) -> None:
         """Says which log it is for (None: the default), at the end of its `__init__`. `plain`: its class is `RingHandler`
         itself.

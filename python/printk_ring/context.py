@@ -133,8 +133,7 @@ def _is_in_handler() -> bool:
 def _handler_codes() -> set[CodeType]:
     """The code of all signal handlers and fork hooks that are written in Python."""
     signal: Any = sys.modules.get("_signal")
-    numbers = () if signal is None else signal.valid_signals()
-    handlers: list[Any] = [signal.getsignal(number) for number in numbers]
+    handlers: list[Any] = [] if signal is None else [signal.getsignal(number) for number in signal.valid_signals()]
     for hooks in _fork_hooks():
         handlers.extend(hooks)
     codes: set[CodeType] = set()

@@ -6,7 +6,7 @@ frames.
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +36,15 @@ def hand_over_text(call: "Callable[[Record], str]", batch: "_Batch") -> None:
             batch.failed(_told(error))
 
 
-def text_maker(given: object) -> "Callable[[Record], str] | None":
+def text_maker(given: Any) -> "Callable[[Record], str] | None":
     """What makes text of a record by `given`, a `logging.Formatter` or a function; None: it is neither."""
     logging = sys.modules.get("logging")  # who has a formatter has imported it
     if logging is not None and isinstance(given, logging.Formatter):
         from printk_ring.logrecords import formatting  # noqa: PLC0415 - not before somebody has a formatter
 
         return formatting(given)
-    return given if callable(given) else None
+    maker: Any = given
+    return maker if callable(given) else None
 
 
 def _told(error: BaseException) -> str:

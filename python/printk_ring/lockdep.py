@@ -310,9 +310,9 @@ class Lock(_Watched):
         self._lock = _thread.allocate_lock()
         self._node = _LockNode("Lock", self._lock)
 
-    acquire_lock = _Watched.acquire
-    release_lock = _Watched.release
-    locked_lock = _Watched.locked
+    acquire_lock: Callable[..., bool] = _Watched.acquire
+    release_lock: Callable[[_Watched], None] = _Watched.release
+    locked_lock: Callable[[_Watched], bool] = _Watched.locked
 
 
 class RLock(_Watched):
@@ -496,5 +496,6 @@ def _thread_name() -> str:
 
 
 def _formatted(stack: tuple[Place, ...]) -> str:
-    lines = traceback.StackSummary.from_list([(*place, None) for place in stack]).format()
+    frames = [(file, line, function, None) for file, line, function in stack]
+    lines = traceback.StackSummary.from_list(frames).format()
     return "".join(lines).rstrip("\n")

@@ -51,8 +51,8 @@ class Node:
 
     def __init__(self, name: str) -> None:
         """Nobody has waited for it yet."""
-        self.serial = next(_serials)
-        self.name = name
+        self.serial: int = next(_serials)
+        self.name: str = name
         self.after: dict[int, Order] = {}
         self.before: dict[int, Node] = {}
 
@@ -64,10 +64,10 @@ class Order:
 
     def __init__(self, first: Node, second: Node, guards: frozenset[int], witness: Witness) -> None:
         """`guards`: those of every time so far."""
-        self.first = first
-        self.second = second
-        self.guards = guards
-        self.witness = witness
+        self.first: Node = first
+        self.second: Node = second
+        self.guards: frozenset[int] = guards
+        self.witness: Witness = witness
 
 
 class Graph:
@@ -75,8 +75,8 @@ class Graph:
 
     def __init__(self, most_orders: int = 8192) -> None:
         """Keeps at most that many orders; those that come later are counted in `ignored`."""
-        self.orders = 0
-        self.ignored = 0
+        self.orders: int = 0
+        self.ignored: int = 0
         self._most_orders = most_orders
         self._nodes: dict[int, Node] = {}
         self._told: set[frozenset[int]] = set()

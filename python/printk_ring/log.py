@@ -227,6 +227,7 @@ def _absolute(path: StrPath | None) -> str | None:
 
 
 def _console_arguments(spec: ConsoleSpec) -> dict[str, object]:
+    arguments: dict[str, Any]
     if isinstance(spec, Mapping):
         arguments = dict(spec)
     elif isinstance(spec, tuple):

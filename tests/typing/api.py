@@ -6,11 +6,17 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, assert_type
 
+import loguru
+import structlog
+
 import printk_ring as pr
+from printk_ring.integrations.loguru import RingSink
+from printk_ring.integrations.structlog import RingLogger, RingLoggerFactory, RingProcessor
 from printk_ring.typing import ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
 
 if TYPE_CHECKING:
     import numpy as np
+    import pytest
     from numpy.typing import NDArray
 
 
@@ -175,7 +181,34 @@ def errors(path: Path) -> None:
     print(wrong)
 
 
-handler: logging.Handler = pr.RingHandler(level="INFO")
+def other_libraries(log: pr.Log, caplog: pytest.LogCaptureFixture) -> None:
+    handler: logging.Handler = pr.RingHandler(level="INFO")
+    logging.getLogger().addHandler(pr.RingHandler(log, logging.WARNING))
+    logging.basicConfig(handlers=[handler])
+    assert_type(pr.RingHandler(log).serves_nobody, bool)
+    pr.RingHandler("app.ring")  # type: ignore[arg-type]  # a log is wanted, not a path
+    pr.RingHandler(level=None)  # type: ignore[arg-type]  # NOTSET is 0
+    pr.RingHandler(log).handle("event")  # type: ignore[arg-type]  # a LogRecord is wanted
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, RingProcessor()])
+    structlog.configure(processors=[RingProcessor(log)], logger_factory=RingLoggerFactory(log))
+    assert_type(RingLoggerFactory()("app"), RingLogger)
+    RingProcessor("app")  # type: ignore[arg-type]  # a log is wanted
+    loguru.logger.add(RingSink(), format="{message}", level="DEBUG")
+    loguru.logger.add(RingSink(log), enqueue=True)
+    RingSink(5)  # type: ignore[arg-type]  # a log is wanted
+    assert_type(caplog.records, list[logging.LogRecord])
+
+
+class Own(pr.RingHandler):
+    """A handler is derived from as any other is."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(level=logging.INFO)
+        self.tenant = tenant
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.tenant = self.tenant
+        super().emit(record)
 
 
 def dumps(log: pr.Log, ring: pr.Ring, file: pr.RingFile, target: BinaryIO) -> None:

@@ -30,7 +30,7 @@ class ServerProcess:
         if not line.strip().isdigit():
             self.__exit__(None, None, None)
             raise ServerDied(f"the server did not start: {self._last_words()}")
-        self.port = int(line)
+        self.port: int = int(line)
 
     @property
     def pid(self) -> int:

@@ -25,7 +25,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - its only one, made below
 
     def log_message(self, format: str, *args: object) -> None:
         logging.getLogger("demo.http").info(format, *args, extra={"client": self.client_address[0]})

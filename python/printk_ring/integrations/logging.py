@@ -57,7 +57,7 @@ class RingHandler(_native._RingHandler, logging.Handler):
 
     def createLock(self) -> None:  # noqa: N802 - the name is logging's
         """No lock: storing needs none, and a lock held during a fork would stay held in the child."""
-        self.lock = None
+        self.lock: Any = None
 
     def _handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
         """What the native `handle` calls for a record that it does not store itself, as a part of its log call."""

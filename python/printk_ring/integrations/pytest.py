@@ -174,9 +174,11 @@ _FOLDER = pytest.StashKey[str | None]()
 def pytest_handlecrashitem(report: pytest.TestReport) -> None:
     """In the controller: what the rings of a worker that died say."""
     node: Any = getattr(report, "node", None)
-    folder = None if node is None else node.config.stash.get(_FOLDER, None)
-    notes = None if folder is None else Path(folder, node.gateway.id)
-    if notes is None or not notes.exists():
+    if node is None:
+        return
+    folder = node.config.stash.get(_FOLDER, None)
+    notes = Path(folder or ".", node.gateway.id)
+    if folder is None or not notes.exists():
         return
     for path in json.loads(notes.read_text(encoding="utf-8")):
         try:
