@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -113,6 +114,17 @@ def test_both_ways_store_the_same_within_contextualize(log: pr.Log, kind: str) -
     first, second = log.reader()
     assert first.fields["request"] == 7
     assert told(first) == told(second)
+
+
+@pytest.mark.parametrize("kind", [*SIMPLE, *OTHERS])
+def test_both_ways_keep_the_same_out(ring_path: Any, kind: str) -> None:
+    make = {**SIMPLE, **OTHERS}[kind]
+    with pr.Log(ring_path, size="1 MiB", redact=["a", "k1", re.compile("(?s).+")]) as log:
+        pr.RingHandler(log).handle(make())
+        Derived(log).handle(make())
+        first, second = log.reader()
+    assert told(first) == told(second)
+    assert "[redacted]" in first.event
 
 
 def never(*_args: object) -> NoReturn:
