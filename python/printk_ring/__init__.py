@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 from printk_ring import kernel, sinks
 from printk_ring._native import (
+    CallSite,
     ConfigError,
     Console,
     Context,
     ContextError,
+    Control,
     Dumper,
     DumpIter,
     FileConsole,
@@ -39,6 +41,7 @@ from printk_ring._native import (
     RingFileInfo,
     Sink,
     __version__,
+    control,
 )
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
@@ -58,10 +61,12 @@ if TYPE_CHECKING:
     offload: Offload
 
 __all__ = [
+    "CallSite",
     "ConfigError",
     "Console",
     "Context",
     "ContextError",
+    "Control",
     "DumpIter",
     "Dumper",
     "FileConsole",
@@ -87,6 +92,7 @@ __all__ = [
     "Sink",
     "Snapshot",
     "__version__",
+    "control",
     "crash",
     "default_log",
     "deferred",

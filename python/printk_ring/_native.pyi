@@ -890,6 +890,19 @@ class Log:
         """Who prints: its attributes are settable."""
     def stats(self) -> Stats:
         """Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too."""
+    def dynamic_debug(self, commands: str, /) -> int:
+        """Switches call sites on, whatever their levels say, and back: commands as the kernel's dynamic debug has them, one
+        a line or separated by `;`, each conditions (`file`, `func`, `logger`, `line`, `format`) and then flags (`+p`, `-p`,
+        `=pfl`, `=_`). They hold for sites that run later too. Returns how many of the sites that have logged they match.
+
+        Raises:
+            ConfigError: a command is wrong (the others are in force all the same), or there is no room for more.
+        """
+    @property
+    def rules(self) -> str:
+        """The commands of dynamic debug in force, one a line."""
+    def sites(self) -> list[CallSite]:
+        """The call sites that have logged so far, in the order in which they came."""
     def clear(self) -> None:
         """Moves the mark of dumps, `start="clear"` and plain `prdmesg` behind the newest record; removes nothing."""
     def reader(self, start: Start = "oldest", follow: bool = False) -> Reader:
@@ -1422,6 +1435,10 @@ class RingFile:
         """
     def dump_iter(self) -> DumpIter:
         """As `Log.dump_iter`. Raises RingFileError when the file is cut off under it."""
+    def sites(self) -> list[CallSite]:
+        """The call sites that had logged by now, in the order in which they came. Raises RingFileError when the file is cut
+        off.
+        """
     def snapshot(self) -> Snapshot:
         """As `Log.snapshot`."""
     def _snapshot(self) -> tuple[bytes, bytes]:
@@ -1436,6 +1453,69 @@ class RingFile:
         """
     def close(self) -> None:
         """Closes the file; its readers raise RingFileError then. Twice is once."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class CallSite:
+    """A place in a program that has logged. Made by `Log.sites`, `RingFile.sites` and `Control.sites`."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the log."""
+    @property
+    def file(self) -> str | None:
+        """Its file, as the interpreter names it; None: unknown."""
+    @property
+    def line(self) -> int | None:
+        """Its line; None: unknown."""
+    @property
+    def func(self) -> str | None:
+        """Its function; None: unknown."""
+    @property
+    def logger(self) -> str | None:
+        """The name of the logger that was called first; None: it has none."""
+    @property
+    def event(self) -> str | None:
+        """The event or template, where it is the same at each call; else None."""
+    @property
+    def names(self) -> list[str]:
+        """The names of its fields, where they are the same at each call."""
+    @property
+    def flags(self) -> str:
+        """What dynamic debug has switched on there: letters as in its commands, "_" for none."""
+
+@final
+class Control:
+    """The switches of a log of any process of this user. Made by `control`."""
+
+    @property
+    def level(self) -> Level:
+        """The least severe level that is stored. Settable."""
+    @level.setter
+    def level(self, value: int | str) -> None: ...
+    @property
+    def console_level(self) -> Level:
+        """What consoles without a level of their own print. Settable."""
+    @console_level.setter
+    def console_level(self, value: int | str) -> None: ...
+    def clear(self) -> None:
+        """Moves the clear mark behind the newest record, as `Log.clear`."""
+    def dynamic_debug(self, commands: str, /) -> int:
+        """As `Log.dynamic_debug`."""
+    @property
+    def rules(self) -> str:
+        """The commands of dynamic debug in force, one a line."""
+    def sites(self) -> list[CallSite]:
+        """The call sites that have logged so far."""
+    def close(self) -> None:
+        """Lets go of the file. Twice is once."""
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -1509,6 +1589,14 @@ def _recover(path: StrPath, /) -> list[RingFile]:
 
 def _remove_ring(ring: RingFile, /) -> bool:
     """Removes a dead ring, whatever it is called by now. False: it has gone, or somebody is at it."""
+
+def control(path: StrPath, /) -> Control:
+    """The switches of the log whose ring file is at `path`, for the user whose process it is. Only the control page of the
+    file is ever written; the process needs no help, and sees the change at its next log call.
+
+    Raises:
+        RingFileError: no such file, not a ring, another user's, or not writable.
+    """
 
 def open_ring(path: StrPath) -> RingFile:
     """Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.

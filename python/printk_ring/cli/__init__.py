@@ -17,6 +17,7 @@ from printk_ring.cli.options import Options, parse
 from printk_ring.cli.output import Output, one_line
 from printk_ring.cli.show import show
 from printk_ring.cli.stats import show_stats
+from printk_ring.cli.switches import set_switches, show_index
 from printk_ring.cli.target import NoRing, Target
 
 __all__ = ["main"]
@@ -67,6 +68,9 @@ def _run(options: Options) -> int:
 
 def _show_one(target: Target, out: Output, options: Options) -> int:
     ring = target.ring
+    if options.sets:
+        set_switches(ring, out, options)
+        return 0
     # The counters say themselves whose they are.
     headed = options.listing or ((options.dead or options.core is not None) and not options.stats)
     if headed:
@@ -75,6 +79,9 @@ def _show_one(target: Target, out: Output, options: Options) -> int:
         return 0
     if options.stats:
         show_stats(ring, out, as_json=options.json)
+        return 0
+    if options.catalogue:
+        show_index(ring, out, as_json=options.json)
         return 0
     if options.consoles:
         show_consoles(ring, out, as_json=options.json, colour=options.colour)

@@ -21,6 +21,9 @@ With --dead FILE is a ring file (its previous lives and forked children included
 that is gone (in $PRINTK_RING_DIR); the rings are shown one after the other, the oldest first. With --core FILE is the
 number, the name or the path of a ring, where the core has several. Each ring begins with a line that says whose it is.
 
+--set, -n and -C write the control page of a ring, and nothing else: for the user whose process it is. The process needs no
+signal, and sees the change at its next log call.
+
 Exit status: 0 all well; 1 no such ring, not a ring, torn records, or (with -w) a process that died; 2 usage, or --core
 without pyelftools (pip install 'printk-ring[core]'); 130 interrupted.
 """
@@ -46,7 +49,16 @@ class Options(NamedTuple):
     everything: bool
     stats: bool
     consoles: bool
+    catalogue: bool
+    commands: str | None
+    console_level: int | None
+    clear: bool
     colour: bool
+
+    @property
+    def sets(self) -> bool:
+        """Whether something of the log is to be set, instead of shown."""
+        return self.commands is not None or self.console_level is not None or self.clear
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -74,6 +86,10 @@ def parse(arguments: Sequence[str]) -> Options:
         everything=given.all,
         stats=given.stats,
         consoles=given.consoles,
+        catalogue=given.index,
+        commands=given.set,
+        console_level=given.console_level,
+        clear=given.clear,
         colour=_wants_colour(given.color) and not given.raw and not given.json,
     )
 
@@ -82,11 +98,21 @@ def _check_together(parser: argparse.ArgumentParser, given: argparse.Namespace) 
     """Refuses what cannot be asked for at once."""
     if given.json and given.raw:
         parser.error("-J and -r exclude each other: both say how a record is written")
-    instead = [f"--{name}" for name in ("list", "stats", "consoles") if getattr(given, name)]
+    instead = [f"--{name}" for name in ("list", "stats", "consoles", "index") if getattr(given, name)]
     if len(instead) > 1:
         parser.error(f"{instead[0]} and {instead[1]} exclude each other: ask for one after the other")
     if instead and given.follow:
         parser.error(f"{instead[0]} and -w exclude each other: figures are shown once")
+    setting = [
+        name
+        for name, value in (("--set", given.set), ("-n", given.console_level), ("-C", given.clear or None))
+        if value is not None
+    ]
+    for showing in (*instead, *(["-w"] if given.follow else [])):
+        if setting:
+            parser.error(f"{setting[0]} and {showing} exclude each other: set it, then look")
+    if setting and (given.core or given.dead):
+        parser.error(f"{setting[0]} is for a log that is written: what is dead has no switches")
     if given.core and given.dead:
         parser.error("--core and --dead exclude each other: what is in a core is dead anyway")
     if given.follow and (given.core or given.dead):
@@ -121,6 +147,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="only whose rings there are, one line each")
     parser.add_argument("--stats", action="store_true", help="the counters of the ring instead of its records")
     parser.add_argument("--consoles", action="store_true", help="who prints, and how far it is, instead of the records")
+    parser.add_argument("--index", action="store_true", help="the call sites that have logged, instead of the records")
+    parser.add_argument(
+        "--set", metavar="COMMANDS", help="dynamic debug: 'file db.py +p', 'func handle* line 10-20 =pf', '=_'"
+    )
+    parser.add_argument(
+        "-n", "--console-level", type=_one_level, metavar="LEVEL", help="what consoles without their own level print"
+    )
+    parser.add_argument("-C", "--clear", action="store_true", help="moves the clear mark behind the newest record")
     parser.add_argument(
         "-L",
         "--color",
@@ -153,6 +187,10 @@ def _level(word: str) -> int:
     except _native.ConfigError:
         names = ", ".join(level.name.lower() for level in Level)
         raise argparse.ArgumentTypeError(f"no level {word!r}; there are {names}, and 0 to 7") from None
+
+
+def _one_level(word: str) -> int:
+    return _level(word)
 
 
 def _count(text: str) -> int:

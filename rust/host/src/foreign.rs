@@ -15,8 +15,10 @@ use crate::mapping::lock::{self, Byte};
 use crate::mapping::owner::{OWNER_BYTES, Process};
 use crate::mapping::{ClockTable, Identity, OwnerBlock, rotate};
 use crate::plan::{Plan, SectionKind};
+use crate::rules::Ruling;
 use core::mem::offset_of;
 use core::sync::atomic::{Ordering, fence};
+use pr_printk::control::{RULES_AT, Rules};
 use pr_printk::sites::{Copied, SectionHead};
 use pr_ring::head::{Head, HeadWord};
 use pr_ring::layout::{FIXED_BYTES, LAYOUT_VERSION, OWNER_OFFSET, SLOT_BYTES, ring_offset};
@@ -268,6 +270,22 @@ impl ForeignFile {
             *sites = Arc::new(Copied(self.section_bytes(SectionKind::Sites)?));
         }
         Ok(sites.clone())
+    }
+
+    /// The commands of dynamic debug that are in force.
+    ///
+    /// # Errors
+    /// It was cut off, or cannot be read.
+    pub fn ruling(&self) -> Result<Ruling, Error> {
+        let page = self.section_bytes(SectionKind::Control)?;
+        let rules = page.get(RULES_AT..).unwrap_or_default();
+        let word = |at: usize| rules.get(at..).and_then(|bytes| bytes.first_chunk::<8>());
+        let number = word(offset_of!(Rules, number)).map_or(0, |word| u64::from_ne_bytes(*word));
+        let length = word(offset_of!(Rules, length)).map_or(0, |word| u64::from_ne_bytes(*word));
+        let text = rules.get(Rules::TEXT_AT..).unwrap_or_default();
+        let text = text.get(..length as usize).unwrap_or_default();
+        let text = String::from_utf8_lossy(text).into_owned();
+        Ok(Ruling { number, text })
     }
 
     /// Records that were reserved and never committed: only in a dead file can that be said.

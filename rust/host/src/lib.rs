@@ -31,6 +31,8 @@
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`dump`] | dump iterators with memory of their own |
+//! | [`rules`] | dynamic debug: which call sites are stored whatever their levels say |
+//! | [`control`] | setting a log's switches from another process |
 //! | [`reader`] | records one by one, from a log or a file |
 //! | `site_memory` | the memory that a table of call sites keeps its own copy in |
 //! | `whole` | records as they are handed out: with what their call sites say |
@@ -48,6 +50,7 @@ pub mod bench;
 pub mod carve;
 pub mod console;
 pub mod context;
+pub mod control;
 pub mod courier;
 pub mod crash;
 mod crew;
@@ -73,6 +76,7 @@ pub mod plan;
 mod port;
 mod printer;
 pub mod reader;
+pub mod rules;
 pub mod sinks;
 mod site_memory;
 mod station;
@@ -89,7 +93,7 @@ pub use errands::ErrandOptions;
 pub use error::Error;
 pub use foreign::{ForeignFile, RingInfo};
 pub use inspect::{FileConsole, FileStats};
-pub use log::{Emit, Hold, Log, LogOptions};
+pub use log::{Emit, Hold, Judged, Log, LogOptions};
 pub use mapping::{Existing, Identity, RingMap};
 pub use names::{Gate, Names};
 pub use offload::Mode;

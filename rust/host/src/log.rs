@@ -18,19 +18,21 @@ use crate::mapping::{Existing, Identity, RingMap};
 use crate::names::Names;
 use crate::offload::Offload;
 use crate::plan::Plan;
+use crate::rules::{self, Ruling, set_level};
 use crate::stats::Stats;
 use pr_printk::Core;
+use pr_printk::control::LEVEL_BITS;
 use pr_printk::errand::due;
 use pr_printk::store::Stamp;
 use pr_printk::thread;
 use pr_record::{Field, Level, Payload, Value};
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-pub use emit::{Emit, Hold};
+pub use emit::{Emit, Hold, Judged};
 
 /// How a log is to be.
 #[derive(Clone, Debug)]
@@ -55,16 +57,16 @@ pub struct LogOptions {
     pub errands: ErrandOptions,
 }
 
-/// No level is this severe: a closed log stores nothing.
-const CLOSED: i64 = -1;
+/// No level is this severe, read as a signed number: a closed log stores nothing.
+static CLOSED: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// A log. Shared; every method may be called from any thread.
 #[derive(Debug)]
 pub struct Log {
     /// The life of this process. Points into `lives`, which only grow until the log is dropped.
     life: AtomicPtr<Life>,
-    /// What is stored now: the level set, or [`CLOSED`].
-    level: AtomicI64,
+    /// What is stored now: the word of the control page, which others may set, or [`CLOSED`].
+    gate: AtomicPtr<AtomicU64>,
     level_set: AtomicU64,
     console_level: AtomicU64,
     closed: AtomicBool,
@@ -84,6 +86,11 @@ pub struct Log {
     name: String,
     plan: Plan,
     options: LogOptions,
+}
+
+/// The word that says what a life stores.
+fn gate_of(life: &Life) -> *mut AtomicU64 {
+    (&raw const life.core().control().level).cast_mut()
 }
 
 impl Log {
@@ -107,7 +114,7 @@ impl Log {
         errands::begin(&life, &options.errands, path.as_deref())?;
         let log = Arc::new(Log {
             life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
-            level: AtomicI64::new(i64::from(options.level)),
+            gate: AtomicPtr::new(gate_of(&life)),
             level_set: AtomicU64::new(u64::from(options.level)),
             console_level: AtomicU64::new(u64::from(options.console_level)),
             closed: AtomicBool::new(false),
@@ -272,22 +279,18 @@ impl Log {
 
     /// The least severe level stored.
     pub fn level(&self) -> u8 {
-        self.level_set.load(Ordering::Relaxed) as u8
+        match self.own_core() {
+            Some(core) => (core.control().level.load(Ordering::Relaxed) & LEVEL_BITS) as u8,
+            None => self.level_set.load(Ordering::Relaxed) as u8,
+        }
     }
 
     /// Sets the least severe level stored.
     pub fn set_level(&self, level: u8) {
         self.level_set.store(u64::from(level), Ordering::Relaxed);
         if let Some(core) = self.own_core() {
-            core.control()
-                .level
-                .store(u64::from(level), Ordering::Relaxed);
+            set_level(core.control(), level);
         }
-        // Not over a `CLOSED` that comes at the same time: a closed log stores nothing.
-        let open = |now| (now != CLOSED).then_some(i64::from(level));
-        let _ = self
-            .level
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, open);
     }
 
     /// Keeps something of the floor above with this log, as long as there is none yet.
@@ -307,7 +310,10 @@ impl Log {
 
     /// What consoles without their own level print.
     pub fn console_level(&self) -> u8 {
-        self.console_level.load(Ordering::Relaxed) as u8
+        match self.own_core() {
+            Some(core) => (core.control().console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8,
+            None => self.console_level.load(Ordering::Relaxed) as u8,
+        }
     }
 
     /// Sets it. Judged when printing.
@@ -319,6 +325,31 @@ impl Log {
                 .console_level
                 .store(u64::from(level), Ordering::Relaxed);
         }
+    }
+
+    /// Puts commands of dynamic debug in force: see [`rules::add`]. In a forked child that has not logged yet, its first
+    /// record's ring is made here.
+    ///
+    /// # Errors
+    /// As [`rules::add`].
+    pub fn add_rules(&self, commands: &str) -> Result<(), Error> {
+        match self.own_life() {
+            Some(life) => rules::add(life.core().control(), life.core().rules(), commands),
+            None => Ok(()), // a child that logs nowhere
+        }
+    }
+
+    /// The commands in force.
+    pub fn ruling(&self) -> Ruling {
+        Ruling::read(self.core().rules())
+    }
+
+    /// The number of the commands in force, together with that of the life whose they are: what was judged by them stands
+    /// as long as this does.
+    pub fn ruling_number(&self) -> (u64, u64) {
+        let life = self.life();
+        let number = life.core().rules().number.load(Ordering::Acquire); // ORD(ruling_number:A) pairs with ORD(rules_end:A)
+        (life.number(), number)
     }
 
     /// Counters.
@@ -382,7 +413,7 @@ impl Log {
         if self.closed.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.level.store(CLOSED, Ordering::SeqCst);
+        self.shut_gate();
         // Those that a panic has shut out do not come to an end.
         let is_panic = pr_printk::panic::is_anybodys();
         let end = Instant::now() + if is_panic { Duration::ZERO } else { timeout };

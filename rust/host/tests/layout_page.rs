@@ -3,7 +3,7 @@
 use pr_host::mapping::clock::ClockTable;
 use pr_host::mapping::owner::OwnerBlock;
 use pr_host::plan::{CONSOLES_BYTES, CONTROL_BYTES, MAX_SITES_BYTES, PAGE_BYTES};
-use pr_printk::control::Control;
+use pr_printk::control::{Control, LEVEL_BITS, RULED, RULES_AT, Rules};
 use pr_printk::registry::{ConsoleSlot, SLOT_BYTES, SLOTS, flag};
 use pr_printk::sites::{self, SectionHead};
 use pr_record::render::FORMATS;
@@ -215,6 +215,25 @@ fn the_control_page_is_as_described() {
         left_behind report_timeouts panic_dropped syncs sync_errors syncs_left dumps dump_errors
     );
     check("Control", &fields, size_of::<Control>());
+}
+
+#[test]
+fn the_rules_are_as_described() {
+    assert!(PAGE.contains(&format!("At {RULES_AT} in the control section")));
+    let rows = table("Control: the rules");
+    let found: Vec<_> = rows.iter().map(|row| row.offset).collect();
+    let places = [
+        core::mem::offset_of!(Rules, number),
+        core::mem::offset_of!(Rules, length),
+        16,
+        Rules::TEXT_AT,
+    ];
+    assert_eq!(found, places);
+    assert_eq!(
+        rows.last().map(|row| row.bytes.parse()),
+        Some(Ok(Rules::MOST_BYTES))
+    );
+    assert_eq!((LEVEL_BITS, RULED), (7, 1 << 8));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::barrier;
 use crate::context::Contexts;
-use crate::control::Control;
+use crate::control::{Control, RULES_AT, Rules};
 use crate::dumper::Dumpers;
 use crate::errand::Errands;
 use crate::kick::Kick;
@@ -108,7 +108,7 @@ impl Core {
     /// Puts a core together. `generation` is the one of the process that will use it (see [`crate::thread`]).
     ///
     /// # Safety
-    /// `control` and `consoles` stay valid as long as the core, and are accessed only through atomics.
+    /// `control` (the whole page) and `consoles` stay valid as long as the core, and are accessed only through atomics.
     pub unsafe fn new(
         ring: Ring<Region>,
         control: NonNull<Control>,
@@ -175,6 +175,14 @@ impl Core {
     pub fn control(&self) -> &Control {
         // SAFETY: `new`'s promise.
         unsafe { self.control.as_ref() }
+    }
+
+    /// The rules of dynamic debug, in the same page.
+    pub fn rules(&self) -> &Rules {
+        // SAFETY: `new`'s promise: the control section is a page, in which they lie, aligned as that is.
+        let rules = unsafe { self.control.cast::<u8>().add(RULES_AT) };
+        // SAFETY: as above, and accessed through atomics alone.
+        unsafe { rules.cast::<Rules>().as_ref() }
     }
 
     /// The table of consoles.

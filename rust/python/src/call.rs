@@ -8,6 +8,7 @@ use crate::levels::Given;
 use crate::logger::Logger;
 use crate::{logs, redact};
 use pr_host::Log;
+use pr_host::rules::Flags;
 use pr_printk::thread;
 use pr_record::{Ambient, Exc, Field, FromSite, Payload};
 use pyo3::exceptions::PyBaseException;
@@ -23,6 +24,8 @@ pub struct Call<'a, 'py> {
     pub given: Given,
     /// Where it was made, if that could be kept.
     pub site: Option<&'a Site>,
+    /// What the rules of dynamic debug want of its message.
+    pub flags: Flags,
     /// `exc_info` is True unless it is given.
     pub is_exception: bool,
     /// What the record is about.
@@ -91,7 +94,10 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     };
     let mut taker = Taker::default();
     let event = taker.str_of(call.event);
-    let draft = draft(py, &mut taker, &event, call);
+    let mut draft = draft(py, &mut taker, &event, call);
+    if call.flags.has(!Flags::PRINT) {
+        decorate(&mut draft, logger, call, &event);
+    }
     let head = event.clone();
     let event = text::of_str(&event);
     let around = ambient::current(py);
@@ -123,6 +129,55 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     name_site(&mut payload, found, log, &head, logger);
     let (_, signalled) = logs::store(py, log, level, &payload, None);
     taker.interrupt().map_or(signalled, Err)
+}
+
+/// The longest that is put in front of a message.
+const MOST_DECORATION: usize = 128;
+
+/// Puts in front of the message what the rules of dynamic debug ask for.
+fn decorate(
+    draft: &mut Draft<'_>,
+    logger: &Logger,
+    call: &Call<'_, '_>,
+    event: &Bound<'_, PyString>,
+) {
+    let (file, line, func) = match (&draft.place, call.site) {
+        (Some(place), _) => (&*place.file, place.line, &*place.func),
+        (None, Some(site)) => site.source(),
+        (None, None) => return,
+    };
+    let mut front = String::new();
+    if call.flags.has(Flags::THREAD) {
+        front += &format!("[{}] ", thread::tid());
+    }
+    let module = logger.stored_name().map_or("", |name| &**name);
+    let line = line.to_string();
+    for (flag, part) in [
+        (Flags::MODULE, module),
+        (Flags::FUNCTION, func),
+        (Flags::SOURCE, file),
+        (Flags::LINE, &line),
+    ] {
+        if call.flags.has(flag) && !part.is_empty() {
+            front += part;
+            front.push(':');
+        }
+    }
+    let end = (0..=front.len().min(MOST_DECORATION)).rev();
+    let cut = end
+        .filter_map(|end| front.get(..end))
+        .next()
+        .unwrap_or_default();
+    let message = draft
+        .message
+        .take()
+        .unwrap_or_else(|| text::of_str(event).into_owned());
+    let blank = if cut.ends_with(' ') || cut.is_empty() {
+        ""
+    } else {
+        " "
+    };
+    draft.message = Some(format!("{cut}{blank}{message}"));
 }
 
 /// Leaves to the site what the log knows of it; or says it.

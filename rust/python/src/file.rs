@@ -1,6 +1,7 @@
 //! `RingFile`: a ring file of any process, open for reading.
 
 use crate::columns::{self, Copied};
+use crate::control::{self, CallSite};
 use crate::dump::DumpIter;
 use crate::errors;
 use crate::file_console::{self, FileConsole};
@@ -140,6 +141,20 @@ impl RingFile {
     /// As `Log.snapshot`.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         columns::wrapped(py, self._snapshot(py)?)
+    }
+
+    /// The call sites that had logged by now, in the order in which they came. Raises RingFileError when the file is cut off.
+    fn sites(&self, py: Python<'_>) -> PyResult<Vec<CallSite>> {
+        let file = self.open.get(py)?;
+        let found = py.detach(|| {
+            let sites = file.sites()?;
+            Ok(control::sites_of(
+                &*sites,
+                sites.described(),
+                &file.ruling()?,
+            ))
+        });
+        found.map_err(|why| errors::from_host(py, why))
     }
 
     /// As `Log._snapshot`.

@@ -41,6 +41,7 @@ mod columns;
 mod console;
 mod context;
 mod contextualize;
+mod control;
 mod convert;
 mod crash;
 mod dump;
@@ -84,6 +85,8 @@ mod _native {
     use crate::context::{_nested, _no_context, Context};
     #[pymodule_export]
     use crate::contextualize::ContextFields;
+    #[pymodule_export]
+    use crate::control::{CallSite, Control, control};
     #[pymodule_export]
     use crate::crash::{
         _arm_signals, _report_oops, _take_signals, _take_trace, _tell_crashes, _trace_places,

@@ -4,6 +4,7 @@ use crate::call;
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
 use crate::context::Context;
+use crate::control::{self, CallSite};
 use crate::convert::{Taker, text};
 use crate::dump::DumpIter;
 use crate::dump_target::{LastArg, Target};
@@ -417,6 +418,35 @@ impl Log {
     /// Counters of this log; keys in `printk_ring.typing.Stats`. Works on a closed log too.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         stats::of(py, &self.handle)
+    }
+
+    /// Switches call sites on, whatever their levels say, and back: commands as the kernel's dynamic debug has them, one a
+    /// line or separated by `;`, each conditions (`file`, `func`, `logger`, `line`, `format`) and then flags (`+p`, `-p`,
+    /// `=pfl`, `=_`). They hold for sites that run later too. Returns how many of the sites that have logged they match.
+    ///
+    /// ConfigError: a command is wrong (the others are in force all the same), or there is no room for more.
+    #[pyo3(signature = (commands, /))]
+    fn dynamic_debug(&self, py: Python<'_>, commands: &str) -> PyResult<usize> {
+        let done = py.detach(|| {
+            self.handle.add_rules(commands)?;
+            let sites = self.handle.core().sites();
+            Ok(control::matching(sites, sites.described(), commands))
+        });
+        done.map_err(|why| errors::from_host(py, why))
+    }
+
+    /// The commands of dynamic debug in force, one a line.
+    #[getter]
+    fn rules(&self) -> String {
+        self.handle.ruling().text
+    }
+
+    /// The call sites that have logged so far, in the order in which they came.
+    fn sites(&self, py: Python<'_>) -> Vec<CallSite> {
+        py.detach(|| {
+            let sites = self.handle.core().sites();
+            control::sites_of(sites, sites.described(), &self.handle.ruling())
+        })
     }
 
     /// Moves the mark of dumps, `start="clear"` and plain `prdmesg` behind the newest record; removes nothing.

@@ -6,7 +6,7 @@ use crate::fastcall::default_log;
 use crate::levels::{self, LevelArg};
 use crate::line;
 use crate::logs::LogHandle;
-use pr_host::{Gate, Log, Names};
+use pr_host::{Gate, Judged, Log, Names};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
@@ -109,6 +109,23 @@ impl Logger {
         match &self.target {
             Target::Own { log, .. } => Some(log),
             Target::Default => default_log(),
+        }
+    }
+
+    /// Whether the logger's own level lets a record of this one pass.
+    #[inline(always)]
+    pub fn wants(&self, level: u8) -> bool {
+        self.gate.passes(level)
+    }
+
+    /// The log, and what it is to do with a record of this level. None: nothing.
+    #[inline(always)]
+    pub fn judge(&self, level: u8) -> Option<(&Log, Judged)> {
+        let log = self.log()?;
+        match log.judge(level) {
+            Judged::No => None,
+            Judged::Stored if !self.wants(level) => None,
+            judged => Some((log, judged)),
         }
     }
 

@@ -3,7 +3,9 @@
 use super::{Log, absolute, make_map, own_path};
 use crate::errands;
 use crate::life::Life;
+use crate::rules;
 use crate::sinks::say_on_stderr;
+use pr_printk::control::LEVEL_BITS;
 use pr_printk::thread;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -53,7 +55,10 @@ impl Log {
             ));
             make_map(None, &self.plan, &self.name, argv)
         });
-        let life = match made.and_then(|map| Life::begin(map, self.level(), self.console_level())) {
+        let inherited = self.life().core().control();
+        let level = (inherited.level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
+        let console_level = (inherited.console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
+        let life = match made.and_then(|map| Life::begin(map, level, console_level)) {
             Ok(life) => life,
             Err(why) => {
                 // Nowhere rather than into the parent's ring.
@@ -63,6 +68,7 @@ impl Log {
                 return false;
             }
         };
+        rules::carry(self.life().core(), life.core());
         if let Err(why) = errands::begin(&life, &self.options.errands, path.as_deref()) {
             say_on_stderr(&format!(
                 "printk_ring: {why}; the child {pid} goes without\n"
@@ -72,6 +78,7 @@ impl Log {
             self.lives.lock().push(life.clone());
             let at = Arc::as_ptr(&life).cast_mut();
             self.life.store(at, Ordering::Release); // ORD(revive:A)
+            self.open_gate(&life);
         };
         let consoles = self.consoles();
         let printed = consoles.iter().filter(|console| !console.is_courier());

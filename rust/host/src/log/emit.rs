@@ -6,7 +6,7 @@ use crate::life::Life;
 use crate::lines;
 use pr_printk::Core;
 use pr_printk::context::{Owed, REPORT_WAIT_NSEC};
-use pr_printk::control::count;
+use pr_printk::control::{LEVEL_BITS, RULED, count};
 use pr_printk::line::Piece;
 use pr_printk::sites::Cell;
 use pr_printk::store::{Stamp, Stored};
@@ -33,6 +33,17 @@ pub enum Emit {
     MustBegin,
 }
 
+/// What is to be done with a record, going by its level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing.
+    No,
+    /// It is stored.
+    Stored,
+    /// There are rules, which may want it whatever its level says: that it is stored, or not.
+    Ruled(bool),
+}
+
 /// What a log call may have to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
@@ -48,10 +59,40 @@ impl Hold {
 }
 
 impl Log {
-    /// Whether a record of this level would be stored. One relaxed load.
+    /// What is to be done with a record of this level. One relaxed load.
+    #[inline(always)]
+    pub fn judge(&self, level: u8) -> Judged {
+        // SAFETY: a word of the control page of a life, which are kept until this is dropped, or a constant.
+        let gate = unsafe { &*self.gate.load(Ordering::Relaxed) };
+        let word = gate.load(Ordering::Relaxed).cast_signed();
+        if i64::from(level) > word {
+            Judged::No
+        } else if word < RULED.cast_signed() {
+            Judged::Stored
+        } else {
+            Judged::Ruled(u64::from(level) <= word.cast_unsigned() & LEVEL_BITS)
+        }
+    }
+
+    /// Whether a record of this level would be stored, by its level alone.
     #[inline(always)]
     pub fn is_enabled(&self, level: u8) -> bool {
-        i64::from(level) <= self.level.load(Ordering::Relaxed)
+        matches!(self.judge(level), Judged::Stored | Judged::Ruled(true))
+    }
+
+    /// Lets the log store what its life wants, unless it was closed.
+    pub(super) fn open_gate(&self, life: &Life) {
+        let gate = super::gate_of(life);
+        self.gate.store(gate, Ordering::SeqCst);
+        if self.is_closed() {
+            self.shut_gate(); // by another thread, meanwhile
+        }
+    }
+
+    /// Lets it store nothing any more.
+    pub(super) fn shut_gate(&self) {
+        let closed = (&raw const super::CLOSED).cast_mut();
+        self.gate.store(closed, Ordering::SeqCst);
     }
 
     /// The number of a call site in this log, which is described at its first record here. None: its records say
@@ -66,10 +107,10 @@ impl Log {
         life.core().sites().number_of(site, describe)
     }
 
-    /// Stores one record. Never waits.
+    /// Stores one record, whatever its level is while there are rules: see [`Log::judge`]. Never waits.
     #[inline]
     pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
-        if !self.is_enabled(level) {
+        if self.judge(level) == Judged::No {
             return Emit::NotEnabled;
         }
         let life = match self.begun_life() {
@@ -111,7 +152,7 @@ impl Log {
     }
 
     fn inside(&self, waited: bool, level: u8, store: impl FnOnce(&Core) -> Stored) -> Emit {
-        if !self.is_enabled(level) {
+        if self.judge(level) == Judged::No {
             return Emit::NotEnabled;
         }
         let life = match self.begun_life() {

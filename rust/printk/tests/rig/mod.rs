@@ -55,7 +55,7 @@ pub fn core(desc_bits: u32) -> &'static Core {
     let region = unsafe { Region::over(section, geometry) };
     region.init();
     let ring = Ring::new(region, geometry, 0).expect("a processor with cmpxchg16b");
-    let control: NonNull<Control> = zeroed(size_of::<Control>(), 64);
+    let control: NonNull<Control> = zeroed(4096, 64);
     let consoles: NonNull<[ConsoleSlot; SLOTS]> = zeroed(size_of::<[ConsoleSlot; SLOTS]>(), 64);
     // SAFETY: fresh zeroed memory, leaked.
     let core = unsafe { Core::new(ring, control, consoles, 1, 4711) };

@@ -19,7 +19,8 @@ use crate::logs;
 use crate::redact;
 use crate::watch;
 use object::{Names, Object, Objects};
-use pr_host::{Emit, Log};
+use pr_host::rules::Flags;
+use pr_host::{Emit, Judged, Log};
 use pr_printk::context::Owed;
 use pr_printk::thread;
 use pr_record::{Ambient, Field, FromSite, Level, Payload};
@@ -100,7 +101,7 @@ unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
     }
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
-    let Some(log) = logger.enabled(LEVEL) else {
+    let Some((log, judged)) = logger.judge(LEVEL) else {
         return none();
     };
     // SAFETY: the interpreter's own arguments.
@@ -109,6 +110,9 @@ unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
         level: LEVEL,
         levelno: None,
     };
+    if judged != Judged::Stored {
+        return by_rules::<WATCHED>(logger, log, given, arguments, judged, false);
+    }
     telling::<WATCHED>(log, || store(logger, log, given, arguments))
 }
 
@@ -135,9 +139,12 @@ unsafe extern "C" fn log_any<const WATCHED: bool>(
     });
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
-    match logger.enabled(given.level) {
-        Some(log) => telling::<WATCHED>(log, || store(logger, log, given, arguments)),
+    match logger.judge(given.level) {
         None => none(),
+        Some((log, Judged::Stored)) => {
+            telling::<WATCHED>(log, || store(logger, log, given, arguments))
+        }
+        Some((log, judged)) => by_rules::<WATCHED>(logger, log, given, arguments, judged, false),
     }
 }
 
@@ -159,10 +166,42 @@ unsafe extern "C" fn exception<const WATCHED: bool>(
     let logger = unsafe { logger_of(logger) };
     // SAFETY: the interpreter's own arguments.
     let arguments = unsafe { Arguments::new(args, nargs, names) };
-    match logger.enabled(given.level) {
-        Some(log) => telling::<WATCHED>(log, || store_any(logger, log, given, arguments, true)),
+    match logger.judge(given.level) {
         None => none(),
+        Some((log, Judged::Stored)) => telling::<WATCHED>(log, || {
+            store_any(logger, log, given, arguments, true, Flags::NONE)
+        }),
+        Some((log, judged)) => by_rules::<WATCHED>(logger, log, given, arguments, judged, true),
     }
+}
+
+/// Stores, where there are rules of dynamic debug, what they or its level want.
+#[cold]
+#[inline(never)]
+fn by_rules<const WATCHED: bool>(
+    logger: &Logger,
+    log: &Log,
+    given: Given,
+    arguments: Arguments<'_>,
+    judged: Judged,
+    is_exception: bool,
+) -> *mut ffi::PyObject {
+    let Some((event, _)) = arguments.positional.split_first() else {
+        return none();
+    };
+    let site = site_of(logger, event, arguments.names);
+    let flags = site.map_or(Flags::NONE, |site| site.flags(log, logger.stored_name()));
+    let by_level = judged == Judged::Ruled(true) && logger.wants(given.level);
+    if !by_level && !flags.has(Flags::PRINT) {
+        return none();
+    }
+    telling::<WATCHED>(log, || {
+        if is_exception || flags.has(!Flags::PRINT) {
+            store_any(logger, log, given, arguments, is_exception, flags)
+        } else {
+            store(logger, log, given, arguments)
+        }
+    })
 }
 
 /// Stores, and if the call is watched tells who listens before. What that raises comes when the record is stored.
@@ -207,7 +246,7 @@ fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> 
     match stored {
         // Where a console makes its callers wait, or a forked child has no ring yet, the same call again, the way that can.
         None | Some(Emit::MustWait | Emit::MustBegin) => {
-            store_any(logger, log, given, arguments, false)
+            store_any(logger, log, given, arguments, false, Flags::NONE)
         }
         Some(Emit::Owing(owed)) => settle(log, owed),
         Some(_) => none(),
@@ -444,6 +483,7 @@ fn store_any(
     given: Given,
     arguments: Arguments<'_>,
     is_exception: bool,
+    flags: Flags,
 ) -> *mut ffi::PyObject {
     answer(|py| {
         let (event, args) = arguments
@@ -467,6 +507,7 @@ fn store_any(
         let call = Call {
             given,
             site: site_of(logger, head, arguments.names),
+            flags,
             is_exception,
             event: &event,
             args: &args,

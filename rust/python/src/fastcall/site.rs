@@ -7,6 +7,8 @@ use super::frame::{Frame, Place, is_quick, place, use_public_way};
 use super::object::{Names, Object};
 use crate::call::is_option;
 use crate::convert::text;
+use pr_host::Log;
+use pr_host::rules::{Flags, Subject};
 use pr_printk::sites::Cell;
 use pr_record::Site as Description;
 use pyo3::ffi;
@@ -14,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Places of the table.
@@ -67,6 +69,8 @@ pub struct Site {
     logger: Option<Arc<str>>,
     /// What the log keeps of it.
     pub cell: Cell,
+    /// What rules say of it, and which rules.
+    judged: AtomicU64,
     described: Described,
 }
 
@@ -128,6 +132,31 @@ impl Site {
             self.described.line,
             &self.described.func,
         )
+    }
+
+    /// What the rules of dynamic debug want of its records in this log, if they come from this logger. Judged anew when there
+    /// are other rules, or it was another log that was asked about.
+    pub fn flags(&self, log: &Log, logger: Option<&Arc<str>>) -> Flags {
+        let (life, number) = log.ruling_number();
+        let stamp = (life.wrapping_mul(0x9e37_79b9) ^ number) << 8 | 1 << 7;
+        let judged = self.judged.load(Ordering::Relaxed);
+        let is_own = self.has_logger(logger) || (self.logger.is_none() && logger.is_none());
+        if is_own && judged & !63 == stamp {
+            return Flags::from_bits(judged as u8);
+        }
+        let subject = Subject {
+            file: &self.described.file,
+            line: self.described.line,
+            func: &self.described.func,
+            logger: logger.map(|name| &**name),
+            event: self.described.event.as_deref(),
+        };
+        let flags = log.ruling().flags(&subject);
+        if is_own {
+            self.judged
+                .store(stamp | u64::from(flags.bits()), Ordering::Relaxed);
+        }
+        flags
     }
 
     /// Writes what the log is to know of it.
@@ -250,6 +279,7 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
         fields,
         logger: caller.logger.cloned(),
         cell: Cell::default(),
+        judged: AtomicU64::new(0),
         described: Described {
             event: if has_event {
                 event.text().map(str::to_owned)
