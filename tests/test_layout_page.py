@@ -96,6 +96,9 @@ def test_every_kind_of_value_part_and_length_is_on_the_page(
         for name, value in VALUES.items():
             logger.log(pr.Level.ERR, f"one {name}", value=value)
         logger.log(35, "with %s and %d", "arguments", 2)
+        logger.info("%(kind)s by name, 100%%, %(number)08.3f", {"kind": b"some", "number": -1.5, "unused": None})
+        logger.info("%s", "%s")
+        logger.info("%s by the call", [1])
         logger.info("")
         try:
             raise ValueError("for the page")

@@ -525,7 +525,8 @@ class Logger:
     """Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`.
 
     `event` is any object (str() of it is taken when it is not a str). With `args` it is a %-template (a single non-empty
-    mapping as the only argument serves named ones, as in the standard library); without, `%` is literal. Every other
+    mapping as the only argument serves named ones, as in the standard library), kept with its arguments and put together by
+    whoever reads the record; without, `%` is literal. Every other
     keyword is a field, whatever its name (`level=`, `event=`, `self=` too), kept typed as the contract says. `exc_info`:
     True, an exception, or the tuple of `sys.exc_info()`; it arrives as `Record.exc`. `stack_info=True`: the field
     `stack_info`. `stacklevel`: as in the standard library; it moves the end of that stack. `extra`: a mapping of further

@@ -37,7 +37,7 @@ impl RecordSink for Taker {
         while let Some(batch) = post.next_batch() {
             while let Some(taken) = batch.take() {
                 let view = decode(taken.payload, &NoSites).expect("a record");
-                self.0(&batch, taken.meta.seq, view.text());
+                self.0(&batch, taken.meta.seq, &view.text().to_string());
             }
         }
     }

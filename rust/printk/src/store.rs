@@ -59,7 +59,7 @@ impl Core {
     }
 
     /// Stores one record. Any context; never waits. What is [`Stored::Owing`] then is the caller's to do.
-    #[inline]
+    #[inline(always)]
     pub fn store_owing(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
         let Some(_nest) = thread::enter() else {
             count(&self.control().recursion_dropped);
@@ -69,7 +69,7 @@ impl Core {
     }
 
     /// As [`Core::store_owing`], for a caller that has entered a log call itself.
-    #[inline]
+    #[inline(always)]
     pub fn store_inside(&self, stamp: Stamp, payload: &Payload<'_>) -> Stored {
         if self.is_closed() {
             count(&self.control().panic_dropped);

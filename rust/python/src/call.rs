@@ -10,7 +10,7 @@ use crate::{logs, redact};
 use pr_host::Log;
 use pr_host::rules::Flags;
 use pr_printk::thread;
-use pr_record::{Ambient, Exc, Field, FromSite, Payload};
+use pr_record::{Ambient, Args, Exc, Field, FromSite, Payload};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -111,6 +111,7 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let mut payload = Payload {
         event: &event,
         message: draft.message.as_deref().filter(|message| *message != event),
+        args: Args::NONE,
         logger: logger.stored_name().map(|name| &**name),
         levelno: call.given.levelno,
         file: draft.place.as_ref().map(|place| &*place.file),

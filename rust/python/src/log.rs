@@ -29,7 +29,7 @@ use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, DumperOptions, Emit, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
 use pr_printk::thread;
-use pr_record::{Exc, Payload};
+use pr_record::{Args, Exc, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -568,6 +568,7 @@ impl Log {
         let payload = Payload {
             event: &event,
             message: message.as_deref().filter(|message| *message != event),
+            args: Args::NONE,
             logger: logger.as_deref(),
             levelno: levelno
                 .map(|levelno| levelno.within(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),

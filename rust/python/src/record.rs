@@ -9,6 +9,7 @@ use pr_record::{
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::borrow::Cow;
 
 /// The event of a record whose bytes are none.
 const TORN: &str = "record torn";
@@ -124,8 +125,8 @@ impl Record {
 
     /// The event with its arguments; the same as `event` when there are none.
     #[getter]
-    fn message(&self) -> &str {
-        self.view().map_or(TORN, |view| view.text())
+    fn message(&self) -> Cow<'_, str> {
+        self.view().map_or(Cow::Borrowed(TORN), |view| shown(&view))
     }
 
     /// The fields, typed, bound ones first, then in call order. A new dict at each access.
@@ -204,6 +205,13 @@ impl Record {
     }
 }
 
+/// The message.
+fn shown<'a>(view: &RecordView<'a>) -> Cow<'a, str> {
+    let text = view.text();
+    text.as_plain()
+        .map_or_else(|| Cow::Owned(text.to_string()), Cow::Borrowed)
+}
+
 /// Renders with as much room as it takes; `write` answers whether it had enough. Without the final newline.
 fn rendered(write: impl Fn(&mut Out<'_>) -> bool) -> String {
     let mut room = 4096;
@@ -248,9 +256,8 @@ pub fn _format_dropped(format: FormatArg, dropped: u64, first_seq: u64, last_seq
 #[pyo3(signature = (payload, /))]
 pub fn decode_text(py: Python<'_>, payload: PyBuffer<u8>) -> PyResult<String> {
     let bytes = payload.to_vec(py)?;
-    Ok(decode(&bytes, &NoSites)
-        .map_or(TORN, |view| view.text())
-        .to_owned())
+    let view = decode(&bytes, &NoSites).ok();
+    Ok(view.map_or_else(|| TORN.to_owned(), |view| shown(&view).into_owned()))
 }
 
 /// The typed fields of one encoded record. Total: empty for bytes that are no record.

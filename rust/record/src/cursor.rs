@@ -210,7 +210,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    fn check_value(&mut self, depth: usize) -> Option<()> {
+    pub(crate) fn check_value(&mut self, depth: usize) -> Option<()> {
         let tag = self.byte()?;
         self.check_body(tag, depth)
     }

@@ -13,6 +13,9 @@
 //! 6. the event is cut further, to 64 bytes; then exception, file, line, func and levelno
 //!    are left out, then the logger, and at last the event is cut to nothing.
 //!
+//! A template does not stay one: its message is rendered, with arguments that are cut as values are, and kept as any other
+//! message, which ends in the mark if anything of it is missing.
+//!
 //! Cuts are made between characters. A cut event or message ends in
 //! [`MARK`]; a cut value is a plain prefix of what was logged, so that
 //! it stays data. A cut datetime, decimal or path becomes a str. A list, dict, enum or
@@ -21,12 +24,14 @@
 //! and the text and iso formats end it in the mark.
 
 use crate::ambient;
+use crate::args::Args;
 use crate::encode::{Encoded, Payload};
 use crate::out::Out;
 use crate::pen::{Pen, body_size, text_size};
 use crate::render::json;
+use crate::text::Text;
 use crate::value::{Field, Value};
-use crate::wire::{self, MARK, MAX_LENGTH};
+use crate::wire::{self, MARK, MAX_ARGS, MAX_LENGTH};
 
 /// Values up to this length stay whole as long as the event can be cut instead.
 const SHORT_VALUE: usize = 64;
@@ -148,6 +153,7 @@ fn size(payload: &Payload<'_>, plan: &Plan) -> usize {
         total = total.saturating_add(SITE_SIZE);
     }
     total = total.saturating_add(payload.message.map_or(0, text));
+    total = total.saturating_add(rendered_size(payload, plan));
     if plan.has_logger {
         total = total.saturating_add(name(payload.logger));
     }
@@ -232,6 +238,7 @@ fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
     if let Some(message) = payload.message {
         marked(pen, wire::MESSAGE, message, plan.texts)?;
     }
+    rendered(pen, payload, plan)?;
     if plan.has_details {
         details(pen, payload, plan)?;
     }
@@ -283,6 +290,72 @@ fn marked(pen: &mut Pen<'_>, tag: u8, text: &str, cap: usize) -> Option<()> {
     })
 }
 
+/// Size of the message that is rendered because the arguments do not stay.
+fn rendered_size(payload: &Payload<'_>, plan: &Plan) -> usize {
+    if payload.message.is_some() || payload.args.is_none() {
+        return 0;
+    }
+    with_short_args(&payload.args, plan.values, |args, is_cut| {
+        let mark = if is_cut { MARK.len() } else { 0 };
+        let len = Text::new(payload.event, args).len().saturating_add(mark);
+        len.min(plan.texts).saturating_add(3)
+    })
+}
+
+/// Renders the message where the arguments do not stay.
+fn rendered(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
+    if payload.message.is_some() || payload.args.is_none() {
+        return Some(());
+    }
+    with_short_args(&payload.args, plan.values, |args, is_cut| {
+        let text = Text::new(payload.event, args);
+        let len = text.len();
+        let mark = if is_cut || len > plan.texts { MARK } else { "" };
+        let cap = plan.texts.min(len.saturating_add(mark.len()));
+        pen.byte(wire::MESSAGE)?;
+        pen.text_by(cap, |area| {
+            let room = area.len();
+            let mark = if mark.len() <= room { mark } else { "" };
+            let mut capped = Capped::new(room.saturating_sub(mark.len()));
+            let mut out = Out::new(area);
+            text.write(&mut |piece| out.put(capped.take(piece).as_bytes()));
+            out.put(mark.as_bytes());
+            out.len()
+        })
+    })
+}
+
+/// Calls with arguments whose texts are cut to `cap`, but not to less than a character, and with whether any was.
+fn with_short_args<R>(args: &Args<'_>, cap: usize, work: impl FnOnce(Args<'_>, bool) -> R) -> R {
+    let cap = cap.max(char::MAX.len_utf8());
+    let mut values = [Value::Null; MAX_ARGS];
+    let null = Value::Null;
+    let mut fields = [Field {
+        key: "",
+        value: null,
+    }; MAX_ARGS];
+    let (mut count, mut is_cut) = (0usize, false);
+    for ((value, field), arg) in values.iter_mut().zip(&mut fields).zip(args.iter()) {
+        is_cut |= length(&arg.value).is_some_and(|length| length > cap);
+        *value = match arg.value {
+            Value::Str(text) => Value::Str(prefix(text, cap)),
+            Value::Bytes(bytes) => Value::Bytes(bytes.get(..cap).unwrap_or(bytes)),
+            other => other,
+        };
+        *field = Field {
+            key: arg.key,
+            value: *value,
+        };
+        count = count.wrapping_add(1);
+    }
+    let args = if args.is_named() {
+        Args::named(fields.get(..count).unwrap_or(&[]))
+    } else {
+        Args::listed(values.get(..count).unwrap_or(&[]))
+    };
+    work(args, is_cut)
+}
+
 fn cut_field(pen: &mut Pen<'_>, field: &Field<'_>, cap: usize) -> Option<()> {
     if length(&field.value).is_none_or(|length| length <= cap) {
         return pen.field(field.key, &field.value);
@@ -309,6 +382,38 @@ fn json_prefix(value: &Value<'_>, area: &mut [u8]) -> usize {
     match core::str::from_utf8(out.written()) {
         Ok(text) => text.len(),
         Err(error) => error.valid_up_to(),
+    }
+}
+
+/// Lets through so many bytes of a text that comes in pieces, whole characters of it.
+pub(crate) struct Capped {
+    room: usize,
+    is_cut: bool,
+}
+
+impl Capped {
+    pub(crate) fn new(cap: usize) -> Capped {
+        Capped {
+            room: cap,
+            is_cut: false,
+        }
+    }
+
+    /// What of a piece is let through.
+    pub(crate) fn take<'t>(&mut self, piece: &'t str) -> &'t str {
+        if piece.len() <= self.room {
+            self.room = self.room.wrapping_sub(piece.len());
+            return piece;
+        }
+        let some = prefix(piece, self.room);
+        self.is_cut = true;
+        self.room = 0;
+        some
+    }
+
+    /// Something was not.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 

@@ -4,10 +4,12 @@
 //! byte once, to a bounded depth, and either refuses or answers with a view whose
 //! accessors and iterators cannot fail.
 
+use crate::args::Args;
 use crate::cursor::{Cursor, is_value};
 use crate::encode::Exc;
 use crate::keys::KeySet;
 use crate::sites::{Names, Site, Sites};
+use crate::text::Text;
 use crate::value::Field;
 use crate::wire::{self, MAX_DEPTH};
 
@@ -37,6 +39,7 @@ impl core::error::Error for DecodeError {}
 pub struct RecordView<'a> {
     event: Option<&'a str>,
     message: Option<&'a str>,
+    args: Args<'a>,
     logger: Option<&'a str>,
     levelno: Option<i32>,
     file: Option<&'a str>,
@@ -60,6 +63,7 @@ impl<'a> RecordView<'a> {
         RecordView {
             event: None,
             message: None,
+            args: Args::NONE,
             logger: None,
             levelno: None,
             file: None,
@@ -105,15 +109,29 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// The rendered text, where it differs from the event. When it was cut, it ends in
+    /// The text to show, where it is another than the event. When it was cut, it ends in
     /// [`wire::MARK`].
-    pub fn message(&self) -> Option<&'a str> {
-        self.message.filter(|message| Some(*message) != self.event)
+    #[inline]
+    pub fn message(&self) -> Option<Text<'a>> {
+        if self.message.is_none() && self.args.is_none() {
+            return None;
+        }
+        let text = self.text();
+        (text != *self.event()).then_some(text)
     }
 
-    /// The text to show: the message where there is one, else the event.
-    pub fn text(&self) -> &'a str {
-        self.message.unwrap_or_else(|| self.event())
+    /// The text to show: the message where there is one, else the event with its arguments.
+    #[inline]
+    pub fn text(&self) -> Text<'a> {
+        match self.message {
+            Some(message) => Text::plain(message),
+            None => Text::new(self.event(), self.args),
+        }
+    }
+
+    /// The arguments of the event; none where it is no template.
+    pub fn args(&self) -> Args<'a> {
+        self.args
     }
 
     /// The logger's name.
@@ -208,6 +226,7 @@ impl<'a> RecordView<'a> {
                 match tag {
                     wire::SITE => self.site = Some(u32::from_le_bytes(body.try_into().ok()?)),
                     wire::VALUES => Cursor::new(body).check_values(MAX_DEPTH)?,
+                    wire::ARGS => self.args = Args::read(body)?,
                     _ => {}
                 }
             }

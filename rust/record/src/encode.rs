@@ -4,6 +4,7 @@
 //! [`crate::cut`] decides what to shorten.
 
 use crate::ambient::{self, Ambient};
+use crate::args::Args;
 use crate::cut;
 use crate::pen::Pen;
 use crate::sites::FromSite;
@@ -28,6 +29,8 @@ pub struct Payload<'a> {
     pub event: &'a str,
     /// The rendered text, where it differs from the event.
     pub message: Option<&'a str>,
+    /// Arguments, which make the event a template, to be rendered by a reader; none where there is a message.
+    pub args: Args<'a>,
     /// The logger's name.
     pub logger: Option<&'a str>,
     /// The original number of the level, where there was one.
@@ -60,7 +63,7 @@ pub struct Encoded {
 /// Encodes a record into at most `out.len()` bytes, and never more than
 /// [`MAX_PAYLOAD`]. It cannot fail: what does not fit is shortened as described in
 /// [`crate::cut`], and the record then says so.
-#[inline]
+#[inline(always)]
 pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
     let limit = out.len().min(MAX_PAYLOAD);
     let Some(area) = out.get_mut(..limit) else {
@@ -156,7 +159,7 @@ fn write_details(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
     if let Some(exc) = &payload.exc {
         write_exc(pen, exc)?;
     }
-    Some(())
+    payload.args.write(pen)
 }
 
 #[inline(always)]

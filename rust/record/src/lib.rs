@@ -19,6 +19,9 @@
 //! | [`decode`](mod@decode) | the total reader |
 //! | [`sites`] | texts of call sites that are stored once |
 //! | [`whole`] | a record that says everything itself |
+//! | [`args`] | the arguments of a template |
+//! | [`template`] | an event put together with its arguments |
+//! | [`text`] | what is shown of an event: itself, a message, or a template |
 //! | [`meta`] | what the caller knows about a record beside its payload |
 //! | [`out`] | the bounded writer that everything is rendered into |
 //! | [`mod@render`] | text, iso, json, logfmt, kmsg, syslog |
@@ -66,6 +69,7 @@
 )]
 
 pub mod ambient;
+pub mod args;
 mod copy;
 mod cursor;
 pub mod cut;
@@ -79,11 +83,14 @@ pub mod out;
 mod pen;
 pub mod render;
 pub mod sites;
+pub mod template;
+pub mod text;
 pub mod value;
 pub mod whole;
 pub mod wire;
 
 pub use ambient::Ambient;
+pub use args::Args;
 pub use decode::{DecodeError, Fields, RecordView, decode};
 pub use encode::{Encoded, Exc, Payload, encode, encode_open};
 pub use level::Level;
@@ -94,5 +101,6 @@ pub use render::{
     Format, render, render_beginning, render_cut, render_dropped, render_replay, render_torn,
 };
 pub use sites::{FromSite, NoSites, Site, Sites};
+pub use text::Text;
 pub use value::{Field, Map, Raw, Seq, Value};
 pub use whole::{site_of, write_whole};

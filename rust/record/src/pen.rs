@@ -228,6 +228,14 @@ impl<'b> Pen<'b> {
         self.patch(at, size.to_le_bytes())
     }
 
+    /// A tag, space for a length that is known later, and the first byte of a body; the position of that space.
+    #[inline(always)]
+    pub(crate) fn begin_item(&mut self, tag: u8, first: u8) -> Option<usize> {
+        let at = self.pos.wrapping_add(1);
+        self.chunk([tag, 0, 0, first])?;
+        Some(at)
+    }
+
     /// Writes the number of bytes since the hole into it, as a length.
     #[inline(always)]
     pub(crate) fn fill_length(&mut self, at: usize) -> Option<()> {

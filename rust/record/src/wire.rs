@@ -47,7 +47,9 @@
 //!
 //! other   := 80..ff length byte*
 //!            80                     call site: length 4, u32
-//!            81                     arguments of a deferred template
+//!            81                     arguments of the event, which is a template then:
+//!                                   u8 (bit 0: they have names), then value*, or
+//!                                   (str(name) value)*; at most 16
 //!            82                     length 0: the fields from here on are ambient, those
 //!                                   from the next one on are not, and so on
 //!            83 value*              fields of the call site's names, in their order
@@ -63,8 +65,8 @@
 //! space, is a truncated record with an empty event.
 //!
 //! The encoder writes parts first, in the order call site, event, logger, message, levelno,
-//! file, line, func, exception, then the fields in the caller's order. What a record does not
-//! say and its call site does is taken from there: see [`crate::sites`]. The event of a record
+//! file, line, func, exception, arguments, then the fields in the caller's order. What a record
+//! does not say and its call site does is taken from there: see [`crate::sites`]. The event of a record
 //! that may still be continued comes last, as the part without a length: what is appended to
 //! the payload is appended to the event, and the payload is whole before and after.
 
@@ -74,6 +76,8 @@ pub const MAX_PAYLOAD: usize = 32 * 1024;
 pub const MAX_DEPTH: usize = 4;
 /// Most items of one list or dict that [`crate::ValueWriter`] takes.
 pub const MAX_ITEMS: usize = 64;
+/// Most arguments of one template.
+pub const MAX_ARGS: usize = 16;
 /// What a text that was cut ends in.
 pub const MARK: &str = "<truncated>";
 
@@ -116,8 +120,8 @@ pub(crate) const DICT: u8 = 0x22;
 pub(crate) const OTHER: u8 = 0x80;
 /// A call site's number.
 pub const SITE: u8 = 0x80;
-/// Arguments of a deferred template; written by a later layout, skipped by this one.
-pub const ARGS: u8 = 0x81;
+/// Arguments of a deferred template.
+pub(crate) const ARGS: u8 = 0x81;
 /// The fields behind it are ambient; behind the next one they are not.
 pub(crate) const AMBIENT: u8 = 0x82;
 /// Values of the fields that the call site names.

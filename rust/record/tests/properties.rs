@@ -47,7 +47,18 @@ proptest! {
         let view = decode(&bytes, &NoSites).expect("a record");
         prop_assume!(!view.truncated());
         prop_assert_eq!(view.event(), &call.event);
-        prop_assert_eq!(view.text(), call.message.as_ref().unwrap_or(&call.event));
+        if let Some(message) = &call.message {
+            prop_assert_eq!(view.text().as_plain(), Some(message.as_str()));
+        }
+        prop_assert_eq!(view.args().is_none(), call.args.is_none());
+        if let Some(args) = &call.args {
+            prop_assert_eq!(view.args().is_named(), args.is_named);
+            prop_assert_eq!(view.args().iter().count(), args.values.len());
+            for (found, (key, tree)) in view.args().iter().zip(&args.values) {
+                prop_assert_eq!(found.key, if args.is_named { key.as_str() } else { "" });
+                prop_assert!(tree.is_same(&Tree::of(found.value)), "{:?} {:?}", tree, found.value);
+            }
+        }
         prop_assert_eq!(view.logger(), call.logger.as_deref());
         prop_assert_eq!(view.levelno(), call.levelno);
         let source = call.source.as_ref();
@@ -101,6 +112,8 @@ proptest! {
         let line = rendered(Format::Json, &meta, &bytes);
         let json = assert_json(&line);
         prop_assert_eq!(&json["event"], &call.event);
+        let text = decode(&bytes, &NoSites).unwrap().text().to_string();
+        prop_assert_eq!(json.get("message").map_or(&call.event[..], |text| text.as_str().unwrap()), text);
         prop_assert_eq!(json["seq"].as_u64(), Some(meta.seq));
         prop_assert_eq!(json["logger"].as_str(), call.logger.as_deref());
         for (index, (key, tree)) in call.fields.iter().enumerate() {

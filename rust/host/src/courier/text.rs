@@ -95,13 +95,13 @@ fn has_controls(text: &str) -> bool {
 
 /// Whether this is true of any text in a record.
 fn any_text(record: &RecordView<'_>, what: &dyn Fn(&str) -> bool) -> bool {
-    let mut heads = [record.event(), record.text()].into_iter();
+    let shown = record.text().to_string(); // a template with its arguments
     let names = [record.logger(), record.file(), record.func()];
     let exc = record.exc();
     let mut exc = exc
         .iter()
         .flat_map(|exc| [exc.kind, exc.message, exc.stacktrace]);
-    heads.any(what)
+    [record.event(), &shown].into_iter().any(what)
         || names.into_iter().flatten().any(what)
         || exc.any(what)
         || record

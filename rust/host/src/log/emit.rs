@@ -108,7 +108,7 @@ impl Log {
     }
 
     /// Stores one record, whatever its level is while there are rules: see [`Log::judge`]. Never waits.
-    #[inline]
+    #[inline(always)]
     pub fn emit(&self, level: u8, payload: &Payload<'_>, ts_nsec: Option<u64>) -> Emit {
         if self.judge(level) == Judged::No {
             return Emit::NotEnabled;

@@ -1,10 +1,11 @@
 //! The log call. `Logger`'s methods are raw functions of the interpreter's fast calling convention: no tuple, no dict and
-//! no allocation on the way from the caller's stack into the ring, and no Python code run, as long as the event is a str
-//! without arguments and the values are of simple types. Everything else goes to [`crate::call`].
+//! no allocation on the way from the caller's stack into the ring, and no Python code run, as long as the event is a str,
+//! all values are of simple types, and arguments can be left to a reader. Everything else goes to [`crate::call`].
 //!
 //! The `unsafe` that this takes is here and nowhere else in the binding.
 
 pub mod ambient;
+mod args;
 mod default;
 mod frame;
 mod object;
@@ -240,8 +241,10 @@ unsafe extern "C" fn noop(
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
     let stored = if ambient::is_used() || redact::is_used() {
         store_with_ambient(logger, log, given, arguments)
+    } else if arguments.positional.len() == 1 {
+        store_simple::<false>(logger, log, given, arguments)
     } else {
-        store_simple(logger, log, given, arguments)
+        store_template(logger, log, given, arguments)
     };
     match stored {
         // Where a console makes its callers wait, or a forked child has no ring yet, the same call again, the way that can.
@@ -260,22 +263,34 @@ fn settle(log: &Log, owed: Owed) -> *mut ffi::PyObject {
     answer(|py| logs::settle(py, log, owed))
 }
 
-/// The short way. None: the call is none of those that can take it, and nothing has happened.
-#[inline(always)]
-fn store_simple(
+/// Stores a record whose event is a template: apart, for the code of other calls is quicker without that of its arguments.
+#[inline(never)]
+fn store_template(
     logger: &Logger,
     log: &Log,
     given: Given,
     arguments: Arguments<'_>,
 ) -> Option<Emit> {
-    if arguments.positional.len() != 1 {
-        return None;
-    }
+    store_simple::<true>(logger, log, given, arguments)
+}
+
+/// The short way. None: the call is none of those that can take it, and nothing has happened.
+#[inline(always)]
+fn store_simple<const TEMPLATE: bool>(
+    logger: &Logger,
+    log: &Log,
+    given: Given,
+    arguments: Arguments<'_>,
+) -> Option<Emit> {
     let event = arguments.positional.get(0)?;
     let site = site_of(logger, event, arguments.names)?;
     let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
     let gathered = gather::<false>(logger, site, arguments, &[], &mut room)?;
-    let payload = payload(log, logger, site, event, given, gathered)?;
+    let mut payload = payload(log, logger, site, event, given, gathered)?;
+    let mut args_room = args::Room::new();
+    if TEMPLATE {
+        payload.args = args::take(payload.event, arguments.positional, &mut args_room)?;
+    }
     Some(log.emit(given.level, &payload, None))
 }
 
@@ -290,9 +305,6 @@ fn store_with_ambient(
     arguments: Arguments<'_>,
 ) -> Option<Emit> {
     attached(|py| {
-        if arguments.positional.len() != 1 {
-            return None;
-        }
         let event = arguments.positional.get(0)?;
         let site = site_of(logger, event, arguments.names)?;
         let around = ambient::current(py);
@@ -304,7 +316,12 @@ fn store_with_ambient(
             fields: redact::without_hidden(log, gathered.fields, &mut hidden)?,
             ..gathered
         };
-        let payload = payload(log, logger, site, event, given, gathered)?;
+        let mut payload = payload(log, logger, site, event, given, gathered)?;
+        if arguments.positional.len() > 1 && redact::of(log).is_some() {
+            return None; // what the text would hold is looked at as text
+        }
+        let mut args_room = args::Room::new();
+        payload.args = args::take(payload.event, arguments.positional, &mut args_room)?;
         let Some(_nest) = thread::enter() else {
             log.count_recursion();
             return Some(Emit::Refused);

@@ -125,6 +125,30 @@ impl<'a> Object<'a> {
         None
     }
 
+    /// Calls for each key and value of an object that is exactly a dict, as long as it answers something. None: it is none,
+    /// or was left. As no Python code runs until the call's record is stored, nobody changes it meanwhile; but without the
+    /// interpreter's lock another thread might.
+    pub fn each_entry(
+        self,
+        mut each: impl FnMut(Object<'a>, Object<'a>) -> Option<()>,
+    ) -> Option<()> {
+        if cfg!(Py_GIL_DISABLED) || self.class() != &raw mut ffi::PyDict_Type {
+            return None;
+        }
+        let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the object is a dict; what is found is borrowed from it.
+        while unsafe { ffi::PyDict_Next(self.as_ptr(), &raw mut at, &raw mut key, &raw mut value) }
+            != 0
+        {
+            // SAFETY: the dict holds it, and stays as it is.
+            let key = unsafe { Object::new(key) };
+            // SAFETY: as above.
+            let value = unsafe { Object::new(value) };
+            each(key, value)?;
+        }
+        Some(())
+    }
+
     #[inline(always)]
     fn int(self) -> Option<Value<'a>> {
         let mut overflow: c_int = 0;

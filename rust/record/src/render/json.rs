@@ -2,11 +2,12 @@
 
 use super::escape::{self, Quotes};
 use super::fields;
-use super::{Scene, number, time};
+use super::{Scene, message, number, time};
 use crate::cut::prefix;
 use crate::encode::Exc;
 use crate::level::Level;
 use crate::out::{Out, hex_digit};
+use crate::text::Text;
 use crate::value::Value;
 use crate::wire::MARK;
 
@@ -19,10 +20,10 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
         escape::write_json_string(out, scene.cut(logger));
     }
     out.put(b",\"event\":");
-    marked(out, scene, record.event());
+    marked(out, scene, &Text::plain(record.event()));
     if let Some(message) = record.message() {
         out.put(b",\"message\":");
-        marked(out, scene, message);
+        marked(out, scene, &message);
     }
     out.put(b",\"seq\":");
     number::unsigned(out, meta.seq);
@@ -62,11 +63,12 @@ pub(super) fn head(out: &mut Out<'_>, wall_nsec: u64, level: Level) {
 }
 
 /// Event or message; it ends in the mark if it is cut here.
-fn marked(out: &mut Out<'_>, scene: &Scene<'_, '_>, text: &str) {
-    let some = scene.cut(text);
+fn marked(out: &mut Out<'_>, scene: &Scene<'_, '_>, text: &Text<'_>) {
     out.put_byte(b'"');
-    escape::quoted_part(out, some, Quotes::Json);
-    if some.len() < text.len() {
+    let end = message::write(out, scene, text, |out, text| {
+        escape::quoted_part(out, text, Quotes::Json);
+    });
+    if end.is_cut {
         out.put(MARK.as_bytes());
     }
     out.put_byte(b'"');

@@ -15,7 +15,7 @@ use super::escape::Quotes;
 use super::fields;
 use super::json::{self, Shape, Writer};
 use super::syslog::prio_number;
-use super::{Scene, number};
+use super::{Scene, message, number};
 use crate::meta::Meta;
 use crate::out::{Escape, Out};
 use crate::value::Value;
@@ -62,9 +62,10 @@ fn text(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
         out.put(scene.cut(logger).as_bytes());
         out.put(b": ");
     }
-    let shown = scene.cut(record.text());
-    out.put(shown.as_bytes());
-    let mut is_marked = shown.ends_with(MARK);
+    let end = message::write(out, scene, &record.text(), |out, text| {
+        out.put(text.as_bytes());
+    });
+    let mut is_marked = end.is_marked;
     if let Some(exc) = record.exc() {
         is_marked = false;
         out.put_byte(b'\n');

@@ -6,9 +6,10 @@
 use super::escape::{self, Quotes};
 use super::fields;
 use super::json::{self, Shape, Writer};
-use super::{Scene, number, text, time};
+use super::{Scene, message, number, text, time};
 use crate::level::Level;
 use crate::out::{Escape, Out};
+use crate::text::Text;
 use crate::value::Value;
 use crate::wire::MARK;
 
@@ -19,9 +20,9 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     if let Some(logger) = record.logger() {
         string(out, " logger=", scene.cut(logger));
     }
-    marked(out, " event=", scene, record.event());
+    marked(out, " event=", scene, &Text::plain(record.event()));
     if let Some(message) = record.message() {
-        marked(out, " message=", scene, message);
+        marked(out, " message=", scene, &message);
     }
     count(out, " seq=", meta.seq);
     count(out, " pid=", u64::from(meta.pid));
@@ -74,16 +75,30 @@ pub(super) fn string(out: &mut Out<'_>, name: &str, text: &str) {
 }
 
 /// Event or message; it ends in the mark if it is cut here.
-fn marked(out: &mut Out<'_>, name: &str, scene: &Scene<'_, '_>, text: &str) {
-    let some = scene.cut(text);
-    if some.len() == text.len() {
-        return string(out, name, text);
-    }
+fn marked(out: &mut Out<'_>, name: &str, scene: &Scene<'_, '_>, text: &Text<'_>) {
     out.put(name.as_bytes());
+    if is_bare(scene, text) {
+        message::write(out, scene, text, |out, text| out.put(text.as_bytes()));
+        return;
+    }
     out.put_byte(b'"');
-    escape::quoted_part(out, some, Quotes::Text);
-    out.put(MARK.as_bytes());
+    let end = message::write(out, scene, text, |out, text| {
+        escape::quoted_part(out, text, Quotes::Text);
+    });
+    if end.is_cut {
+        out.put(MARK.as_bytes());
+    }
     out.put_byte(b'"');
+}
+
+/// The text may stand without quotes, and all of it is shown.
+fn is_bare(scene: &Scene<'_, '_>, text: &Text<'_>) -> bool {
+    let (mut len, mut is_bare) = (0usize, true);
+    text.write(&mut |piece| {
+        len = len.saturating_add(piece.len());
+        is_bare &= piece.is_empty() || escape::is_bare(piece.as_bytes());
+    });
+    is_bare && len > 0 && len <= scene.cap
 }
 
 /// A name; an empty one becomes `_`.

@@ -2,7 +2,7 @@
 
 use super::escape::{self, Quotes};
 use super::json::{self, Shape, Writer};
-use super::{Scene, time};
+use super::{Scene, message, time};
 use crate::encode::Exc;
 use crate::out::Out;
 use crate::value::Value;
@@ -53,14 +53,13 @@ pub(super) fn lines<W: Fn(&mut Out<'_>)>(
         escape::write_name(out, scene.cut(logger));
         out.put(b": ");
     }
-    let text = record.text();
-    let shown = scene.cut(text);
-    escape::write_message(out, shown, |out| lead.further(out));
-    let mut is_marked = scene.truncated && shown.ends_with(MARK);
-    if shown.len() < text.len() {
+    let end = message::write(out, scene, &record.text(), |out, text| {
+        escape::write_message(out, text, |out| lead.further(out));
+    });
+    if end.is_cut {
         out.put(MARK.as_bytes());
-        is_marked = true;
     }
+    let mut is_marked = end.is_cut || end.is_marked;
     for field in record.fields().take(scene.fields) {
         out.put_byte(b' ');
         escape::write_name(out, field.key);

@@ -4,6 +4,7 @@
 mod plain;
 
 use pr_record::render::FORMATS;
+use pr_record::wire::MAX_ARGS;
 use pr_record::{Meta, NoSites, Out, Value, decode, render};
 
 /// How many values this one is made of, itself included.
@@ -27,7 +28,10 @@ pub fn exercise(bytes: &[u8]) -> bool {
     };
     let found: usize = record.fields().map(|field| count(field.value)).sum();
     assert_eq!(Some(found), values);
-    let _ = (record.event(), record.message(), record.logger());
+    assert!(record.args().iter().count() <= MAX_ARGS);
+    let text = record.text().to_string();
+    assert_eq!(record.message().is_some(), text != record.event());
+    let _ = (record.logger(), record.levelno(), record.site());
     let _ = (record.file(), record.func(), record.exc());
     assert!(
         record.is_within(&record),

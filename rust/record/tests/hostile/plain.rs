@@ -26,6 +26,10 @@ pub fn values(bytes: &[u8]) -> Option<usize> {
                     return None;
                 }
             }
+            0x81 => {
+                let length = rest.length()?;
+                Rest(rest.take(length)?).arguments()?;
+            }
             0x83 => {
                 let length = rest.length()?;
                 let mut inside = Rest(rest.take(length)?);
@@ -34,7 +38,7 @@ pub fn values(bytes: &[u8]) -> Option<usize> {
                     values += inside.body(inner, 4)?;
                 }
             }
-            0x81.. => rest.sized()?,
+            0x82.. => rest.sized()?,
             _ => {
                 rest.text()?;
                 values += rest.body(tag, 4)?;
@@ -86,6 +90,25 @@ impl<'a> Rest<'a> {
     fn text(&mut self) -> Option<()> {
         let length = self.length()?;
         std::str::from_utf8(self.take(length)?).ok().map(|_| ())
+    }
+
+    /// Arguments of a template: whether they have names, and at most 16 of them.
+    fn arguments(&mut self) -> Option<()> {
+        let is_named = self.number(1)? % 2 == 1;
+        for count in 0.. {
+            if self.0.is_empty() {
+                break;
+            }
+            if count == 16 {
+                return None;
+            }
+            if is_named {
+                self.text()?;
+            }
+            let tag = self.number(1)?;
+            self.body(tag, 4)?;
+        }
+        Some(())
     }
 
     /// The body of a value that may hold lists and dicts nested so deep. How many values it is.
