@@ -35,19 +35,20 @@ CALLS = {
     "call.args2": ("arg3", "logger.info", "noop.arg3"),
     "call.disabled": ("fields4", "disabled.info", "noop.fields4"),
     "call.disabled.constant": ("arg1", "disabled.info", "noop.arg1"),
+    "call.fields4.public": ("fields4", "logger.info", "noop.fields4"),
+    "call.constant.public": ("arg1", "logger.info", "noop.arg1"),
 }
+# With call sites found as in the build for the stable ABI: not by the interpreter's own frame.
+PUBLIC = ".public"
 
 
 class Bench:
-    """A file ring on a memory file system with two live consoles, and a second log that stores warnings and up only."""
+    """A file ring on a memory file system with a live console, and a second log that stores warnings and up only."""
 
     def __init__(self, folder: Path, stack: ExitStack, calls: int) -> None:
         self.calls = calls
-        self.files = [folder / "calls.txt", folder / "calls.json"]
-        consoles = [
-            {"sink": pr.sinks.file(self.files[0]), "format": "text"},
-            {"sink": pr.sinks.file(self.files[1]), "format": "json"},
-        ]
+        self.files = [folder / "calls.txt"]
+        consoles = [{"sink": pr.sinks.file(self.files[0]), "format": "text"}]
         self.log = stack.enter_context(pr.Log(folder / "calls.ring", consoles=consoles))
         self.quiet = stack.enter_context(pr.Log(folder / "quiet.ring", level="WARNING"))
         self.names = {
@@ -74,7 +75,12 @@ class Bench:
 
         def run() -> float:
             before = log.stats()
-            seconds = timer.timeit(self.calls)
+            if name.endswith(PUBLIC):
+                _native._use_public_frames()
+            try:
+                seconds = timer.timeit(self.calls)
+            finally:
+                _native._use_public_frames(False)
             after = log.stats()
             # A call below the log's level has nothing to store: it is not counted as a call that had.
             counted["calls"] += self.calls if log is self.log else 0

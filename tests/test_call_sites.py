@@ -90,6 +90,14 @@ def test_every_round_of_a_loop_says_the_same(log: pr.Log) -> None:
     assert sites(log) == 1
 
 
+def test_a_call_without_fields_is_one_site_however_often_it_runs(log: pr.Log) -> None:
+    logger = log.get_logger("app")
+    function = compiled('def f(logger):\n    for _ in range(100): logger.info("constant"); logger.info("constant")\n')
+    function(logger)
+    assert {(record.event, record.line) for record in log.reader()} == {("constant", 2)}
+    assert sites(log) == 2, "CPython 3.11 makes a call by either of two instructions"
+
+
 def test_two_identical_calls_are_two_sites(log: pr.Log) -> None:
     logger = log.get_logger("app")
     source = """

@@ -1176,8 +1176,8 @@ def _call_sites() -> tuple[str, int, int]:
     taken, and by how many sites.
     """
 
-def _use_public_frames() -> None:
-    """Has call sites found by the public way from now on. For tests."""
+def _use_public_frames(public: bool = True, /) -> None:
+    """Has call sites found by the public way from now on, or by the quick one again. For tests and measurements."""
 
 def _watch(told: Callable[[int], object], /) -> None:
     """Has `told(life)` called before each log call that stores and each flush, with `Log._life` of the log. For good."""

@@ -3,7 +3,7 @@
 //! A site is an instruction of a code object. It is looked up by its address in a table of fixed size; what was learned of
 //! it goes with its code object. Calls of a site that finds no room are as good as any, and slower.
 
-use super::frame::{Frame, Place, is_quick, place, use_public_way};
+use super::frame::{Frame, Place, find_way, is_quick, place, use_public_way};
 use super::object::{Names, Object};
 use crate::call::is_option;
 use crate::convert::text;
@@ -410,8 +410,13 @@ pub fn _call_sites() -> (&'static str, usize, usize) {
     (way, TAKEN.load(Ordering::Relaxed), sites)
 }
 
-/// Has call sites found by the public way from now on. For tests.
+/// Has call sites found by the public way from now on, or by the quick one again. For tests and measurements.
 #[pyfunction]
-pub fn _use_public_frames() {
-    use_public_way();
+#[pyo3(signature = (public=true, /))]
+pub fn _use_public_frames(py: Python<'_>, public: bool) {
+    if public {
+        use_public_way();
+    } else {
+        find_way(py);
+    }
 }
