@@ -282,3 +282,19 @@ def test_an_install_after_somebody_has_reset_the_handlers_handles_signals_again(
     assert done.returncode == -signal.SIGSEGV, done.stderr
     (path,) = crash_files(tmp_path)
     assert read_report(path).text.endswith("** end of the report **\n")
+
+
+def test_a_crash_behind_the_end_of_the_interpreter_asks_nobody_where_its_threads_are(tmp_path: Path) -> None:
+    code = f"""
+        {INSTALL.strip()}
+        log.get_logger("app").info("alive")
+        libc.on_exit(ctypes.cast(libc.abort, ctypes.c_void_p), None)  # called when the interpreter is gone
+        """
+    done = run(program(code), tmp_path, cwd=tmp_path)
+    assert done.returncode == -signal.SIGABRT, (done.returncode, done.stderr)
+    (path,) = crash_files(tmp_path)
+    text = path.read_text()
+    assert text.endswith("** end of the report **\n"), text
+    assert "fatal signal SIGABRT" in text
+    assert "** SIG" not in text, "no step of the report has crashed"
+    assert 'File "' not in text

@@ -4,12 +4,12 @@ mod fatal;
 mod scratch;
 
 use fatal::{add_dumper, death, fault, send};
-use pr_host::Overflow;
+use pr_host::{Emit, Overflow};
 use pr_printk::dumper::Why;
 use pr_printk::fatal as any;
 use pr_printk::fd::{errno, set_errno};
 use pr_record::Payload;
-use scratch::{Scratch, flush, say};
+use scratch::{PATIENCE, Scratch, flush, say};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -79,18 +79,19 @@ fn who_handled_the_signal_before_is_asked_with_the_errno_of_the_crash_and_may_me
     assert_eq!(told, 1);
 }
 
+// As cysignals has it. The jump is made by hand: what was interrupted goes on elsewhere.
+unsafe extern "C" fn jumps(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: `RESUME` was filled before the fault.
+    unsafe { libc::setcontext(RESUME.0.get().cast()) };
+}
+struct Context(UnsafeCell<MaybeUninit<libc::ucontext_t>>);
+// SAFETY: one thread uses it.
+unsafe impl Sync for Context {}
+static RESUME: Context = Context(UnsafeCell::new(MaybeUninit::uninit()));
+static FAULTS: AtomicU32 = AtomicU32::new(0);
+
 #[test]
 fn a_handler_that_leaves_by_a_jump_leaves_the_logs_usable() {
-    // As cysignals has it. The jump is made by hand: what was interrupted goes on elsewhere.
-    unsafe extern "C" fn jumps(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: `RESUME` was filled before the fault.
-        unsafe { libc::setcontext(RESUME.0.get().cast()) };
-    }
-    struct Context(UnsafeCell<MaybeUninit<libc::ucontext_t>>);
-    // SAFETY: one thread uses it.
-    unsafe impl Sync for Context {}
-    static RESUME: Context = Context(UnsafeCell::new(MaybeUninit::uninit()));
-    static FAULTS: AtomicU32 = AtomicU32::new(0);
     let scratch = Scratch::new();
     let before = Scratch::new();
     let done = death(&before, |_| {
@@ -111,4 +112,62 @@ fn a_handler_that_leaves_by_a_jump_leaves_the_logs_usable() {
         assert_eq!((faults, others), (3, 10), "the logs are everybody's again");
     });
     assert_eq!(done.status, 0, "{}", done.text);
+}
+
+#[test]
+fn a_log_is_everybodys_again_after_a_signal_that_was_mended() {
+    unsafe extern "C" fn mends(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
+    let scratch = Scratch::new();
+    let before = Scratch::new();
+    let done = death(&before, |_| {
+        let log = log_before_which_is(&scratch, mends);
+        log.add_console(scratch.console("out", Overflow::Block))
+            .expect("a console");
+        send(libc::SIGSEGV);
+        assert_eq!(any::survived(), 1);
+        let another = || say(&log, 1);
+        std::thread::scope(|scope| scope.spawn(another).join().expect("no panic"));
+        flush(&log);
+        assert!(log.suspend(PATIENCE));
+        assert!(log.core().is_suspended(), "nobody prints now");
+        let payload = Payload {
+            event: "of one who must wait for room",
+            ..Payload::default()
+        };
+        let mut stored = 0;
+        while stored < 100_000 && log.emit(6, &payload, None) != Emit::MustWait {
+            stored += 1;
+        }
+        assert!(stored < 100_000, "the console would have lost records");
+        log.resume();
+        flush(&log);
+        let consoles = log.consoles();
+        assert_eq!(consoles[0].dropped(), 0);
+    });
+    assert_eq!(done.status, 0, "{}", done.text);
+    assert_eq!(scratch::numbers(&scratch.read("out")), [1]);
+}
+
+#[test]
+fn a_panic_of_its_own_after_a_handler_that_left_by_a_jump_ends_by_its_own_signal() {
+    let scratch = Scratch::new();
+    let before = Scratch::new();
+    let done = death(&before, |_| {
+        let log = log_before_which_is(&scratch, jumps);
+        // SAFETY: one context, of this thread.
+        unsafe { libc::getcontext(RESUME.0.get().cast()) };
+        if FAULTS.fetch_add(1, Ordering::SeqCst) == 0 {
+            fault();
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        std::thread::scope(|scope| scope.spawn(|| say(&log, 1)).join().expect("no panic"));
+        assert!(
+            !pr_printk::panic::is_anybodys(),
+            "the logs are everybody's again"
+        );
+        log.panic("of its own");
+    });
+    assert!(done.is_by(libc::SIGABRT), "{:#x}", done.status);
+    let told = scratch.read(&format!("a.ring.crash-{}-2.txt", done.pid));
+    assert!(told.contains("of its own"), "{told}");
 }
