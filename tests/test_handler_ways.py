@@ -52,7 +52,7 @@ SIMPLE: dict[str, Callable[[], logging.LogRecord]] = {
     "a NUL and newlines": lambda: record_of(msg="a\0b\nc", extra={"k\0\n": "v\0\n"}),
     "no ASCII": lambda: record_of(msg="☃ %s", args=("é",), name="über", extra={"schlüssel": "ß"}),
     "NaN and infinities": lambda: record_of(extra={"nan": float("nan"), "inf": float("inf"), "minus": -float("inf")}),
-    "a megabyte": lambda: record_of(msg="%s", args=("x" * 1_000_000,), extra={"k": "y" * 1_000_000}),
+    "a megabyte": lambda: record_of(msg="x" * 1_000_000, extra={"k": "y" * 1_000_000}),
     "what a formatter has left": lambda: broken(record_of(), message="event", asctime="now"),
 }
 OTHERS: dict[str, Callable[[], logging.LogRecord]] = {
@@ -148,6 +148,28 @@ def test_what_is_not_simple_is_left_to_python_code(log: pr.Log, monkeypatch: pyt
         return
     with pytest.raises(AssertionError, match="Python code was run"):
         handler.handle(record)
+
+
+def test_the_text_is_made_by_who_reads_it(ring_path: Any) -> None:
+    with pr.Log(ring_path, size="1 MiB") as log:
+        handler = pr.RingHandler(log)
+        handler.handle(record_of(msg="%s took %d ms, %.1f%%", args=("it", 12, 99.5)))
+        handler.handle(record_of(msg="%s", args=("x" * 1_000_000,)))
+        first, second = log.reader()
+        assert (first.event, first.message) == ("%s took %d ms, %.1f%%", "it took 12 ms, 99.5%")
+        assert second.truncated
+        assert second.message.startswith("xxx")
+    stored = ring_path.read_bytes()
+    assert b"%s took %d ms" in stored
+    assert b"it took 12 ms" not in stored
+
+
+def test_many_arguments_and_odd_templates_are_rendered_at_once(log: pr.Log) -> None:
+    handler = pr.RingHandler(log)
+    handler.handle(record_of(msg="%s" * 20, args=tuple("abcdefghijklmnopqrst")))
+    handler.handle(record_of(msg="%(a)s", args=({"a": 1},)))
+    handler.handle(record_of(msg="%*d|%-5s|%r", args=(5, 1, "x", "y")))
+    assert [record.message for record in log.reader()] == ["abcdefghijklmnopqrst", "1", "    1|x    |'y'"]
 
 
 def test_whatever_comes_between_the_record_and_the_log_is_asked(log: pr.Log) -> None:

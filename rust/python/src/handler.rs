@@ -6,15 +6,18 @@ use crate::ending;
 use crate::fastcall::{ambient, default_log};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
-use crate::watch;
+use crate::{redact, watch};
 use pr_printk::thread;
-use pr_record::{Field, Level, Payload, Value};
+use pr_record::{Args, Field, Level, Payload, Value, template};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType,
 };
+
+/// Arguments up to this number are kept as they are, and put into their template by whoever reads the record.
+const MOST_ARGS: usize = 8;
 
 /// What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`.
 #[pyclass(
@@ -282,9 +285,16 @@ fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>
 /// Stores the record. None: one of its values is not simple after all, and nothing has happened.
 fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResult<bool>> {
     let event = parts.event.to_str().ok()?;
+    let mut values = [Value::Null; MOST_ARGS];
+    let listed = parts.args.as_ref();
+    let listed = listed.and_then(|args| arguments(args.as_slice(), &mut values));
+    // What a text is not to hold is looked for in the text.
+    let kept = listed
+        .filter(|values| redact::of(log).is_none() && template::fits(event, values))
+        .map(Args::listed);
     let message = match &parts.args {
-        Some(args) => Some(rendered(&parts.event, args)?),
-        None => None,
+        Some(args) if kept.is_none() => Some(rendered(&parts.event, args)?),
+        _ => None,
     };
     let message = match &message {
         Some(message) => Some(message.to_str().ok()?),
@@ -305,6 +315,7 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
     let payload = Payload {
         event,
         message: message.filter(|message| *message != event),
+        args: kept.unwrap_or(Args::NONE),
         logger: Some(parts.name.to_str().ok()?),
         levelno: Some(parts.levelno),
         file: Some(parts.file.to_str().ok()?),
@@ -321,6 +332,17 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
     };
     let (_, signalled) = logs::store(py, log, parts.level, &payload, None);
     Some(signalled.and(told).map(|()| true))
+}
+
+/// Arguments as values. None: one of them is not simple, or they are many.
+fn arguments<'r, 'a>(
+    args: &'a [Bound<'_, PyAny>],
+    room: &'r mut [Value<'a>; MOST_ARGS],
+) -> Option<&'r [Value<'a>]> {
+    for (index, arg) in args.iter().enumerate() {
+        *room.get_mut(index)? = plain(arg)?;
+    }
+    room.get(..args.len())
 }
 
 /// The message. None: an argument's text is made by Python code, or the template does not fit the arguments.
