@@ -566,6 +566,23 @@ class Logger:
 
         Values are taken (typed or by str()) now.
         """
+    def once(self) -> Logger:
+        """This logger, once: of each call site of its log methods one record is stored in the life of the log.
+
+        A call site is an instruction of a code object: two calls are two sites, also if they look the same and stand in one
+        line. Of threads that come at once one stores. A call that is below the level does not count. `cont` is not held
+        back.
+        """
+    def ratelimited(self, interval: float = 5.0, burst: int = 10) -> Logger:
+        """This logger, with a limit for each call site of its log methods: `burst` records are stored in `interval` seconds.
+
+        The rest is counted in `stats()["suppressed"]`, and told by the first call after that time: a WARNING
+        "<function>: <n> callbacks suppressed". Interval 0: no limit; burst 0: nothing is stored. A call site as with `once`;
+        the time is that of the monotonic clock, in whole milliseconds.
+
+        Raises:
+            ConfigError: `interval` or `burst` is negative, or no number.
+        """
     def cont(self, text: object, /) -> None:
         """Text of a line that several calls put together: goes on with the line that this thread or task has begun under
         this name, or begins one, at INFO.

@@ -33,6 +33,10 @@ pub mod default {
     /// With `dump_on`: what a request or a job that goes wrong has usually done, at DEBUG too; a fraction of what a log of
     /// usual size holds.
     pub const DUMP_LAST: &str = "30s";
+    /// Of a rate limit: as the kernel's. Rare enough for a console, often enough to see that it goes on.
+    pub const RATE_INTERVAL_S: f64 = 5.0;
+    /// Records that it lets through in that time: as the kernel's.
+    pub const RATE_BURST: u32 = 10;
     /// What stands for a value that a log is not to hold: the same in each place, so that it can be looked for.
     pub const REDACTED: &str = "[redacted]";
     /// For all consoles together at an orderly exit: what a user takes for "at once".

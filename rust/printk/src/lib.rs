@@ -15,6 +15,7 @@
 //! | [`sites`] | the sites section of a ring file: a table of call sites that only grows |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
 //! | [`mod@line`] | lines that several calls put together |
+//! | [`limit`] | how often a call site may log |
 //! | [`errand`] | what a record's level asks for beside storing it |
 //! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
 //! | [`port`] | the half of a console that belongs to this process: descriptor, format, working memory |
@@ -65,6 +66,7 @@ pub mod fd;
 pub mod flush;
 pub mod futex;
 pub mod kick;
+pub mod limit;
 pub mod line;
 pub mod owner;
 pub mod panic;

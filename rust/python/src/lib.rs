@@ -13,6 +13,8 @@
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
 //! | `line` | lines that several calls put together |
+//! | `limits` | how often a call site may log |
+//! | `beside` | what is kept with each log |
 //! | `redact` | what a log is not to hold |
 //! | `contextualize` | fields of all records that are logged in a block of code |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
@@ -35,6 +37,7 @@
 )]
 
 mod bench;
+mod beside;
 mod call;
 mod callable;
 mod columns;
@@ -55,6 +58,7 @@ mod file_console;
 mod handler;
 mod kernel;
 mod levels;
+mod limits;
 mod line;
 mod log;
 mod logger;

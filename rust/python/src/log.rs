@@ -1,5 +1,6 @@
 //! `Log`: a ring with its consoles.
 
+use crate::beside::Beside;
 use crate::call;
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
@@ -145,7 +146,10 @@ impl Log {
         dump_last: Option<WindowArg>,
         redact: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Log> {
-        let redact = redact::parse_redact(py, redact)?;
+        let beside = Beside {
+            redaction: redact::wanted(py, redact)?,
+            ..Beside::default()
+        };
         let mut specs = Vec::new();
         if let Some(consoles) = consoles {
             for spec in consoles.try_iter()? {
@@ -170,7 +174,7 @@ impl Log {
         let opened = py
             .detach(|| pr_host::Log::open(options))
             .map_err(|why| errors::from_host(py, why))?;
-        redact::attach(py, &opened, Some(redact.as_any()))?;
+        opened.attach(Box::new(beside));
         let log = Log {
             handle: LogHandle::adopt(opened),
         };

@@ -2,14 +2,19 @@
 
 use crate::contextualize::{ContextFields, take_fields};
 use crate::convert::{Taken, text};
+use crate::errors;
 use crate::fastcall::default_log;
 use crate::levels::{self, LevelArg};
+use crate::limits::{self, Often};
 use crate::line;
 use crate::logs::LogHandle;
+use pr_host::options::default;
 use pr_host::{Gate, Judged, Log, Names};
+use pr_printk::limit::Rate;
+use pr_record::Level;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyBool, PyDict, PyInt, PyString};
 use std::sync::{Arc, LazyLock};
 
 /// Which log a logger writes to.
@@ -27,6 +32,22 @@ enum Target {
 
 /// What a logger says its level is while there is no log.
 const LEAST_SEVERE: u8 = pr_record::Level::Debug.number();
+
+/// How many records.
+struct Count(u64);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Count> {
+        let number = given.cast::<PyInt>()?;
+        if number.lt(0)? {
+            let why = format!("burst is {}: give a number of records from 0 on", *number);
+            return Err(errors::config(given.py(), why));
+        }
+        Ok(Count(number.extract().unwrap_or(u64::MAX)))
+    }
+}
 
 /// `reraise`, which a function is not.
 struct Flag(bool);
@@ -53,6 +74,8 @@ impl<'py> FromPyObject<'_, 'py> for Flag {
 pub struct Logger {
     target: Target,
     gate: Arc<Gate>,
+    /// None: as often as it likes.
+    often: Option<Often>,
     name: Option<Arc<str>>,
     bound: Vec<(Box<str>, Taken)>,
 }
@@ -91,6 +114,7 @@ impl Logger {
         let mut logger = Logger {
             target,
             gate,
+            often: None,
             name,
             bound: Vec::new(),
         };
@@ -118,13 +142,13 @@ impl Logger {
         self.gate.passes(level)
     }
 
-    /// The log, and what it is to do with a record of this level. None: nothing.
+    /// The log, and what it is to do with the record of this level that a call is about to store. None: nothing.
     #[inline(always)]
     pub fn judge(&self, level: u8) -> Option<(&Log, Judged)> {
         let log = self.log()?;
         match log.judge(level) {
             Judged::No => None,
-            Judged::Stored if !self.wants(level) => None,
+            Judged::Stored if !self.wants(level) || !self.is_admitted(log) => None,
             judged => Some((log, judged)),
         }
     }
@@ -134,6 +158,30 @@ impl Logger {
     pub fn enabled(&self, level: u8) -> Option<&Log> {
         let log = self.log()?;
         (log.is_enabled(level) && self.gate.passes(level)).then_some(log)
+    }
+
+    /// Whether the call that is being made may store as often as it does.
+    #[inline(always)]
+    pub fn is_admitted(&self, log: &Log) -> bool {
+        self.often.is_none_or(|often| self.admits(log, often))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admits(&self, log: &Log, often: Often) -> bool {
+        let tells = self.enabled(Level::Warning.number()).is_some();
+        limits::admits(log, often, self.name.as_deref(), tells)
+    }
+
+    /// The same logger, which may log so often.
+    fn with(&self, often: Often) -> Logger {
+        Logger {
+            target: self.target.clone(),
+            gate: self.gate.clone(),
+            often: Some(often),
+            name: self.name.clone(),
+            bound: self.bound.clone(),
+        }
     }
 
     /// The name as it is stored.
@@ -189,11 +237,40 @@ impl Logger {
         let mut logger = Logger {
             target: self.target.clone(),
             gate: self.gate.clone(),
+            often: self.often,
             name: self.name.clone(),
             bound: self.bound.clone(),
         };
         logger.add(fields)?;
         Ok(logger)
+    }
+
+    /// This logger, once: of each call site of its log methods one record is stored in the life of the log.
+    ///
+    /// A call site is an instruction of a code object: two calls are two sites, also if they look the same and stand in one
+    /// line. Of threads that come at once one stores. A call that is below the level does not count. `cont` is not held back.
+    fn once(&self) -> Logger {
+        self.with(Often::Once)
+    }
+
+    /// This logger, with a limit for each call site of its log methods: `burst` records are stored in `interval` seconds.
+    ///
+    /// The rest is counted in `stats()["suppressed"]`, and told by the first call after that time: a WARNING
+    /// `function: n callbacks suppressed`. Interval 0: no limit; burst 0: nothing is stored. A call site as with `once`;
+    /// the time is the monotonic clock's, in whole milliseconds. Raises ConfigError for what is negative or no number.
+    #[pyo3(
+        signature = (interval=default::RATE_INTERVAL_S, burst=Count(default::RATE_BURST.into())),
+        text_signature = "($self, interval=5.0, burst=10)"
+    )]
+    fn ratelimited(&self, py: Python<'_>, interval: f64, burst: Count) -> PyResult<Logger> {
+        if interval.is_nan() || interval < 0.0 {
+            let why = format!("interval is {interval}: give seconds from 0 on");
+            return Err(errors::config(py, why));
+        }
+        Ok(self.with(Often::Rate(Rate {
+            interval_ms: (interval * 1000.0).ceil() as u64, // more than any clock has is all there is
+            burst: burst.0,
+        })))
     }
 
     /// Text of a line that several calls put together: goes on with the line that this thread or task has begun under this

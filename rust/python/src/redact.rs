@@ -1,6 +1,7 @@
 //! What a log is not to hold: values under names, and texts that match patterns. They are replaced before a record is
 //! encoded, so that no byte of them is in the ring.
 
+use crate::beside;
 use crate::convert::Taken;
 use crate::convert::Taker;
 use crate::convert::take::{Tree, seal};
@@ -46,17 +47,21 @@ pub fn is_used() -> bool {
 /// What this log hides.
 #[inline]
 pub fn of(log: &Log) -> Option<&Redaction> {
-    if is_used() { log.attached() } else { None }
+    if is_used() {
+        beside::of(log)?.redaction.as_ref()
+    } else {
+        None
+    }
 }
 
-/// Has a log that was just opened hide this; None, or nothing: it hides nothing.
-pub fn attach(py: Python<'_>, log: &Log, given: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+/// What a log is to hide; None: nothing.
+pub fn wanted(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Redaction>> {
     let redaction = parse(py, given)?;
-    if !redaction.names.is_empty() || !redaction.patterns.is_empty() {
-        log.attach(Box::new(redaction));
-        USED.store(true, Ordering::Relaxed);
+    if redaction.names.is_empty() && redaction.patterns.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    USED.store(true, Ordering::Relaxed);
+    Ok(Some(redaction))
 }
 
 /// What `redact=` names, in order. Raises ConfigError for what it may not name.

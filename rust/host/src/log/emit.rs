@@ -234,6 +234,13 @@ impl Log {
         self.own_core().is_some_and(Core::prints_urgently)
     }
 
+    /// Counts a record that a rate limit has held back.
+    pub fn count_suppressed(&self) {
+        if let Some(core) = self.own_core() {
+            count(&core.control().suppressed);
+        }
+    }
+
     /// Counts a log call that came from too deep within others, and stored nothing.
     pub fn count_recursion(&self) {
         count(&self.life().core().control().recursion_dropped);

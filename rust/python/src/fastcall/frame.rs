@@ -132,6 +132,23 @@ impl<'py> Frame<'py> {
         Some(Frame(unsafe { Bound::from_borrowed_ptr(py, frame) }))
     }
 
+    /// The one that it was called from.
+    pub fn outer(&self) -> PyResult<Option<Frame<'py>>> {
+        let outer = self.0.getattr(pyo3::intern!(self.0.py(), "f_back"))?;
+        Ok(if outer.is_none() {
+            None
+        } else {
+            Some(Frame(outer))
+        })
+    }
+
+    /// The name of its module, whatever the module says that is.
+    pub fn module(&self) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.0.py();
+        let globals = self.0.getattr(pyo3::intern!(py, "f_globals"))?;
+        globals.call_method1(pyo3::intern!(py, "get"), (pyo3::intern!(py, "__name__"),))
+    }
+
     /// Its code object.
     pub fn code(&self) -> PyResult<Bound<'py, PyAny>> {
         self.0.getattr(pyo3::intern!(self.0.py(), "f_code"))

@@ -193,7 +193,7 @@ fn by_rules<const WATCHED: bool>(
     let site = site_of(logger, event, arguments.names);
     let flags = site.map_or(Flags::NONE, |site| site.flags(log, logger.stored_name()));
     let by_level = judged == Judged::Ruled(true) && logger.wants(given.level);
-    if !by_level && !flags.has(Flags::PRINT) {
+    if !by_level && !flags.has(Flags::PRINT) || !logger.is_admitted(log) {
         return none();
     }
     telling::<WATCHED>(log, || {

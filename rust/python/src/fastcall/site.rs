@@ -198,6 +198,41 @@ pub unsafe fn here<'a>(caller: Caller<'a>) -> Option<&'a Site> {
     Some(unsafe { &*site })
 }
 
+/// The word of the call that is being made, which tells it from those of all code that is there now; 0: nobody calls.
+pub fn word(_attached: Python<'_>) -> usize {
+    // SAFETY: attached.
+    unsafe { place() }.0
+}
+
+/// Where a call is made, for who keeps something of its own by that.
+pub struct Called<'py> {
+    pub code: Bound<'py, PyAny>,
+    pub instruction: usize,
+    /// It is the call that [`word`] is of: no frames were passed over.
+    pub is_innermost: bool,
+}
+
+/// Of the call that is being made. Frames of this module are passed over. None: no Python code calls.
+pub fn called<'py>(py: Python<'py>, between: &str) -> PyResult<Option<Called<'py>>> {
+    let mut frame = Frame::current(py);
+    let mut is_innermost = true;
+    while let Some(found) = frame {
+        let module = found.module()?;
+        if !module.cast::<PyString>().is_ok_and(|name| name == between) {
+            let code = found.code()?;
+            let instruction = canonical(found.offset()?, &code);
+            return Ok(Some(Called {
+                code,
+                instruction,
+                is_innermost,
+            }));
+        }
+        is_innermost = false;
+        frame = found.outer()?;
+    }
+    Ok(None)
+}
+
 fn first_step(key: usize) -> usize {
     (key >> 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.trailing_zeros())
 }
