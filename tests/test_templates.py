@@ -28,6 +28,21 @@ def log() -> Iterator[pr.Log]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def one_log() -> Iterator[pr.Log]:
+    """For all examples of a property."""
+    with pr.Log(size="256 KiB") as made:
+        yield made
+
+
+def stored(log: pr.Log, template: str, *args: object) -> pr.Record:
+    """What is stored of a call."""
+    newer = log.reader(start="newest")
+    log.get_logger().info(template, *args)
+    [record] = newer
+    return record
+
+
 def are_kept(log: pr.Log) -> bool:
     """Whether the last record holds a template's arguments, which stand between its parts and its fields."""
     snapshot = log.snapshot()
@@ -111,44 +126,41 @@ def calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...]]:
     return template, tuple(args or [7])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(call=calls())
 @example(call=("%05d %+d % d %#x %-5s|", (-3, 3, 3, 255, "é")))
 @example(call=("%s %r %f %.17g %e", (1e22, 5e-324, -0.0, 0.1, math.nan)))
 @example(call=("%010f %5%", (math.inf,)))
 @example(call=("%*.*f", (-8, 2, 2.675)))
-def test_what_is_shown_is_what_python_gives(call: tuple[str, tuple[Any, ...]]) -> None:
+def test_what_is_shown_is_what_python_gives(one_log: pr.Log, call: tuple[str, tuple[Any, ...]]) -> None:
     template, args = call
-    with pr.Log(size="256 KiB") as log:
-        log.get_logger().info(template, *args)
-        record = last(log)
-        assert record.event == without_surrogates(template)
-        expected = rendered(template, args)
-        if isinstance(expected, str):
-            assert record.message == expected
-            assert record.fields == {}
-        else:
-            assert record.fields["format_error"].startswith(f"{expected.__name__}: ")
-            assert record.message == record.event
-            assert not are_kept(log)
+    record = stored(one_log, template, *args)
+    assert record.event == without_surrogates(template)
+    expected = rendered(template, args)
+    if isinstance(expected, str):
+        assert record.message == expected
+        assert record.fields == {}
+    else:
+        assert record.fields["format_error"].startswith(f"{expected.__name__}: ")
+        assert record.message == record.event
+        assert not are_kept(one_log)
 
 
 names = st.text(string.ascii_letters, min_size=1, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(mapping=st.dictionaries(names, things, max_size=9), data=st.data())
-def test_names_are_taken_from_a_single_mapping(mapping: dict[str, Any], data: st.DataObject) -> None:
+def test_names_are_taken_from_a_single_mapping(one_log: pr.Log, mapping: dict[str, Any], data: st.DataObject) -> None:
     known = st.sampled_from([*mapping, "unknown"])
     parts = data.draw(st.lists(st.tuples(known, st.sampled_from(["s", "d", "5s", "05.1f", "r", "x"])), max_size=3))
     template = "".join(f"%({name}){kind} " for name, kind in parts) + data.draw(st.sampled_from(["", "%%", "%s", "x"]))
-    with pr.Log(size="256 KiB") as log:
-        log.get_logger().info(template, mapping)
-        expected = rendered(template, mapping or ({},))
-        if isinstance(expected, str):
-            assert last(log).message == expected
-        else:
-            assert last(log).fields["format_error"].startswith(f"{expected.__name__}: ")
+    record = stored(one_log, template, mapping)
+    expected = rendered(template, mapping or ({},))
+    if isinstance(expected, str):
+        assert record.message == expected
+    else:
+        assert record.fields["format_error"].startswith(f"{expected.__name__}: ")
 
 
 class Text(str):
@@ -200,6 +212,13 @@ def test_what_only_the_interpreter_can_render_is_rendered_at_the_call(
     log.get_logger().info(template, *args)
     assert not are_kept(log)
     assert last(log).message == without_surrogates(template % (args[0] if isinstance(args[0], dict) else args))
+
+
+def test_a_log_that_hides_anything_has_texts_rendered_at_the_call() -> None:
+    with pr.Log(size="256 KiB", redact=["token"]) as log:
+        log.get_logger().info("%s %d", "x", 3)
+        assert not are_kept(log)
+        assert last(log).message == "x 3"
 
 
 def test_everything_that_shows_a_message_renders_the_template(ring_path: Path) -> None:
