@@ -127,6 +127,14 @@ def test_both_ways_keep_the_same_out(ring_path: Any, kind: str) -> None:
     assert "[redacted]" in first.event
 
 
+def test_what_only_the_whole_text_shows_is_kept_out_too(ring_path: Any) -> None:
+    with pr.Log(ring_path, size="1 MiB", redact=[re.compile(r"card \d+")]) as log:
+        pr.RingHandler(log).handle(record_of(msg="card %s, %d", args=("4711", 5)))
+        [record] = log.reader()
+        assert record.message == "[redacted], 5"
+    assert b"4711" not in ring_path.read_bytes()
+
+
 def never(*_args: object) -> NoReturn:
     raise AssertionError("Python code was run")
 
