@@ -157,11 +157,14 @@ def test_fields_that_are_bound_in_force_and_given_keep_their_order(log: pr.Log) 
         strict=True,
     ):
         assert list(record.fields.items()) == list(expected.items())
+    shown = {str(record).split("] ", 1)[1] for record in log.reader()}
+    assert shown == {"all a=1 b=5 c=3 d=6 e=7", "none of them a=1 b=2 c=3 d=4 x=1 y=2"}, "each once"
 
 
 def test_keywords_that_differ_from_call_to_call_are_those_of_the_call(log: pr.Log) -> None:
     logger = log.get_logger()
-    expected: list[dict[str, Any]] = [{f"key{n}": n, "x": 1} if n % 3 else {"only": n} for n in range(60)]
+    expected: list[dict[str, Any]] = [{}, {"after": "none"}, {}]
+    expected += [{f"key{n}": n, "x": 1} if n % 3 else {"only": n} for n in range(60)]
     for fields in expected:
         logger.info("by **", **fields)
     assert [record.fields for record in log.reader()] == expected
@@ -306,3 +309,167 @@ print(log.stats()["sites"])
     outputs = [run(program, each, way).stdout for each in ("own", "public")]
     assert outputs[0] == outputs[1]
     assert outputs[0].endswith("\n3\n")
+
+
+def test_a_logger_without_a_name_has_none_where_another_called_first(log: pr.Log) -> None:
+    function = compiled('def f(logger):\n    logger.info("hello", a=1)\n')
+    for name in ("alpha", None, "beta", None):
+        function(log.get_logger(name))
+    assert [record.logger for record in log.reader()] == ["alpha", None, "beta", None]
+
+
+@pytest.mark.parametrize("length", [30_000, 31_700, 31_760, 32_300, 32_700])
+def test_the_largest_records_have_what_their_site_says(log: pr.Log, length: int) -> None:
+    event = "E" * 1500
+    function = compiled(f'def f(logger, data):\n    logger.info("{event}", data=data)\n')
+    seen: list[pr.Record] = []
+    log.add_console(pr.sinks.callable(seen.append))
+    for _ in range(3):
+        function(log.get_logger("large"), "x" * length)
+    assert log.flush(30.0)
+    snapshot = log.snapshot()
+    assert [snapshot.text(n) for n in range(3)] == [event] * 3
+    for record in [*log.reader(), *seen]:
+        assert (record.event, record.logger, record.func, record.line) == (event, "large", "f", 2)
+        assert record.fields == {"data": "x" * length}
+
+
+def test_code_that_goes_when_the_interpreter_is_at_its_limit_leaves_nothing_to_others() -> None:
+    program = """
+import sys
+import printk_ring as pr
+
+log = pr.Log(size="4 MiB")
+logger = log.get_logger("alpha")
+
+def made(i):
+    names = {}
+    exec(compile(f"def g(l): l.info('event-{i}', key{i}=1)", f"<made-{i}>", "exec"), names)
+    return names.pop("g")
+
+def down(k):
+    functions[k] = None
+    down(k + 1)
+
+sys.unraisablehook = lambda _: None  # nobody could tell that the code went
+limit = sys.getrecursionlimit()
+for begun in range(0, 7500, 250):
+    functions = [made(1000 + begun + j) for j in range(250)]
+    for function in functions:
+        function(logger)
+    del function
+    sys.setrecursionlimit(150)
+    try:
+        down(0)
+    except RecursionError:
+        pass
+    sys.setrecursionlimit(limit)
+    functions.clear()
+
+kept = []
+reader = log.reader("newest")
+for i in range(20_000, 23_000):
+    kept.append(made(i))
+    kept[-1](logger)
+    record = next(reader)
+    assert (record.event, record.fields, record.file) == (f"event-{i}", {f"key{i}": 1}, f"<made-{i}>"), (i, record.file)
+"""
+    done = run(program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_runs_between_two_frames_is_not_taken_for_the_code_around(tmp_path: Path) -> None:
+    """A callback of a collection that begins where a frame is not whole: its caller is somebody else than it looks."""
+    program = f"""
+import functools, gc, weakref
+import printk_ring as pr
+log = pr.Log({str(tmp_path / "a.ring")!r}, size="1 MiB")
+logger = log.get_logger("alpha")
+
+def inside():
+    value = 1
+    def inner():
+        return value
+
+class Cycle:
+    pass
+
+kept, references = [], []
+
+def prepare():
+    gc.collect()
+    gc.disable()
+    cycle = Cycle()
+    cycle.me = cycle
+    references.append(weakref.ref(cycle, functools.partial(logger.info, "gone", "x")))
+    del cycle
+    kept.append([[] for _ in range(1500)])
+
+def made(name):
+    names = {{}}
+    exec(compile("def outer(inside, enable):\\n  enable()\\n  inside()\\n", name, "exec"), names)
+    return names.pop("outer")
+
+for name in ("<first>", "<second>"):
+    outer = made(name)
+    kept.append(outer)
+    prepare()
+    outer(inside, gc.enable)
+    gc.collect()
+for record in log.reader():
+    print(record.file, record.func)
+"""
+    done = run(program)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert "<first> outer" not in lines[1]
+
+
+def test_what_others_write_into_the_file_does_not_change_what_this_process_knows(tmp_path: Path) -> None:
+    path = tmp_path / "a.ring"
+    with pr.Log(path, size="512 KiB") as log:
+        compiled('def f(logger):\n    logger.info("first", user="ann")\n')(log.get_logger())
+        with path.open("r+b") as file:
+            content = file.read()
+            at = content.index(b"first")
+            while content[at : at + 8] != (1).to_bytes(8, "little") or at % 4096:
+                at -= 1  # the section's head: one site
+            file.seek(at)
+            file.write(bytes(16))
+        compiled('def f(logger):\n    logger.info("second", amount=2)\n')(log.get_logger())
+        assert [(record.event, record.fields) for record in log.reader()] == [
+            ("first", {"user": "ann"}),
+            ("second", {"amount": 2}),
+        ]
+
+
+def test_a_child_that_is_forked_while_a_call_waits_gives_it_no_other_site(tmp_path: Path) -> None:
+    program = f"""
+import os, signal, sys, threading
+import printk_ring as pr
+log = pr.Log({str(tmp_path / "a.ring")!r}, size="256 KiB")
+logger = log.get_logger("alpha")
+gate = threading.Event()
+log.add_console(pr.sinks.callable(lambda _: gate.wait(30)), overflow="block", block_timeout=3.0, level="DEBUG")
+forked, parent = [], os.getpid()
+
+def fork(*_):
+    if not forked:
+        forked.append(os.fork())
+
+signal.signal(signal.SIGALRM, fork)
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+while not forked:
+    logger.info("paid", amount=1, account="x" * 200)
+if os.getpid() == parent:
+    _, status = os.waitpid(forked[0], 0)
+    os._exit(status >> 8)
+logger.info("other", user="u")
+for record in log.reader():
+    print(record.event, sorted(record.fields), flush=True)
+os._exit(0)
+"""
+    done = run(program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["paid ['account', 'amount']", "other ['user']"]

@@ -419,3 +419,66 @@ def test_a_forked_child_goes_by_what_its_parent_went_by(log: pr.Log) -> None:
     child.start()
     assert results.get(timeout=60) == (["paid", "shipping", "shipped"], "func ship +p")
     child.join(60)
+
+
+def test_a_word_with_quotes_within_is_kept_as_it_was_written(log: pr.Log) -> None:
+    logger = log.get_logger()
+
+    def said() -> None:
+        logger.debug('say "it\'s" so')
+
+    assert log.dynamic_debug('format say\\040"it\'s" +p') == 0
+    said()
+    assert [record.message for record in log.reader()] == ['say "it\'s" so']
+
+
+@pytest.mark.parametrize(
+    "command", ["file x.py:10-20 line 5 +p", "file x.py:f func g +p", "logger a module b +p", "text a format b +p"]
+)
+def test_a_condition_is_there_once_by_whatever_name(log: pr.Log, command: str) -> None:
+    with pytest.raises(pr.ConfigError, match="once more"):
+        log.dynamic_debug(command)
+
+
+def test_the_text_that_is_logged_counts_where_it_differs_from_call_to_call(log: pr.Log) -> None:
+    logger = log.get_logger()
+    log.dynamic_debug("format ^two +p")
+    for event in ("one", "two", "three"):
+        logger.debug(event)
+        logger.debug(f"{event} more")
+    assert [record.message for record in log.reader()] == ["two", "two more"]
+
+
+def test_a_writer_that_died_while_it_replaced_the_rules_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "app.ring"
+    with pr.Log(path, size="512 KiB", level="INFO") as log:
+        log.dynamic_debug("func ship +p")
+        assert shown(log) == ["paid", "shipping", "shipped"]
+        with path.open("r+b") as file:
+            at = file.read().index(b"func ship +p") - 64
+            file.seek(at)
+            number = int.from_bytes(file.read(8), "little")
+            file.seek(at)
+            file.write((number + 1).to_bytes(8, "little"))
+        assert shown(log) == ["paid", "shipping", "shipped"], "by the rules that there were"
+        log.dynamic_debug("=_; func pay +p")  # takes over
+        assert shown(log) == ["paying 5", "amount 5", "paid"]
+
+
+def test_a_child_goes_by_the_levels_that_it_has_set_itself(log: pr.Log) -> None:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            log.level, log.console_level = pr.Level.ERROR, pr.Level.EMERG
+            log.get_logger().info("below")
+            before = log.level, log.console_level
+            log.get_logger().error("stored")
+            told = before, (log.level, log.console_level), [record.event for record in log.reader()]
+            os.write(writer, json.dumps(told).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    assert json.loads(os.read(reader, 1000)) == [[3, 0], [3, 0], ["stored"]]
+    assert log.level == pr.Level.INFO

@@ -50,7 +50,9 @@ class Catch:
         if exc_value is None or isinstance(exc_value, _no_errors()):
             return False
         fields: dict[str, Any] = self._fields  # no options of the log call among them
-        self._logger.error("exception caught", exc_info=exc_value, **fields)
+        # Where the block stands; of a decorated function, who called it.
+        level = 3 if "function" in fields else 2
+        self._logger.error("exception caught", exc_info=exc_value, stacklevel=level, **fields)
         return not self._reraise and isinstance(exc_value, Exception)
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:

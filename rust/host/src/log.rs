@@ -18,10 +18,10 @@ use crate::mapping::{Existing, Identity, RingMap};
 use crate::names::Names;
 use crate::offload::Offload;
 use crate::plan::Plan;
-use crate::rules::{self, Ruling, set_level};
+use crate::rules::{self, Flags, Rulebook, Ruling, Subject, set_level};
 use crate::stats::Stats;
 use pr_printk::Core;
-use pr_printk::control::LEVEL_BITS;
+use pr_printk::control::{LEVEL_BITS, RULED};
 use pr_printk::errand::due;
 use pr_printk::store::Stamp;
 use pr_printk::thread;
@@ -68,6 +68,12 @@ pub struct Log {
     /// What is stored now: the word of the control page, which others may set, or [`CLOSED`].
     gate: AtomicPtr<AtomicU64>,
     level_set: AtomicU64,
+    /// The generation that has set a level last.
+    set_in: AtomicU64,
+    /// What a forked child stores that has set a level, and has no life yet.
+    own_gate: AtomicU64,
+    /// The commands of dynamic debug, as they were read last.
+    rulebook: Listed<Arc<Rulebook>>,
     console_level: AtomicU64,
     closed: AtomicBool,
     /// The generation that a revival is under way for.
@@ -116,6 +122,9 @@ impl Log {
             life: AtomicPtr::new(Arc::as_ptr(&life).cast_mut()),
             gate: AtomicPtr::new(gate_of(&life)),
             level_set: AtomicU64::new(u64::from(options.level)),
+            set_in: AtomicU64::new(0),
+            own_gate: AtomicU64::new(0),
+            rulebook: Listed::new(Arc::default()),
             console_level: AtomicU64::new(u64::from(options.console_level)),
             closed: AtomicBool::new(false),
             reviving: AtomicU64::new(0),
@@ -281,15 +290,19 @@ impl Log {
     pub fn level(&self) -> u8 {
         match self.own_core() {
             Some(core) => (core.control().level.load(Ordering::Relaxed) & LEVEL_BITS) as u8,
-            None => self.level_set.load(Ordering::Relaxed) as u8,
+            None => self.set_here(&self.level_set).unwrap_or_else(|| {
+                (self.core().control().level.load(Ordering::Relaxed) & LEVEL_BITS) as u8
+            }),
         }
     }
 
     /// Sets the least severe level stored.
     pub fn set_level(&self, level: u8) {
         self.level_set.store(u64::from(level), Ordering::Relaxed);
-        if let Some(core) = self.own_core() {
-            set_level(core.control(), level);
+        self.set_in.store(thread::generation(), Ordering::Relaxed);
+        match self.own_core() {
+            Some(core) => set_level(core.control(), level),
+            None => self.set_own_gate(level),
         }
     }
 
@@ -312,7 +325,26 @@ impl Log {
     pub fn console_level(&self) -> u8 {
         match self.own_core() {
             Some(core) => (core.control().console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8,
-            None => self.console_level.load(Ordering::Relaxed) as u8,
+            None => self.set_here(&self.console_level).unwrap_or_else(|| {
+                (self.core().control().console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8
+            }),
+        }
+    }
+
+    /// A level that this process has set before its life here began.
+    fn set_here(&self, level: &AtomicU64) -> Option<u8> {
+        let is_own = self.set_in.load(Ordering::Relaxed) == thread::generation();
+        is_own.then(|| level.load(Ordering::Relaxed) as u8)
+    }
+
+    /// A forked child goes by its own level from now on, and not by its parent's page.
+    fn set_own_gate(&self, level: u8) {
+        let ruled = self.core().control().level.load(Ordering::Relaxed) & RULED;
+        let word = ruled | u64::from(level);
+        self.own_gate.store(word, Ordering::Relaxed);
+        if !self.is_closed() {
+            let own = (&raw const self.own_gate).cast_mut();
+            self.gate.store(own, Ordering::SeqCst);
         }
     }
 
@@ -320,6 +352,7 @@ impl Log {
     pub fn set_console_level(&self, level: u8) {
         self.console_level
             .store(u64::from(level), Ordering::Relaxed);
+        self.set_in.store(thread::generation(), Ordering::Relaxed);
         if let Some(core) = self.own_core() {
             core.control()
                 .console_level
@@ -342,6 +375,20 @@ impl Log {
     /// The commands in force.
     pub fn ruling(&self) -> Ruling {
         Ruling::read(self.core().rules())
+    }
+
+    /// The flags that the commands in force give a site. Never waits: while they are being replaced those before are.
+    pub fn flags_of(&self, subject: &Subject<'_>) -> Flags {
+        let number = self.ruling_number();
+        let mut book = self.rulebook.lock().clone();
+        if book.number != number
+            && let Some(fresh) = Rulebook::read(number, self.core().rules())
+        {
+            book = Arc::new(fresh);
+            let before = std::mem::replace(&mut *self.rulebook.lock(), book.clone());
+            drop(before); // not under the lock
+        }
+        book.flags(subject)
     }
 
     /// The number of the commands in force, together with that of the life whose they are: what was judged by them stands

@@ -54,7 +54,7 @@ impl SiteMemory {
     pub(crate) unsafe fn table(map: &RingMap) -> (Table, Option<SiteMemory>) {
         let (section, bytes) = map.section_ptr(SectionKind::Sites);
         let Some(memory) = SiteMemory::new(bytes) else {
-            return (Table::NONE, None);
+            return (Table::none(), None);
         };
         let section = NonNull::slice_from_raw_parts(section, bytes);
         // SAFETY: a page boundary, zero, and reached through atomics; the rest is the caller's promise.

@@ -13,16 +13,17 @@ pub(crate) fn needs_site(payload: &[u8]) -> bool {
 /// Completes a payload by what its call site says. One that names none, or one that is not known, stays as it is.
 pub(crate) fn complete<S: Sites + ?Sized>(payload: &mut Vec<u8>, sites: &S) {
     let mut room = payload.len() + 1024;
-    while room <= ENOUGH_BYTES {
+    loop {
         let mut whole = vec![0; room];
         if let Some(len) = write_whole(payload, sites, &mut whole) {
             whole.truncate(len);
             *payload = whole;
             return;
         }
-        if site_of(payload).and_then(|id| sites.site(id)).is_none() {
+        let is_known = site_of(payload).is_some_and(|id| sites.site(id).is_some());
+        if !is_known || room >= ENOUGH_BYTES {
             return;
         }
-        room *= 4;
+        room = (room * 4).min(ENOUGH_BYTES);
     }
 }

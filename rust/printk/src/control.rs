@@ -144,7 +144,11 @@ impl Rules {
         }
         let length = text.len().min(Rules::MOST_BYTES) as u64;
         self.length.store(length, Ordering::Relaxed);
-        self.number.store(odd.wrapping_add(1), Ordering::Release); // ORD(rules_end:A)
+        // Not if it was taken over meanwhile, because this took too long.
+        let even = odd.wrapping_add(1);
+        let _ = self
+            .number
+            .compare_exchange(odd, even, Ordering::Release, Ordering::Relaxed); // ORD(rules_end:A)
     }
 }
 

@@ -122,7 +122,7 @@ impl Core {
             ring,
             control,
             consoles,
-            sites: Table::NONE,
+            sites: Table::none(),
             kick: Kick::new(),
             generation,
             pid,

@@ -32,6 +32,9 @@ const LOCKING_PART: u64 = 4;
 /// The thread that panics: the low half of the process's generation, and its id. 0: nobody does.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
+/// The thread whose panic is about to end, as in [`PANICS`]: the logs are being opened, and none closes itself any more.
+static ENDS: AtomicU64 = AtomicU64::new(0);
+
 /// When whoever handled the signal before us was asked; 0: nobody was.
 static ASKED_NSEC: AtomicU64 = AtomicU64::new(0);
 /// A handler that has not come back after this long, and has not ended the process, has left by a jump.
@@ -67,6 +70,7 @@ pub fn begin() -> Begun {
         }
     }
     ASKED_NSEC.store(0, Ordering::SeqCst);
+    ENDS.store(0, Ordering::SeqCst); // ORD(begin_panic:A): said before the look at the logs; pairs with ORD(shuts_out:A)
     // SAFETY: this thread panics.
     unsafe { roll::all() }.for_each(Core::close_to_others);
     Begun::Mine
@@ -89,6 +93,8 @@ pub fn end() {
     if !is_mine() {
         return;
     }
+    // ORD(ends:A) pairs with ORD(shuts_out:A): said before the look at the logs.
+    ENDS.store(me(), Ordering::SeqCst);
     // SAFETY: this thread panics.
     unsafe { roll::all() }.for_each(Core::open_to_others);
     ASKED_NSEC.store(0, Ordering::SeqCst);
@@ -104,6 +110,13 @@ pub fn is_mine() -> bool {
 pub fn is_anothers() -> bool {
     let now = PANICS.load(Ordering::SeqCst); // ORD(is_anothers:A) pairs with ORD(claim:A)
     is_of_this_process(now) && now != me()
+}
+
+/// Whether another thread panics, and is not about to open the logs again.
+pub(crate) fn shuts_out() -> bool {
+    let now = PANICS.load(Ordering::SeqCst);
+    // ORD(shuts_out:A) pairs with ORD(ends:A), ORD(begin_panic:A)
+    is_of_this_process(now) && now != me() && ENDS.load(Ordering::SeqCst) != now
 }
 
 /// Whether any thread of this process panics.

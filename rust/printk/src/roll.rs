@@ -58,13 +58,14 @@ pub unsafe fn enter(core: NonNull<Core>) -> bool {
         taken.is_ok() // ORD(enter_roll:A) pairs with ORD(all:A): the core is there before it is found
     };
     let found = places().any(take);
-    if found && panic::is_anothers() {
-        // SAFETY: valid by the caller's promise.
-        let core = unsafe { core.as_ref() };
+    // SAFETY: valid by the caller's promise.
+    let core = unsafe { core.as_ref() };
+    while found && panic::shuts_out() {
         core.close_to_others();
-        if !panic::is_anybodys() {
-            core.open_to_others(); // it was over before it could find this one
+        if panic::shuts_out() {
+            break; // whoever panics finds it here at the end of that
         }
+        core.open_to_others(); // it may have been looked for before; another panic closes it, now or in the next round
     }
     found
 }

@@ -30,7 +30,7 @@ pub const MAX_DESCRIPTION: usize = 2048;
 #[repr(C)]
 #[derive(Debug)]
 pub struct SectionHead {
-    /// Sites that have a place, described or being so.
+    /// Sites that are described.
     pub described: AtomicU64,
     /// Bytes of descriptions, those included that found no room.
     pub text_bytes: AtomicU64,
@@ -88,6 +88,10 @@ pub struct Table {
     section: NonNull<[u8]>,
     private: Private,
     number: u32,
+    /// Places that are given out. Not the section's own figures: what others can write decides nothing here.
+    given: AtomicU32,
+    /// Bytes of text that are given out.
+    text_bytes: AtomicU64,
 }
 
 // SAFETY: the section is reached through atomics, and of the copy each byte is written by one thread, before others read it.
@@ -96,7 +100,7 @@ unsafe impl Send for Table {}
 unsafe impl Sync for Table {}
 
 /// How many tables a call site remembers.
-const REMEMBERED: usize = 4;
+const REMEMBERED: usize = 8;
 
 /// What a call site remembers of the tables that it had to do with: its number there.
 #[derive(Debug, Default)]
@@ -122,14 +126,18 @@ impl Cell {
 
 impl Table {
     /// One that has no room at all: of a bare ring.
-    pub const NONE: Table = Table {
-        section: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
-        private: Private {
-            known: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
-            text: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
-        },
-        number: 0, // of which a fresh cell believes to have been refused
-    };
+    pub const fn none() -> Table {
+        Table {
+            section: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+            private: Private {
+                known: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+                text: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+            },
+            number: 0, // of which a fresh cell believes to have been refused
+            given: AtomicU32::new(0),
+            text_bytes: AtomicU64::new(0),
+        }
+    }
 
     /// A table over a section that is zero.
     ///
@@ -141,7 +149,15 @@ impl Table {
             section,
             private,
             number: TABLES.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            given: AtomicU32::new(0),
+            text_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// A number that no other table of this process has, but for those without room.
+    #[inline(always)]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The number of the site that `cell` belongs to, which is described at its first record here. `describe` writes the
@@ -201,25 +217,26 @@ impl Table {
     /// Adds a description. None: no room, or it is none.
     fn add(&self, text: &[u8]) -> Option<u32> {
         Site::read(text).ok()?;
-        let head = self.head()?;
         let (capacity, bytes) = (self.private.known.len(), self.section.len());
-        if head.described.load(Ordering::Relaxed) >= capacity as u64 {
+        if self.given.load(Ordering::Relaxed) as usize >= capacity {
             return None;
         }
         let size = (4 + text.len()).next_multiple_of(8) as u64;
         let room = bytes.checked_sub(text_at(bytes))? as u64;
-        let at = head.text_bytes.load(Ordering::Relaxed);
+        let at = self.text_bytes.load(Ordering::Relaxed);
         if at.checked_add(size)? > room {
             return None;
         }
         // Another thread may come between: then this one finds no room after all, and what it took stays empty.
-        let at = head.text_bytes.fetch_add(size, Ordering::Relaxed);
+        let at = self.text_bytes.fetch_add(size, Ordering::Relaxed);
         if at.checked_add(size)? > room {
             return None;
         }
         let at = text_at(bytes).checked_add(usize::try_from(at).ok()?)?;
-        let id = head.described.fetch_add(1, Ordering::Relaxed);
-        let id = usize::try_from(id).ok().filter(|id| *id < capacity)?;
+        let id = self.given.fetch_add(1, Ordering::Relaxed) as usize;
+        if id >= capacity {
+            return None;
+        }
         self.keep(id, at, text)?;
         self.publish(id, at, text)?;
         u32::try_from(id).ok()
@@ -260,6 +277,11 @@ impl Table {
         let offset = HEAD_BYTES.checked_add(id.checked_mul(4)?)?;
         let at = u32::try_from(at).ok()?;
         self.word(offset)?.store(at, Ordering::Release); // ORD(publish:A) pairs with a reader's copy in another process
+        // Last, and one for each: whoever copies the section copies it again when there are more.
+        let head = self.head()?;
+        let bytes = self.text_bytes.load(Ordering::Relaxed);
+        head.text_bytes.store(bytes, Ordering::Relaxed);
+        head.described.fetch_add(1, Ordering::Release); // ORD(publish:B) pairs with a reader's copy in another process
         Some(())
     }
 
@@ -274,10 +296,8 @@ impl Table {
 
     /// How many sites are described.
     pub fn described(&self) -> u64 {
-        let described = self
-            .head()
-            .map_or(0, |head| head.described.load(Ordering::Relaxed));
-        described.min(self.private.known.len() as u64)
+        let given = u64::from(self.given.load(Ordering::Relaxed));
+        given.min(self.private.known.len() as u64)
     }
 
     /// How many found no room.

@@ -15,8 +15,9 @@ use pr_record::Format;
 use pr_ring::Info;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::NonNull;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Runs a test in a process of its own, which it may leave as broken as it likes.
 fn in_a_child(work: impl FnOnce()) {
@@ -53,6 +54,9 @@ fn read(file: &File) -> String {
 fn store(core: &Core, event: &str) -> Stored {
     core.store(rig::STAMP, &rig::payload(event))
 }
+
+/// How often a log comes while a panic ends.
+const ENTRANCES: u32 = 60_000;
 
 /// For consoles that take what they are given: as long as the machine needs.
 const PATIENCE_NSEC: u64 = 30_000_000_000;
@@ -133,6 +137,45 @@ fn a_log_that_is_opened_during_a_panic_is_closed_to_the_others_too() {
         let core = elsewhere(rig::listed_core);
         assert_eq!(elsewhere(|| store(core, "another's")), Stored::Closed);
         assert_eq!(store(core, "the panic's"), Stored::Yes);
+    });
+}
+
+#[test]
+fn a_log_that_comes_just_when_a_panic_ends_is_open() {
+    in_a_child(|| {
+        let (core, round) = (rig::core(6), AtomicU32::new(0));
+        roll::add(Box::leak(Box::new(roll::Place::default())));
+        let wait_for = |wanted: u32| {
+            while round.load(Ordering::SeqCst) < wanted {
+                std::hint::spin_loop();
+            }
+        };
+        // Rounds of two: one thread panics, and this one has its log come somewhere in the middle of that.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..ENTRANCES {
+                    wait_for(2 * number + 1);
+                    assert_eq!(panic::begin(), Begun::Mine);
+                    (0..number % 128).for_each(|_| std::hint::spin_loop());
+                    panic::end();
+                    round.store(2 * number + 2, Ordering::SeqCst);
+                }
+            });
+            for number in 0..ENTRANCES {
+                round.store(2 * number + 1, Ordering::SeqCst);
+                (0..number % 61).for_each(|_| std::hint::spin_loop());
+                // SAFETY: leaked.
+                assert!(unsafe { roll::enter(NonNull::from(core)) });
+                wait_for(2 * number + 2);
+                let is_shut = core.direct() & direct::PANIC != 0;
+                if is_shut {
+                    rig::say(&format!("shut for good in round {number}\n"));
+                    // SAFETY: ends the child, whose other thread waits.
+                    unsafe { libc::_exit(9) };
+                }
+                assert!(roll::leave(core));
+            }
+        });
     });
 }
 

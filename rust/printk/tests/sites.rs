@@ -155,7 +155,7 @@ fn what_is_too_long_or_nothing_is_no_site() {
     );
     let fits = Cell::default();
     assert!(table.number_of(&fits, describe("fits", &[])).is_some());
-    let none = Table::NONE;
+    let none = Table::none();
     assert_eq!(none.number_of(&Cell::default(), |_| panic!("asked")), None);
     assert!(none.site(0).is_none() && none.head().is_none());
 }

@@ -195,12 +195,13 @@ fn name_site<'a>(
     let number = if redact::keeps_sites_out(log) {
         None
     } else {
-        log.site_number(&site.cell, |out| site.describe(out))
+        site.number(log, logger.stored_name())
     };
     match number {
-        Some(id) => {
+        Some((id, table)) => {
             payload.site = Some(FromSite {
                 id,
+                table,
                 has_event: site.is_event(event),
                 has_logger: site.has_logger(logger.stored_name()),
                 named_from: payload.fields.len(),

@@ -228,7 +228,11 @@ fn length(value: &Value<'_>) -> Option<usize> {
 
 fn write(pen: &mut Pen<'_>, payload: &Payload<'_>, plan: &Plan) -> Option<()> {
     pen.byte(wire::HEAD | wire::TRUNCATED)?;
-    if let Some(site) = &payload.site {
+    // A logger that is left out must not become the site's.
+    if let Some(site) = payload
+        .site
+        .filter(|site| plan.has_logger || site.has_logger)
+    {
         pen.site(site.id)?;
     }
     marked(pen, wire::EVENT, payload.event, plan.texts)?;

@@ -36,6 +36,8 @@ pub struct Site<'a> {
 pub struct FromSite {
     /// The site's number in its log.
     pub id: u32,
+    /// Which table gave the number: of no interest to the encoder.
+    pub table: u32,
     /// The site has this very event.
     pub has_event: bool,
     /// The site has this very logger.

@@ -69,6 +69,7 @@ fn at_site<'a>(payload: &Payload<'a>, knows: [bool; 3], named: usize) -> (Payloa
     }
     left.site = Some(FromSite {
         id: ID,
+        table: 1,
         has_event: event,
         has_logger: logger && payload.logger.is_some(),
         named_from,

@@ -80,6 +80,7 @@ fn the_layout_is_the_documented_one_byte_by_byte() {
         ambient: Ambient { from: 0, to: 1 },
         site: Some(FromSite {
             id: 0x0102_0304,
+            table: 1,
             has_event: true,
             has_logger: true,
             named_from: 1,

@@ -56,8 +56,12 @@ impl Log {
             make_map(None, &self.plan, &self.name, argv)
         });
         let inherited = self.life().core().control();
-        let level = (inherited.level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
-        let console_level = (inherited.console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
+        let inherited_level = (inherited.level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
+        let level = self.set_here(&self.level_set).unwrap_or(inherited_level);
+        let inherited_level = (inherited.console_level.load(Ordering::Relaxed) & LEVEL_BITS) as u8;
+        let console_level = self
+            .set_here(&self.console_level)
+            .unwrap_or(inherited_level);
         let life = match made.and_then(|map| Life::begin(map, level, console_level)) {
             Ok(life) => life,
             Err(why) => {

@@ -95,16 +95,17 @@ impl Log {
         self.gate.store(closed, Ordering::SeqCst);
     }
 
-    /// The number of a call site in this log, which is described at its first record here. None: its records say
+    /// The number of a call site in this log, and of the table that gave it; it is described at its first record here. None: its records say
     /// everything themselves. See [`pr_printk::sites`].
     #[inline(always)]
     pub fn site_number(
         &self,
         site: &Cell,
         describe: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Option<u32> {
-        let life = self.begun_life().ok()?;
-        life.core().sites().number_of(site, describe)
+    ) -> Option<(u32, u32)> {
+        let sites = self.begun_life().ok()?.core().sites();
+        let number = sites.number_of(site, describe)?;
+        Some((number, sites.number()))
     }
 
     /// Stores one record, whatever its level is while there are rules: see [`Log::judge`]. Never waits.
@@ -132,7 +133,15 @@ impl Log {
         ts_nsec: Option<u64>,
     ) -> Emit {
         self.inside(waited, level, |core| {
-            core.store_inside(Stamp { level, ts_nsec }, payload)
+            let stamp = Stamp { level, ts_nsec };
+            match payload.site {
+                // This process was forked while the call waited: the number is one of its parent's.
+                Some(site) if site.table != core.sites().number() => {
+                    let site = None;
+                    core.store_inside(stamp, &Payload { site, ..*payload })
+                }
+                _ => core.store_inside(stamp, payload),
+            }
         })
     }
 

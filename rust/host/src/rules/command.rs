@@ -144,13 +144,14 @@ impl Command {
         if words.len() > MOST_WORDS {
             return Err(format!("more than {MOST_WORDS} words"));
         }
-        let text: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let text: Result<Vec<String>, String> = words.iter().map(|word| quoted(word)).collect();
+        let text = text?;
         let (last, pairs) = words.split_last().ok_or("no words")?;
         let (change, flags) = change(last)?;
         if pairs.len() % 2 != 0 {
             return Err("a keyword without a value, or flags (like +p) are missing".into());
         }
-        let mut conditions = Vec::new();
+        let mut conditions: Vec<Condition> = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
         for pair in pairs.chunks_exact(2) {
             let [keyword, value] = pair else { continue };
@@ -158,7 +159,14 @@ impl Command {
                 return Err(format!("{keyword} is there twice"));
             }
             seen.push(keyword);
-            conditions.extend(condition(keyword, value)?);
+            for new in condition(keyword, value)? {
+                let kind = std::mem::discriminant(&new);
+                let is_there = |known: &Condition| std::mem::discriminant(known) == kind;
+                if conditions.iter().any(is_there) {
+                    return Err(format!("{keyword} {value} says once more what was said"));
+                }
+                conditions.push(new);
+            }
         }
         Ok(Command {
             conditions,
@@ -346,13 +354,16 @@ fn words(line: &str) -> Result<Vec<String>, String> {
 }
 
 /// The word as it can be read again.
-fn quoted(word: &str) -> String {
-    let plain =
-        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'#;".contains(c));
-    match plain {
-        true => word.to_owned(),
-        false if word.contains('"') => format!("'{word}'"),
-        false => format!("\"{word}\""),
+fn quoted(word: &str) -> Result<String, String> {
+    let needs_quotes =
+        word.is_empty() || word.starts_with(['"', '\'', '#']) || word.contains(char::is_whitespace);
+    match (needs_quotes, word.contains('"'), word.contains('\'')) {
+        (false, ..) => Ok(word.to_owned()),
+        (true, false, _) => Ok(format!("\"{word}\"")),
+        (true, true, false) => Ok(format!("'{word}'")),
+        (true, true, true) => Err(format!(
+            "{word:?} has blanks and both kinds of quotes: write the blanks as \\040"
+        )),
     }
 }
 
@@ -369,13 +380,16 @@ fn unescaped(text: &str) -> Result<String, String> {
             Some('n') => bytes.push(b'\n'),
             Some('t') => bytes.push(b'\t'),
             Some('r') => bytes.push(b'\r'),
+            Some('a') => bytes.push(7),
+            Some('e') => bytes.push(27),
+            Some('f') => bytes.push(12),
+            Some('v') => bytes.push(11),
             Some(digit @ '0'..='7') => {
                 let mut number = digit.to_digit(8).unwrap_or(0);
-                while let Some(next) = rest
-                    .peek()
-                    .and_then(|next| next.to_digit(8))
-                    .filter(|_| number < 32)
-                {
+                for _ in 0..2 {
+                    let Some(next) = rest.peek().and_then(|next| next.to_digit(8)) else {
+                        break;
+                    };
                     number = number * 8 + next;
                     rest.next();
                 }

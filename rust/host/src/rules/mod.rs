@@ -63,6 +63,39 @@ impl Ruling {
     }
 }
 
+/// The commands in force, ready for use.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    /// Of the life, and of the text.
+    pub number: (u64, u64),
+    commands: Vec<Command>,
+}
+
+impl Rulebook {
+    /// Reads them, if they are of this number and not being replaced.
+    pub(crate) fn read(number: (u64, u64), rules: &Rules) -> Option<Rulebook> {
+        let mut room = [0; Rules::MOST_BYTES];
+        let (of_text, length) = rules.read(&mut room)?;
+        if of_text != number.1 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(room.get(..length).unwrap_or_default()).into_owned();
+        let commands = text.lines().filter_map(|line| Command::parse(line).ok());
+        Some(Rulebook {
+            number,
+            commands: commands.collect(),
+        })
+    }
+
+    /// The flags of a site.
+    pub fn flags(&self, subject: &Subject<'_>) -> Flags {
+        let commands = self.commands.iter();
+        commands.fold(Flags::NONE, |flags, command| {
+            command.applied(flags, subject)
+        })
+    }
+}
+
 /// Puts further commands in force: each for the sites that it matches, those included that do not run before later.
 ///
 /// # Errors
@@ -117,12 +150,13 @@ fn replace(control: &Control, rules: &Rules, change: impl FnOnce(&mut Lines)) ->
             Rules::MOST_BYTES
         )));
     }
-    rules.end(odd, text.as_bytes());
+    // While the text is claimed: of two who replace it the later one has the last word in both.
     if text.is_empty() {
         control.level.fetch_and(!RULED, Ordering::SeqCst);
     } else {
         control.level.fetch_or(RULED, Ordering::SeqCst);
     }
+    rules.end(odd, text.as_bytes());
     Ok(())
 }
 

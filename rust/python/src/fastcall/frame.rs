@@ -57,6 +57,8 @@ const WAYS: &[Way] = &[];
 
 /// The way that was tried and found good; 0: the public one.
 static WAY: AtomicUsize = AtomicUsize::new(0);
+/// Where in a code object its instructions begin.
+static BASE: AtomicUsize = AtomicUsize::new(0);
 
 impl Way {
     fn pack(self) -> usize {
@@ -175,6 +177,17 @@ impl<'py> Frame<'py> {
         Ok(line.extract::<Option<u32>>()?.unwrap_or(0))
     }
 
+    /// Whether this is the frame that `at` is in.
+    pub fn is_at(&self, at: Place) -> PyResult<bool> {
+        let code = self.code()?.as_ptr() as usize;
+        let base = if is_quick() {
+            BASE.load(Ordering::Relaxed)
+        } else {
+            0
+        };
+        Ok(at.0 == code + base + self.offset()?)
+    }
+
     fn place(&self) -> Option<Place> {
         let code = self.code().ok()?.as_ptr() as usize;
         Some(Place(code + self.offset().ok()?))
@@ -226,7 +239,11 @@ fn is_good(py: Python<'_>, way: Way) -> PyResult<bool> {
     }
     let one_base = seen.windows(2).all(|pair| pair[0].0 == pair[1].0);
     let all_differ = (1..seen.len()).all(|n| !seen[..n].iter().any(|other| other.1 == seen[n].1));
-    Ok(seen.len() == 4 && one_base && all_differ)
+    let is_good = seen.len() == 4 && one_base && all_differ;
+    if let Some((base, _)) = seen.first().filter(|_| is_good) {
+        BASE.store(*base, Ordering::Relaxed);
+    }
+    Ok(is_good)
 }
 
 /// The instruction by a way that may be wrong; then what the public way says: code object, its size, offset.

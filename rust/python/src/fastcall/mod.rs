@@ -191,7 +191,9 @@ fn by_rules<const WATCHED: bool>(
         return none();
     };
     let site = site_of(logger, event, arguments.names);
-    let flags = site.map_or(Flags::NONE, |site| site.flags(log, logger.stored_name()));
+    let flags = site.map_or(Flags::NONE, |site| {
+        site.flags(log, logger.stored_name(), event)
+    });
     let by_level = judged == Judged::Ruled(true) && logger.wants(given.level);
     if !by_level && !flags.has(Flags::PRINT) || !logger.is_admitted(log) {
         return none();
@@ -361,10 +363,11 @@ fn payload<'r>(
         ambient: gathered.ambient,
         ..Payload::default()
     };
-    match log.site_number(&site.cell, |out| site.describe(out)) {
-        Some(id) => {
+    match site.number(log, logger.stored_name()) {
+        Some((id, table)) => {
             payload.site = Some(FromSite {
                 id,
+                table,
                 has_event,
                 has_logger: site.has_logger(logger.stored_name()),
                 named_from: gathered.named_from,

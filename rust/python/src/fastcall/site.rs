@@ -49,7 +49,7 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 /// What is known of a code object.
 struct Code {
     /// Tells when it goes. Kept, or it would not.
-    _watch: Py<PyAny>,
+    watch: Py<PyAny>,
     #[expect(clippy::vec_box, reason = "the table points into the boxes")]
     sites: Vec<Box<Site>>,
     keys: Vec<usize>,
@@ -57,6 +57,8 @@ struct Code {
 
 /// A call site.
 pub struct Site {
+    /// Watches its code object: a weak reference that its [`Code`] keeps.
+    watch: *mut ffi::PyObject,
     /// The offset of its instruction.
     offset: usize,
     /// The event, if it is a constant of the code: an object that is there as long as the site. Else null.
@@ -109,6 +111,16 @@ impl Site {
         }
     }
 
+    /// Its number in a log, and which table gave it. None: its records say everything themselves; also where a logger without a
+    /// name calls, and the site's has one.
+    #[inline(always)]
+    pub fn number(&self, log: &Log, logger: Option<&Arc<str>>) -> Option<(u32, u32)> {
+        if logger.is_none() && self.logger.is_some() {
+            return None;
+        }
+        log.site_number(&self.cell, |out| self.describe(out))
+    }
+
     /// How many fields the names are that the log knows. None: these are others.
     #[inline(always)]
     pub fn fields(&self, names: Names<'_>) -> Option<usize> {
@@ -136,11 +148,12 @@ impl Site {
 
     /// What the rules of dynamic debug want of its records in this log, if they come from this logger. Judged anew when there
     /// are other rules, or it was another log that was asked about.
-    pub fn flags(&self, log: &Log, logger: Option<&Arc<str>>) -> Flags {
+    pub fn flags(&self, log: &Log, logger: Option<&Arc<str>>, event: Object<'_>) -> Flags {
         let (life, number) = log.ruling_number();
         let stamp = (life.wrapping_mul(0x9e37_79b9) ^ number) << 8 | 1 << 7;
         let judged = self.judged.load(Ordering::Relaxed);
         let is_own = self.has_logger(logger) || (self.logger.is_none() && logger.is_none());
+        let is_own = is_own && self.has_event(event);
         if is_own && judged & !63 == stamp {
             return Flags::from_bits(judged as u8);
         }
@@ -149,9 +162,9 @@ impl Site {
             line: self.described.line,
             func: &self.described.func,
             logger: logger.map(|name| &**name),
-            event: self.described.event.as_deref(),
+            event: event.text(),
         };
-        let flags = log.ruling().flags(&subject);
+        let flags = log.flags_of(&subject);
         if is_own {
             self.judged
                 .store(stamp | u64::from(flags.bits()), Ordering::Relaxed);
@@ -193,7 +206,10 @@ pub unsafe fn here<'a>(caller: Caller<'a>) -> Option<&'a Site> {
     if at.0 <= LEFT {
         return None;
     }
-    let site = find(at).or_else(|| learn(at, caller))?;
+    // Whoever was to tell that the code object went may not have been called: the interpreter can be at its limit then.
+    let site = find(at)
+        .filter(|site| watches(*site))
+        .or_else(|| learn(at, caller))?;
     // SAFETY: a site of the code object that this call comes from: its frame keeps that, and that the site.
     Some(unsafe { &*site })
 }
@@ -271,6 +287,10 @@ fn learn_attached(py: Python<'_>, at: Place, caller: Caller<'_>) -> Option<*mut 
     let raised = PyErr::take(py); // an exception that is on its way stays so
     let frame = Frame::current(py)?;
     let learned = frame.code().and_then(|code| {
+        // The public way passes over frames that are not whole, and those of no code: then these are two.
+        if !frame.is_at(at)? {
+            return Ok(None);
+        }
         let site = look_at(&frame, &code, caller)?;
         let watch = watch(&code)?;
         Ok(keep(at, code.as_ptr() as usize, site, watch))
@@ -300,6 +320,7 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
         Ok(text::owned(code.getattr(name)?.cast::<PyString>()?))
     };
     Ok(Site {
+        watch: std::ptr::null_mut(),
         offset: canonical(frame.offset()?, code),
         event: if has_event {
             event.as_ptr()
@@ -361,19 +382,39 @@ impl Forget {
             let mut codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
             codes.as_mut().and_then(|codes| codes.remove(&self.0))
         };
-        let Some(gone) = gone else {
-            return;
-        };
-        for key in &gone.keys {
-            for slot in steps(*key) {
-                if slot.key.load(Ordering::Acquire) == *key {
-                    slot.key.store(LEFT, Ordering::Release);
-                    TAKEN.fetch_sub(1, Ordering::Relaxed);
-                }
+        if let Some(gone) = gone {
+            forget(gone);
+        }
+    }
+}
+
+/// Frees the places of a code object that is gone. Not under the lock: what it has kept goes too.
+fn forget(gone: Code) {
+    for key in &gone.keys {
+        for slot in steps(*key) {
+            if slot.key.load(Ordering::Acquire) == *key {
+                slot.key.store(LEFT, Ordering::Release);
+                TAKEN.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        drop(gone); // not under the lock
     }
+    drop(gone);
+}
+
+/// Whether the code object of a site that the table holds is still there.
+#[inline(always)]
+fn watches(site: *mut Site) -> bool {
+    // SAFETY: the table points to sites that their codes keep, until these are told to be gone, which takes the interpreter.
+    is_alive(unsafe { (*site).watch })
+}
+
+/// Whether what a weak reference watches is still there. Runs no Python code.
+#[inline(always)]
+fn is_alive(watch: *mut ffi::PyObject) -> bool {
+    // SAFETY: the interpreter is attached here, and this is a weak reference; what is answered is borrowed, and compared.
+    let found = unsafe { ffi::PyWeakref_GetObject(watch) };
+    // SAFETY: a constant of the interpreter.
+    found != unsafe { ffi::Py_None() }
 }
 
 fn watch(code: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -387,16 +428,20 @@ fn watch(code: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 
 /// Gives a site its place. None: there is none, or another thread is at it.
 fn keep(at: Place, code: usize, site: Site, watch: Py<PyAny>) -> Option<*mut Site> {
-    let mut spare = Some(watch);
+    let (mut spare, mut gone) = (Some(watch), None);
     let kept = {
         let mut codes = match CODES.try_lock() {
             Ok(codes) => codes,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        place_in(codes.get_or_insert_default(), at, code, site, &mut spare)
+        let codes = codes.get_or_insert_default();
+        place_in(codes, at, code, site, &mut spare, &mut gone)
     };
     drop(spare); // not under the lock
+    if let Some(gone) = gone {
+        forget(gone);
+    }
     kept
 }
 
@@ -406,24 +451,38 @@ fn place_in(
     code: usize,
     site: Site,
     watch: &mut Option<Py<PyAny>>,
+    gone: &mut Option<Code>,
 ) -> Option<*mut Site> {
     if let Some(found) = find(at) {
-        return Some(found);
+        if watches(found) {
+            return Some(found);
+        }
+        // The code object of that is gone, and another one is where it was.
+        let dead = codes.iter().find(|(_, code)| code.keys.contains(&at.0));
+        let dead = dead.map(|(address, _)| *address)?;
+        *gone = codes.remove(&dead);
+        return None;
     }
     let is_free = |slot: &&Slot| slot.key.load(Ordering::Relaxed) <= LEFT;
     let slot = steps(at.0).find(is_free)?;
     let known = match codes.entry(code) {
-        Entry::Occupied(known) => known.into_mut(),
+        Entry::Occupied(known) if is_alive(known.get().watch.as_ptr()) => known.into_mut(),
+        Entry::Occupied(dead) => {
+            // It was not told when it went: the interpreter could not call any more.
+            *gone = Some(dead.remove());
+            return None;
+        }
         Entry::Vacant(place) => place.insert(Code {
-            _watch: watch.take()?,
+            watch: watch.take()?,
             sites: Vec::new(),
             keys: Vec::new(),
         }),
     };
     let mut sites = known.sites.iter();
     let same = sites.position(|other| other.offset == site.offset);
+    let watch = known.watch.as_ptr();
     let index = same.unwrap_or_else(|| {
-        known.sites.push(Box::new(site));
+        known.sites.push(Box::new(Site { watch, ..site }));
         known.sites.len() - 1
     });
     let site = std::ptr::from_ref(&**known.sites.get(index)?).cast_mut();
