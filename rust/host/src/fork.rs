@@ -141,7 +141,7 @@ fn prepare_process() {
         pr_printk::barrier::prepare();
         if let Some(page) = wiped_page() {
             // SAFETY: a fresh zeroed page that is never unmapped.
-            unsafe { thread::watch_forks(page) };
+            unsafe { thread::watch_forks(page.cast()) };
         }
         SEEN.store(thread::begin_generation(), Ordering::SeqCst);
         // SAFETY: the hooks only do what a forked child may do.

@@ -3,14 +3,15 @@
 mod fatal;
 mod scratch;
 
-use fatal::{add_dumper, death, fault, send};
-use pr_host::Overflow;
+use fatal::{add_dumper, death, death_after, fault, send};
 use pr_host::crash::report;
+use pr_host::{Log, Overflow};
 use pr_printk::dumper::Why;
 use pr_printk::fatal as any;
 use pr_record::Payload;
 use scratch::{PATIENCE, Scratch, flush, say};
 use std::fs::OpenOptions;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -211,16 +212,46 @@ fn bare_thread(work: impl FnOnce() + Send) -> libc::pthread_t {
     thread
 }
 
+/// Overflows the stack.
+#[inline(never)]
+fn deeper(depth: u64) -> u64 {
+    let room = std::hint::black_box([depth; 64]);
+    match std::hint::black_box(depth) {
+        u64::MAX => 0,
+        _ => deeper(depth + 1) + std::hint::black_box(room)[0],
+    }
+}
+
+#[test]
+fn a_thread_whose_first_log_call_was_before_has_a_stack_from_its_next_one_on() {
+    static STEP: AtomicU32 = AtomicU32::new(0);
+    let wait_for = |wanted| {
+        while STEP.load(Ordering::SeqCst) < wanted {
+            std::thread::yield_now();
+        }
+    };
+    let scratch = Scratch::new();
+    let begins = |log: &Arc<Log>| {
+        let log = log.clone();
+        bare_thread(move || {
+            say(&log, 70);
+            STEP.store(1, Ordering::SeqCst);
+            wait_for(2);
+            say(&log, 71);
+            std::hint::black_box(deeper(0));
+        });
+        wait_for(1);
+    };
+    let death = death_after(&scratch, begins, |_, ()| {
+        STEP.store(2, Ordering::SeqCst);
+        std::thread::sleep(PATIENCE);
+    });
+    assert_eq!(death.lacks_anything(SEGV.0, SEGV.1), None);
+    assert!(death.text.contains("i=71\n"));
+}
+
 #[test]
 fn a_thread_whose_stack_overflows_after_its_first_log_call_leaves_a_report() {
-    #[inline(never)]
-    fn deeper(depth: u64) -> u64 {
-        let room = std::hint::black_box([depth; 64]);
-        match std::hint::black_box(depth) {
-            u64::MAX => 0,
-            _ => deeper(depth + 1) + std::hint::black_box(room)[0],
-        }
-    }
     let scratch = Scratch::new();
     let death = death(&scratch, |log| {
         let log = log.clone();

@@ -20,6 +20,8 @@ struct State {
     depth: AtomicU32,
     /// The generation in which `tid` was asked: a forked child must ask again.
     generation: AtomicU64,
+    /// The epoch in which this thread has looked at what is expected of threads.
+    epoch: AtomicU64,
     /// The id of the console whose printing this thread does; 0: none.
     prints_for: AtomicU32,
     /// A number that no other thread had lately, asked with `tid`: the kernel gives out a dead thread's id again.
@@ -28,8 +30,6 @@ struct State {
     sections: AtomicPtr<SectionWord>,
     /// Who has begun a line on this thread last, and not ended it; 0: nobody.
     line: AtomicU64,
-    /// What is left of a multiple of 16 bytes.
-    _rest: AtomicU64,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -70,17 +70,32 @@ compile_error!("printk_ring: write the thread state's access for this target");
 /// How deep a log call may nest in another one of the same thread; deeper ones are dropped and counted.
 pub const MAX_DEPTH: u32 = 4;
 
-/// The generation of a process that no host has prepared.
-static UNPREPARED: AtomicU64 = AtomicU64::new(1);
-/// Where the generation lies: on a page that is wiped in a forked child, once a host has given one.
-static GENERATION: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const UNPREPARED).cast_mut());
+/// What lies on a page that is wiped in a forked child.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Times {
+    /// The process's generation.
+    generation: AtomicU64,
+    /// Another number whenever threads have to look again: in another generation, or when more is expected of them.
+    epoch: AtomicU64,
+}
+
+/// Those of a process that no host has prepared.
+static UNPREPARED: Times = Times {
+    generation: AtomicU64::new(1),
+    epoch: AtomicU64::new(1),
+};
+/// Where they lie: on a page that is wiped in a forked child, once a host has given one.
+static TIMES: AtomicPtr<Times> = AtomicPtr::new((&raw const UNPREPARED).cast_mut());
+/// The highest epoch so far; plain memory, so that a child goes on counting.
+static LAST_EPOCH: AtomicU64 = AtomicU64::new(1);
 /// The highest generation so far; plain memory, so that a child goes on counting.
 static LAST: AtomicU64 = AtomicU64::new(1);
 
 #[inline(always)]
-fn generation_word() -> &'static AtomicU64 {
+fn times() -> &'static Times {
     // ORD(generation:A) pairs with ORD(watch_forks:A): the page is initialised.
-    let at = GENERATION.load(Ordering::Acquire);
+    let at = TIMES.load(Ordering::Acquire);
     // SAFETY: the static, or a page that `watch_forks`' caller promised to keep for ever.
     unsafe { &*at }
 }
@@ -88,53 +103,79 @@ fn generation_word() -> &'static AtomicU64 {
 /// The generation of this process: 0 in a forked child that nobody has told yet.
 #[inline(always)]
 pub fn generation() -> u64 {
-    generation_word().load(Ordering::Relaxed)
+    times().generation.load(Ordering::Relaxed)
 }
 
-/// Puts the generation on `page`, which the kernel wipes in a child.
+/// Has every thread look again at its next log call: more is expected of it.
+pub(crate) fn begin_epoch() {
+    let fresh = LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1;
+    times().epoch.store(fresh, Ordering::Relaxed);
+}
+
+/// Puts generation and epoch on `page`, which the kernel wipes in a child.
 ///
 /// # Safety
 /// `page` is valid, 8-aligned, zeroed, and never unmapped.
-pub unsafe fn watch_forks(page: *mut AtomicU64) {
+pub unsafe fn watch_forks(page: *mut Times) {
     // SAFETY: the caller's promise.
-    let word = unsafe { &*page };
-    word.store(LAST.load(Ordering::Relaxed), Ordering::Relaxed);
-    GENERATION.store(page, Ordering::Release); // ORD(watch_forks:A)
+    let times = unsafe { &*page };
+    let (generation, epoch) = (&LAST, &LAST_EPOCH);
+    let now = generation.load(Ordering::Relaxed);
+    times.generation.store(now, Ordering::Relaxed);
+    times
+        .epoch
+        .store(epoch.load(Ordering::Relaxed), Ordering::Relaxed);
+    TIMES.store(page, Ordering::Release); // ORD(watch_forks:A)
 }
 
 /// In a forked child: gives it a generation of its own. Idempotent; any context.
 pub fn begin_generation() -> u64 {
-    let word = generation_word();
+    let word = &times().generation;
     let found = word.load(Ordering::Relaxed);
     if found != 0 {
         return found;
     }
     let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     match word.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => fresh,
+        Ok(_) => {
+            begin_epoch();
+            fresh
+        }
         Err(other) => other,
     }
 }
 
 /// In a fork hook of the child: a new generation, also where the page was not wiped (it lies in plain memory then).
 pub fn renew_generation() {
-    let word = generation_word();
     let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    word.store(fresh, Ordering::Relaxed);
+    times().generation.store(fresh, Ordering::Relaxed);
+    begin_epoch();
 }
 
-/// This thread's id in the kernel's numbers, asked once a thread and generation.
+/// This thread's id in the kernel's numbers, asked once a thread and generation. In another epoch it looks again at what is
+/// expected of it.
 #[inline]
 pub fn tid() -> u32 {
     let state = state();
     let tid = state.tid.load(Ordering::Relaxed);
-    if tid != 0 && state.generation.load(Ordering::Relaxed) == generation() {
+    if tid != 0 && state.epoch.load(Ordering::Relaxed) == times().epoch.load(Ordering::Relaxed) {
         return tid;
     }
-    ask_tid(state)
+    look_again(state)
 }
 
 #[cold]
+fn look_again(state: &State) -> u32 {
+    let generation = begin_generation();
+    let epoch = times().epoch.load(Ordering::Relaxed);
+    let known = state.tid.load(Ordering::Relaxed);
+    let is_known = known != 0 && state.generation.load(Ordering::Relaxed) == generation;
+    let tid = if is_known { known } else { ask_tid(state) };
+    stack::at_first_call(tid);
+    state.epoch.store(epoch, Ordering::Relaxed);
+    tid
+}
+
 fn ask_tid(state: &State) -> u32 {
     // SAFETY: a system call without arguments.
     let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
@@ -144,7 +185,6 @@ fn ask_tid(state: &State) -> u32 {
     state
         .generation
         .store(begin_generation(), Ordering::Relaxed);
-    stack::at_first_call(tid);
     tid
 }
 

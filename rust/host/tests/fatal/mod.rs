@@ -12,6 +12,15 @@ pub const BEFORE: i64 = 5;
 
 /// Runs `dies` in a forked child with a log that tells crashes. How the child ended.
 pub fn death(scratch: &Scratch, dies: impl FnOnce(&Arc<Log>)) -> Death {
+    death_after(scratch, |_| {}, |log, ()| dies(log))
+}
+
+/// The same, with something that begins before crashes are told.
+pub fn death_after<T>(
+    scratch: &Scratch,
+    begins: impl FnOnce(&Arc<Log>) -> T,
+    dies: impl FnOnce(&Arc<Log>, T),
+) -> Death {
     // SAFETY: the child runs what a child of a threaded process may run here, and leaves.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no process");
@@ -24,10 +33,11 @@ pub fn death(scratch: &Scratch, dies: impl FnOnce(&Arc<Log>)) -> Death {
             .for_each(pr_printk::fatal::previous::set_default);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let log = scratch.log();
+            let begun = begins(&log);
             log.tell_crashes(None).expect("a place for crash files");
             signals::arm();
             (1..=BEFORE).for_each(|number| say(&log, number));
-            dies(&log);
+            dies(&log, begun);
         }));
         // SAFETY: ends the child.
         unsafe { libc::_exit(if ended.is_ok() { 0 } else { 99 }) }

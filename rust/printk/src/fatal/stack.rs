@@ -40,12 +40,14 @@ static WANTED: AtomicBool = AtomicBool::new(false);
 /// The highest address of the stack that a panic works on; null: there is none.
 static OWN_TOP: AtomicPtr<libc::c_void> = AtomicPtr::new(null_mut());
 
-/// From now on each thread gets an alternate stack at its first log call.
+/// From now on each thread gets an alternate stack at its first log call, or its next one.
 pub fn give_at_first_call() {
-    WANTED.store(true, Ordering::SeqCst);
+    if !WANTED.swap(true, Ordering::SeqCst) {
+        thread::begin_epoch();
+    }
 }
 
-/// At a thread's first log call.
+/// At a thread's first log call, or the first since they are given.
 pub(crate) fn at_first_call(tid: u32) {
     if WANTED.load(Ordering::Relaxed) {
         give(tid);
