@@ -1462,8 +1462,8 @@ class RingFile:
     def _snapshot(self) -> tuple[bytes, bytes]:
         """As `Log._snapshot`."""
     def stats(self) -> dict[str, Any]:
-        """What the file knows of `Log.stats`: emitted, records, overwritten, failed, reaped, truncated, bytes, size_bytes,
-        descriptors, data_bytes, and consoles {name: the keys of `printk_ring.typing.ConsoleStats`}.
+        """What the file knows of `Log.stats`: all of it but memory and dumpers; consoles are {name: the keys of
+        `printk_ring.typing.ConsoleStats`}.
         """
     def consoles(self) -> list[FileConsole]:
         """The consoles at this moment, in the order they were added; besides those of `Log.consoles` the ones that were

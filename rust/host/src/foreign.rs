@@ -349,7 +349,7 @@ impl ForeignFile {
     }
 
     /// Eight aligned bytes.
-    fn word(&self, at: u64) -> Result<u64, Error> {
+    pub(crate) fn word(&self, at: u64) -> Result<u64, Error> {
         let mut word = [0; 8];
         self.read(at, &mut word)?;
         Ok(u64::from_ne_bytes(word))

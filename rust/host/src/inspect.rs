@@ -7,6 +7,7 @@ use crate::plan::SectionKind;
 use pr_printk::control::Control;
 use pr_printk::owner::Seen;
 use pr_printk::registry::{ConsoleSlot, LEVEL_FOLLOWS, SLOT_BYTES, flag};
+use pr_printk::sites::SectionHead;
 use pr_record::Format;
 use pr_record::render::FORMATS;
 use pr_ring::layout::ring_offset;
@@ -32,6 +33,12 @@ pub struct FileStats {
     pub reaped: u64,
     /// Records that were cut to fit.
     pub truncated: u64,
+    /// The other counters of the control page, by their names in `Stats`.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Call sites that are described.
+    pub sites: u64,
+    /// Call sites that found no room.
+    pub sites_refused: u64,
     /// Bytes of text in use.
     pub bytes: u64,
     /// Bytes of the whole file.
@@ -75,6 +82,13 @@ pub struct FileConsole {
     pub class: u64,
 }
 
+/// Counters of the control page, each under its name there.
+macro_rules! counters {
+    ($count:ident: $($name:ident)*) => {
+        vec![$((stringify!($name), $count(offset_of!(Control, $name)))),*]
+    };
+}
+
 impl ForeignFile {
     /// The clear mark.
     ///
@@ -107,12 +121,25 @@ impl ForeignFile {
             failed: count(offset_of!(Control, failed)),
             reaped,
             truncated: count(offset_of!(Control, truncated)),
+            counters: counters!(count: suppressed recursion_dropped block_timeouts report_timeouts left_behind
+                panic_dropped syncs sync_errors syncs_left dumps dump_errors),
+            sites: self.site_count(offset_of!(SectionHead, described))?,
+            sites_refused: self.site_count(offset_of!(SectionHead, refused))?,
             bytes: head.pos.0.saturating_sub(text_tail),
             size_bytes: self.plan().file_bytes,
             descriptors: self.plan().geometry.descriptors(),
             data_bytes: self.plan().geometry.data_bytes(),
             consoles: self.consoles()?,
         })
+    }
+
+    /// A word of the sites section's head; 0 where a bare ring has none.
+    fn site_count(&self, at: usize) -> Result<u64, Error> {
+        let section = self.plan().section(SectionKind::Sites);
+        match section.bytes {
+            0 => Ok(0),
+            _ => self.word(section.offset + at as u64),
+        }
     }
 
     /// Where the text in use begins: at `data_tail`, or with the oldest record if that has text and begins later.

@@ -163,8 +163,8 @@ impl RingFile {
         columns::snapshot(py, &place.records(py)?, place.end(py)?)
     }
 
-    /// What the file knows of `Log.stats`: emitted, records, overwritten, failed, truncated, bytes, size_bytes,
-    /// descriptors, data_bytes, and consoles {name: the keys of `printk_ring.typing.ConsoleStats`}.
+    /// What the file knows of `Log.stats`: all of it but memory and dumpers; consoles are {name: the keys of
+    /// `printk_ring.typing.ConsoleStats`}.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let file = self.open.get(py)?;
         let stats = py
@@ -178,11 +178,16 @@ impl RingFile {
             ("failed", stats.failed),
             ("reaped", stats.reaped),
             ("truncated", stats.truncated),
+            ("sites", stats.sites),
+            ("sites_refused", stats.sites_refused),
             ("bytes", stats.bytes),
             ("size_bytes", stats.size_bytes),
             ("descriptors", stats.descriptors),
             ("data_bytes", stats.data_bytes),
         ] {
+            dict.set_item(name, value)?;
+        }
+        for (name, value) in stats.counters {
             dict.set_item(name, value)?;
         }
         let consoles = PyDict::new(py);
