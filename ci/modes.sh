@@ -5,7 +5,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tests=(bootstrap consoles couriers dead_threads forks hostile lives parking sinks stuck)
+tests=(bootstrap consoles couriers dead_threads forks parking sinks stuck)
 for mode in smp caller; do
     PR_TEST_MODE=$mode cargo test --quiet --locked --package pr-host "${tests[@]/#/--test=}"
     echo "modes: ${#tests[@]} test programs pass in the mode $mode"

@@ -728,9 +728,7 @@ def test_what_is_no_format_is_a_type_error(log: pr.Log, tmp_path: Path, wrong: A
 def test_a_handler_is_given_what_a_user_of_logging_expects(log: pr.Log) -> None:
     kept = Kept()
     log.add_console(pr.sinks.handler(kept))
-    source = logging.getLogger("app.db")
-    source.propagate = False
-    source.setLevel(logging.DEBUG)
+    source = logging.Logger("app.db")  # nobody else's
     source.addHandler(pr.RingHandler(log))
     before = time.time()
     try:

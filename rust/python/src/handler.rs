@@ -3,13 +3,13 @@
 
 use crate::call;
 use crate::ending;
+use crate::fastcall::interned::name;
 use crate::fastcall::{ambient, default_log};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
 use crate::{redact, watch};
 use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
@@ -95,10 +95,7 @@ impl Records {
             return Ok(false);
         };
         let class = self.class.bind(py);
-        Ok(
-            record.get_type().is(class)
-                && class.getattr(intern!(py, "getMessage"))?.is(get_message),
-        )
+        Ok(record.get_type().is(class) && class.getattr(name!(py, c"getMessage"))?.is(get_message))
     }
 
     /// The attributes of a record: the parts, and what came by `extra`. None: a fresh record's are not all there, in their
@@ -212,7 +209,7 @@ impl RingHandler {
 
 /// The attributes that a handler has of its own.
 fn attributes<'py>(handler: &Bound<'py, RingHandler>) -> PyResult<Bound<'py, PyDict>> {
-    let attributes = handler.getattr(intern!(handler.py(), "__dict__"))?;
+    let attributes = handler.getattr(name!(handler.py(), c"__dict__"))?;
     Ok(attributes.cast_into::<PyDict>()?)
 }
 
@@ -226,8 +223,8 @@ fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResu
     if own.len() != expected {
         return Ok(false);
     }
-    let formatter = own.get_item(intern!(py, "formatter"))?;
-    let filters = own.get_item(intern!(py, "filters"))?;
+    let formatter = own.get_item(name!(py, c"formatter"))?;
+    let filters = own.get_item(name!(py, c"filters"))?;
     Ok(formatter.is_some_and(|formatter| formatter.is_none())
         && filters.is_some_and(|filters| {
             filters
@@ -243,7 +240,7 @@ fn parts<'py>(record: &Bound<'py, PyAny>) -> PyResult<Option<Parts<'py>>> {
     if !records.are_of(record)? {
         return Ok(None);
     }
-    let all = record.getattr(intern!(py, "__dict__"))?;
+    let all = record.getattr(name!(py, c"__dict__"))?;
     Ok(simple(&all.cast_into::<PyDict>()?, records))
 }
 

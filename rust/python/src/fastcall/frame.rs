@@ -4,6 +4,7 @@
 //! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
 //! elsewhere, and the build for the stable ABI take the public way, which is slower.
 
+use super::interned::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ptr::NonNull;
@@ -136,7 +137,7 @@ impl<'py> Frame<'py> {
 
     /// The one that it was called from.
     pub fn outer(&self) -> PyResult<Option<Frame<'py>>> {
-        let outer = self.0.getattr(pyo3::intern!(self.0.py(), "f_back"))?;
+        let outer = self.0.getattr(name!(self.0.py(), c"f_back"))?;
         Ok(if outer.is_none() {
             None
         } else {
@@ -147,13 +148,13 @@ impl<'py> Frame<'py> {
     /// The name of its module, whatever the module says that is.
     pub fn module(&self) -> PyResult<Bound<'py, PyAny>> {
         let py = self.0.py();
-        let globals = self.0.getattr(pyo3::intern!(py, "f_globals"))?;
-        globals.call_method1(pyo3::intern!(py, "get"), (pyo3::intern!(py, "__name__"),))
+        let globals = self.0.getattr(name!(py, c"f_globals"))?;
+        globals.call_method1(name!(py, c"get"), (name!(py, c"__name__"),))
     }
 
     /// Its code object.
     pub fn code(&self) -> PyResult<Bound<'py, PyAny>> {
-        self.0.getattr(pyo3::intern!(self.0.py(), "f_code"))
+        self.0.getattr(name!(self.0.py(), c"f_code"))
     }
 
     /// The offset of the instruction that it is at, in bytes.
@@ -167,13 +168,13 @@ impl<'py> Frame<'py> {
     /// The offset of the instruction that it is at, in bytes.
     #[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
     pub fn offset(&self) -> PyResult<usize> {
-        let offset = self.0.getattr(pyo3::intern!(self.0.py(), "f_lasti"))?;
+        let offset = self.0.getattr(name!(self.0.py(), c"f_lasti"))?;
         Ok(offset.extract::<i64>()?.try_into().unwrap_or(0))
     }
 
     /// Its line; 0: it has none.
     pub fn line(&self) -> PyResult<u32> {
-        let line = self.0.getattr(pyo3::intern!(self.0.py(), "f_lineno"))?;
+        let line = self.0.getattr(name!(self.0.py(), c"f_lineno"))?;
         Ok(line.extract::<Option<u32>>()?.unwrap_or(0))
     }
 

@@ -8,6 +8,7 @@ pub mod ambient;
 mod args;
 mod default;
 mod frame;
+pub mod interned;
 mod object;
 pub mod site;
 
