@@ -9,6 +9,7 @@
 //! | `fastcall` | the log call: the interpreter's fast calling convention, straight into the ring |
 //! | `call` | a log call in full: what the fast way does not take |
 //! | `handler` | the standard library's log call, the short way |
+//! | `general` | one record with everything given, for integrations |
 //! | `ring` | the bare ring |
 //! | `kernel` | the kernel's own formatting, and its walk over a bare ring |
 //! | `logger` | a log, a name, a level and bound fields |
@@ -18,7 +19,7 @@
 //! | `redact` | what a log is not to hold |
 //! | `contextualize` | fields of all records that are logged in a block of code |
 //! | `logs` | the logs of this process; waiting without the interpreter; the orderly exit |
-//! | `log`, `stats` | a ring with its consoles; its counters |
+//! | `log`, `opening`, `stats` | a ring with its consoles; what opening one takes; its counters |
 //! | `process` | the default log, the open ones, the orderly exit, the defaults |
 //! | `callable` | a console's own thread, while it runs Python code |
 //! | `context` | sections of a thread: deferred, emergency, report |
@@ -55,6 +56,7 @@ mod errors;
 mod fastcall;
 mod file;
 mod file_console;
+mod general;
 mod handler;
 mod kernel;
 mod levels;
@@ -64,6 +66,7 @@ mod log;
 mod logger;
 mod logs;
 mod offload;
+mod opening;
 mod parameters;
 mod process;
 mod reader;

@@ -1,7 +1,6 @@
 //! `Log`: a ring with its consoles.
 
 use crate::beside::Beside;
-use crate::call;
 use crate::columns::{self, Copied};
 use crate::console::{self, Console};
 use crate::context::Context;
@@ -10,13 +9,13 @@ use crate::convert::{Taker, text};
 use crate::dump::DumpIter;
 use crate::dump_target::{LastArg, Target};
 use crate::dumper::{self, Callback, Dumper};
-use crate::ending;
 use crate::errors;
-use crate::fastcall::ambient;
+use crate::general::{self, Parts};
 use crate::levels::{self, LevelArg};
 use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
+use crate::opening::{argv, default_level, default_size, prepare_process};
 use crate::parameters::{Clamped, LookArg, OverflowArg, ReliabilityArg, Seconds, WindowArg};
 use crate::reader::{Place, Reader, Start};
 use crate::reasons::ReasonArg;
@@ -26,15 +25,12 @@ use crate::sizes::SizeArg;
 use crate::stats;
 use crate::watch;
 use pr_host::dump::TextDump;
-use pr_host::options::{self, default};
-use pr_host::{ConsoleOptions, DumperOptions, Emit, ErrandOptions, LogOptions};
+use pr_host::options::default;
+use pr_host::{ConsoleOptions, DumperOptions, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
-use pr_printk::thread;
-use pr_record::{Args, Exc, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -80,42 +76,6 @@ impl Log {
             .map(|console| Console::new(&self.handle, console))
             .map_err(|why| errors::from_host(py, why))
     }
-}
-
-/// A level that is a default.
-fn default_level(name: &str) -> LevelArg {
-    LevelArg(pr_record::Level::parse(name).map_or(0, pr_record::Level::number))
-}
-
-fn default_size() -> SizeArg {
-    SizeArg(options::parse_size(default::SIZE).unwrap_or(options::MIN_SIZE))
-}
-
-/// The program's command line, if it has one.
-fn argv(py: Python<'_>) -> Option<Vec<String>> {
-    let argv = py.import("sys").and_then(|sys| sys.getattr("argv")).ok()?;
-    let mut taker = Taker::default();
-    Some(
-        argv.cast::<PyList>()
-            .ok()?
-            .iter()
-            .map(|argument| taker.text_of(&argument))
-            .collect(),
-    )
-}
-
-/// Has the orderly exit happen, and all be there that log calls need. Once a process.
-fn prepare_process(py: Python<'_>) -> PyResult<()> {
-    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
-    REGISTERED.get_or_try_init(py, || {
-        // All that a log call may import: a child that is forked in the middle of an import can never end that.
-        for module in ["context", "delivery", "exceptions"] {
-            py.import(format!("printk_ring.{module}"))?;
-        }
-        let module = py.import("printk_ring.ends")?;
-        ending::call(&module.getattr("watch")?, &PyTuple::empty(py)).map(|_| ())
-    })?;
-    Ok(())
 }
 
 #[pymethods]
@@ -553,45 +513,20 @@ impl Log {
             return Ok(false);
         }
         let told = watch::told(py, &self.handle, u32::from(nested));
-        // What runs in the following is this log call's own: what it logs is reentrant.
-        let nest = if nested { None } else { thread::enter() };
-        if nest.is_none() && !nested {
-            self.handle.count_recursion();
-            return Ok(false);
-        }
-        let mut taker = Taker::default();
-        let mut text = |object: &Bound<'_, PyAny>| taker.text_of(object);
-        let event = text(event);
-        let [message, logger, file, func] =
-            [message, logger, file, func].map(|part| part.map(&mut text));
-        let exc =
-            exc.map(|(kind, message, stacktrace)| (text(&kind), text(&message), text(&stacktrace)));
-        let given = call::taken(&mut taker, fields)?;
-        let around = ambient::current(py);
-        let (fields, ambient) = call::all_fields(&[], ambient::fields(around.as_ref()), &given);
-        let payload = Payload {
-            event: &event,
-            message: message.as_deref().filter(|message| *message != event),
-            args: Args::NONE,
-            logger: logger.as_deref(),
-            levelno: levelno
-                .map(|levelno| levelno.within(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
-            file: file.as_deref(),
-            line: line.within(0, i64::from(u32::MAX)) as u32,
-            func: func.as_deref(),
-            exc: exc.as_ref().map(|(kind, message, stacktrace)| Exc {
-                kind,
-                message,
-                stacktrace,
-            }),
-            fields: &fields,
-            ambient,
-            site: None,
+        let parts = Parts {
+            event,
+            message,
+            logger,
+            levelno,
+            file,
+            line,
+            func,
+            exc,
+            fields,
         };
-        let (outcome, signalled) = logs::store(py, &self.handle, level, &payload, ts_nsec);
-        taker.interrupt().map_or(signalled, Err)?;
+        let stored = general::emit(py, &self.handle, level, ts_nsec, parts, nested)?;
         told?;
-        Ok(outcome == Emit::Stored)
+        Ok(stored)
     }
 
     /// Flushes all consoles (together at most 1 s), removes them, marks the file clean and lets go of it.

@@ -8,37 +8,36 @@ pub mod ambient;
 mod args;
 mod default;
 mod frame;
+mod gather;
 pub mod interned;
+mod methods;
 mod object;
 pub mod site;
 
-use crate::call::{self, Call, is_option};
-use crate::convert::Taken;
+use crate::call::{self, Call};
 use crate::ending::StandStill;
 use crate::levels::{self, Given};
 use crate::logger::Logger;
 use crate::logs;
 use crate::redact;
 use crate::watch;
+use gather::{Gathered, STACK_FIELDS, gather};
 use object::{Names, Object, Objects};
 use pr_host::rules::Flags;
 use pr_host::{Emit, Judged, Log};
 use pr_printk::context::Owed;
 use pr_printk::thread;
-use pr_record::{Ambient, Field, FromSite, Level, Payload};
+use pr_record::{FromSite, Level, Payload};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{Borrowed, ffi};
 use site::{Caller, Site};
-use std::ffi::{CStr, c_int};
-use std::mem::MaybeUninit;
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use default::{default_log, set_default};
-
-/// Fields up to this number, bound ones included, lie in an array on the stack.
-const STACK_FIELDS: usize = 32;
+pub use methods::{add_to, watch};
 
 /// What a raw function is given: the arguments of one call, alive until it returns.
 #[derive(Clone, Copy)]
@@ -91,7 +90,7 @@ unsafe fn logger_of<'a>(logger: *mut ffi::PyObject) -> &'a Logger {
     logger.get()
 }
 
-/// A log call at a fixed level. `WATCHED`: see [`watch()`].
+/// A log call at a fixed level. `WATCHED`: see [`methods::watch`].
 unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
     logger: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
@@ -229,16 +228,6 @@ fn telling<const WATCHED: bool>(
     }
 }
 
-/// Does nothing with whatever it is given.
-unsafe extern "C" fn noop(
-    _module: *mut ffi::PyObject,
-    _args: *const *mut ffi::PyObject,
-    _nargs: ffi::Py_ssize_t,
-    _names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    none()
-}
-
 /// Stores a record, the short way if there is one.
 #[inline(never)]
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
@@ -287,7 +276,7 @@ fn store_simple<const TEMPLATE: bool>(
 ) -> Option<Emit> {
     let event = arguments.positional.get(0)?;
     let site = site_of(logger, event, arguments.names)?;
-    let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
+    let mut room = gather::room();
     let gathered = gather::<false>(logger, site, arguments, &[], &mut room)?;
     let mut payload = payload(log, logger, site, event, given, gathered)?;
     let mut args_room = args::Room::new();
@@ -312,7 +301,7 @@ fn store_with_ambient(
         let site = site_of(logger, event, arguments.names)?;
         let around = ambient::current(py);
         let around = ambient::fields(around.as_ref());
-        let mut room = [const { MaybeUninit::<Field<'_>>::uninit() }; STACK_FIELDS];
+        let mut room = gather::room();
         let gathered = gather::<true>(logger, site, arguments, around, &mut room)?;
         let mut hidden = [redact::NO_FIELD; STACK_FIELDS];
         let gathered = Gathered {
@@ -380,119 +369,6 @@ fn payload<'r>(
         }
     }
     Some(payload)
-}
-
-/// The fields of a call.
-struct Gathered<'r> {
-    fields: &'r [Field<'r>],
-    /// Which of them are ambient.
-    ambient: Ambient,
-    /// From here on they are those that its site has names for.
-    named_from: usize,
-}
-
-/// The fields: bound ones, with the call's value where it gives one of that name; those around the call that it does not
-/// give; then the others of the call. And which of them are ambient.
-#[inline(always)]
-fn gather<'r, 'a: 'r, const AMBIENT: bool>(
-    logger: &'a Logger,
-    site: &'a Site,
-    arguments: Arguments<'a>,
-    around: &'a [(Box<str>, Taken)],
-    room: &'r mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
-) -> Option<Gathered<'r>> {
-    let Arguments { names, values, .. } = arguments;
-    if names.len() > STACK_FIELDS {
-        return None;
-    }
-    let mut count = 0;
-    let mut is_done = 0_u32;
-    for (key, value) in logger.bound() {
-        let given = position(names, key)?;
-        let value = match given {
-            Some(index) => {
-                is_done |= 1 << index;
-                values.get(index)?.value()?
-            }
-            None if AMBIENT && around.iter().any(|(other, _)| other == key) => continue,
-            None => value.value(),
-        };
-        room.get_mut(count)?.write(Field { key, value });
-        count += 1;
-    }
-    let mut ambient = Ambient::default();
-    if AMBIENT {
-        ambient.from = count;
-        for (key, value) in around {
-            if position(names, key)?.is_none() {
-                let value = value.value();
-                room.get_mut(count)?.write(Field { key, value });
-                count += 1;
-            }
-        }
-        ambient.to = count;
-    }
-    let mut named_from = count;
-    match site.fields(names) {
-        Some(fields) if is_done == 0 => {
-            for index in 0..fields {
-                let key = site.name(index)?;
-                let value = values.get(index)?.value()?;
-                room.get_mut(count)?.write(Field { key, value });
-                count += 1;
-            }
-        }
-        _ => {
-            count = gather_unnamed(arguments, is_done, count, room)?;
-            named_from = count;
-        }
-    }
-    // SAFETY: the first `count` were written, and there are as many.
-    let fields = unsafe { std::slice::from_raw_parts(room.as_ptr().cast::<Field<'a>>(), count) };
-    Some(Gathered {
-        fields,
-        ambient,
-        named_from,
-    })
-}
-
-/// The fields of a call that its site has no names for: its keywords differ from call to call, or some are bound. How many
-/// fields there are then.
-#[inline(never)]
-fn gather_unnamed<'a>(
-    arguments: Arguments<'a>,
-    is_done: u32,
-    mut count: usize,
-    room: &mut [MaybeUninit<Field<'a>>; STACK_FIELDS],
-) -> Option<usize> {
-    let Arguments { names, values, .. } = arguments;
-    for index in 0..names.len() {
-        if is_done >> index & 1 != 0 {
-            continue;
-        }
-        let key = names.get(index)?.text()?;
-        if is_option(key) {
-            return None;
-        }
-        let value = values.get(index)?.value()?;
-        room.get_mut(count)?.write(Field { key, value });
-        count += 1;
-    }
-    Some(count)
-}
-
-/// Where the call gives this key as a field. None: it gives a name that is no UTF-8.
-#[inline(always)]
-fn position(names: Names<'_>, key: &str) -> Option<Option<usize>> {
-    if is_option(key) {
-        return Some(None); // bound under a name that is a parameter of the call
-    }
-    for index in 0..names.len() {
-        if names.get(index)?.text()? == key {
-            return Some(Some(index));
-        }
-    }
-    Some(None)
 }
 
 /// Any call, the long way.
@@ -582,167 +458,4 @@ fn none() -> *mut ffi::PyObject {
 #[cold]
 fn missing(what: &'static CStr) -> *mut ffi::PyObject {
     answer(|_| Err(PyTypeError::new_err(what.to_string_lossy().into_owned())))
-}
-
-/// Raw functions as the interpreter wants them described.
-struct Methods<const N: usize>([ffi::PyMethodDef; N]);
-
-// SAFETY: the pointers in it are to constants, and nobody writes to any of it.
-unsafe impl<const N: usize> Sync for Methods<N> {}
-
-const fn method(
-    name: &'static CStr,
-    function: ffi::PyCFunctionFastWithKeywords,
-    doc: &'static CStr,
-) -> ffi::PyMethodDef {
-    ffi::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: function,
-        },
-        ml_flags: FLAGS,
-        ml_doc: doc.as_ptr(),
-    }
-}
-
-const FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
-
-/// Signature and text of a log method.
-macro_rules! doc {
-    ($name:literal, $first:literal, $exc_info:literal, $text:literal) => {{
-        const TEXT: &str = concat!(
-            $name,
-            "($self, ",
-            $first,
-            "event, /, *args, exc_info=",
-            $exc_info,
-            ", stack_info=False, stacklevel=1, extra=None, **fields)\n--\n\n",
-            $text,
-            "\0"
-        );
-        match CStr::from_bytes_with_nul(TEXT.as_bytes()) {
-            Ok(text) => text,
-            Err(_) => panic!("a NUL within the text"),
-        }
-    }};
-}
-
-static LOG_METHODS: Methods<10> = log_methods::<false>();
-static WATCHED_METHODS: Methods<10> = log_methods::<true>();
-
-const fn log_methods<const WATCHED: bool>() -> Methods<10> {
-    Methods([
-        method(
-            c"debug",
-            log_at::<7, WATCHED>,
-            doc!("debug", "", "None", "Stores a record at DEBUG."),
-        ),
-        method(
-            c"info",
-            log_at::<6, WATCHED>,
-            doc!("info", "", "None", "Stores a record at INFO."),
-        ),
-        method(
-            c"notice",
-            log_at::<5, WATCHED>,
-            doc!("notice", "", "None", "Stores a record at NOTICE."),
-        ),
-        method(
-            c"warning",
-            log_at::<4, WATCHED>,
-            doc!("warning", "", "None", "Stores a record at WARNING."),
-        ),
-        method(
-            c"error",
-            log_at::<3, WATCHED>,
-            doc!("error", "", "None", "Stores a record at ERROR."),
-        ),
-        method(
-            c"critical",
-            log_at::<2, WATCHED>,
-            doc!("critical", "", "None", "Stores a record at CRITICAL."),
-        ),
-        method(
-            c"alert",
-            log_at::<1, WATCHED>,
-            doc!("alert", "", "None", "Stores a record at ALERT."),
-        ),
-        method(
-            c"emerg",
-            log_at::<0, WATCHED>,
-            doc!("emerg", "", "None", "Stores a record at EMERG."),
-        ),
-        method(
-            c"log",
-            log_any::<WATCHED>,
-            doc!(
-                "log",
-                "level, ",
-                "None",
-                "Stores a record at `level` (a number of 8 and more stays in `Record.levelno`)."
-            ),
-        ),
-        method(
-            c"exception",
-            exception::<WATCHED>,
-            doc!(
-                "exception",
-                "",
-                "True",
-                "Stores a record at ERROR with the exception being handled."
-            ),
-        ),
-    ])
-}
-
-static YARDSTICKS: Methods<2> = Methods([
-    method(
-        c"_noop",
-        noop,
-        c"_noop($module, /, *args, **kwargs)\n--\n\nDoes nothing: what the same call expression costs at least.",
-    ),
-    method(
-        c"_noop_arg1",
-        noop,
-        c"_noop_arg1($module, x, /)\n--\n\nDoes nothing: what a call with one argument costs at least.",
-    ),
-]);
-
-/// From now on each log call that stores tells [`watch::told`] before.
-pub fn watch(py: Python<'_>) -> PyResult<()> {
-    give_methods(py, &WATCHED_METHODS)
-}
-
-fn give_methods(py: Python<'_>, methods: &'static Methods<10>) -> PyResult<()> {
-    let class = py.get_type::<Logger>();
-    for definition in &methods.0 {
-        let definition = std::ptr::from_ref(definition).cast_mut();
-        // SAFETY: a type, and a description that lives for ever; the interpreter only reads it.
-        let method = unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) };
-        // SAFETY: a new object, or null and an exception.
-        let method = unsafe { Bound::from_owned_ptr_or_err(py, method) }?;
-        class.setattr(method.getattr("__name__")?.cast_into::<PyString>()?, method)?;
-    }
-    Ok(())
-}
-
-/// Gives `Logger` its log methods and the module its yardsticks.
-pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
-    frame::find_way(py);
-    give_methods(py, &LOG_METHODS)?;
-    let name = module.name()?;
-    for definition in &YARDSTICKS.0 {
-        let definition = std::ptr::from_ref(definition).cast_mut();
-        // SAFETY: as above, and two live objects.
-        let function =
-            unsafe { ffi::PyCFunction_NewEx(definition, module.as_ptr(), name.as_ptr()) };
-        // SAFETY: a new object, or null and an exception.
-        let function = unsafe { Bound::from_owned_ptr_or_err(py, function) }?;
-        module.add(
-            function.getattr("__name__")?.cast_into::<PyString>()?,
-            function,
-        )?;
-    }
-    Ok(())
 }

@@ -1,0 +1,47 @@
+//! What it takes to open a log: defaults as the interpreter is told of them, and what the first log of a process prepares.
+
+use crate::convert::Taker;
+use crate::ending;
+use crate::levels::LevelArg;
+use crate::sizes::SizeArg;
+use pr_host::options::{self, default};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyTuple};
+
+/// A level that is a default.
+pub fn default_level(name: &str) -> LevelArg {
+    LevelArg(pr_record::Level::parse(name).map_or(0, pr_record::Level::number))
+}
+
+/// The size that a log has unless told.
+pub fn default_size() -> SizeArg {
+    SizeArg(options::parse_size(default::SIZE).unwrap_or(options::MIN_SIZE))
+}
+
+/// The program's command line, if it has one.
+pub fn argv(py: Python<'_>) -> Option<Vec<String>> {
+    let argv = py.import("sys").and_then(|sys| sys.getattr("argv")).ok()?;
+    let mut taker = Taker::default();
+    Some(
+        argv.cast::<PyList>()
+            .ok()?
+            .iter()
+            .map(|argument| taker.text_of(&argument))
+            .collect(),
+    )
+}
+
+/// Has the orderly exit happen, and all be there that log calls need. Once a process.
+pub fn prepare_process(py: Python<'_>) -> PyResult<()> {
+    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
+    REGISTERED.get_or_try_init(py, || {
+        // All that a log call may import: a child that is forked in the middle of an import can never end that.
+        for module in ["context", "delivery", "exceptions"] {
+            py.import(format!("printk_ring.{module}"))?;
+        }
+        let module = py.import("printk_ring.ends")?;
+        ending::call(&module.getattr("watch")?, &PyTuple::empty(py)).map(|_| ())
+    })?;
+    Ok(())
+}
