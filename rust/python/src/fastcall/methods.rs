@@ -131,7 +131,7 @@ static YARDSTICKS: Methods<2> = Methods([
     ),
 ]);
 
-/// From now on each log call that stores tells [`watch::told`] before.
+/// From now on each log call that stores tells [`crate::watch::told`] before.
 pub fn watch(py: Python<'_>) -> PyResult<()> {
     give_methods(py, &WATCHED_METHODS)
 }
