@@ -6,6 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::ffi::{CStr, c_int};
+use std::hint::black_box;
 
 /// Raw functions as the interpreter wants them described.
 struct Methods<const N: usize>([ffi::PyMethodDef; N]);
@@ -118,7 +119,7 @@ const fn log_methods<const WATCHED: bool>() -> Methods<10> {
     ])
 }
 
-static YARDSTICKS: Methods<2> = Methods([
+static YARDSTICKS: Methods<3> = Methods([
     method(
         c"_noop",
         noop,
@@ -128,6 +129,12 @@ static YARDSTICKS: Methods<2> = Methods([
         c"_noop_arg1",
         noop,
         c"_noop_arg1($module, x, /)\n--\n\nDoes nothing: what a call with one argument costs at least.",
+    ),
+    method(
+        c"_work",
+        work,
+        c"_work($module, /, *args, **kwargs)\n--\n\nSums up 512 bytes that never change: what a call that computes as long as a log \
+          call, and shares nothing, has for a tail.",
     ),
 ]);
 
@@ -177,5 +184,20 @@ unsafe extern "C" fn noop(
     _nargs: ffi::Py_ssize_t,
     _names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    none()
+}
+
+/// Computes for about as long as a log call takes, from memory that nobody writes to.
+unsafe extern "C" fn work(
+    _module: *mut ffi::PyObject,
+    _args: *const *mut ffi::PyObject,
+    _nargs: ffi::Py_ssize_t,
+    _names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    static WORDS: [u64; 64] = [0x9e37_79b9_7f4a_7c15; 64];
+    let sum = black_box(&WORDS)
+        .iter()
+        .fold(1_u64, |sum, word| sum.wrapping_mul(31).wrapping_add(*word));
+    black_box(sum);
     none()
 }
