@@ -373,56 +373,131 @@ fn a_report_that_cannot_be_written_any_more_does_not_keep_the_process_from_endin
     );
 }
 
-#[test]
-fn a_thread_without_a_stack_for_handlers_that_crashes_twice_leaves_a_whole_report() {
-    unsafe fn crashes(_: *const (), _: &Why<'_>) -> bool {
-        fault();
-        true
+/// Takes away the stack that this thread has for handlers: as one has that logged before anybody asked for crash files.
+fn have_no_stack_for_handlers() {
+    let none = libc::stack_t {
+        ss_sp: std::ptr::null_mut(),
+        ss_flags: libc::SS_DISABLE,
+        ss_size: 0,
+    };
+    // SAFETY: changes what this thread has.
+    unsafe { libc::sigaltstack(&raw const none, std::ptr::null_mut()) };
+}
+
+/// What a thread leaves that has no stack for handlers, and crashes again while the first crash is told. Whoever had the
+/// second signal before is asked in the end, with what it was given: the address of that.
+fn death_without_a_stack(again: unsafe fn(*const (), &Why<'_>) -> bool, before: fn(&Log)) -> usize {
+    unsafe extern "C" fn notes(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // SAFETY: what the kernel gave; a file of this test's.
+        unsafe {
+            let told = [(*info).si_signo as usize, (*info).si_addr() as usize];
+            libc::write(NOTES.load(Ordering::SeqCst), told.as_ptr().cast(), 16);
+        }
     }
+    static NOTES: AtomicI32 = AtomicI32::new(-1);
     let scratch = Scratch::new();
-    let death = death(&scratch, |log| {
-        add_dumper(log, crashes);
-        bare_thread(|| {
-            // As one has that logged before anybody asked for crash files.
-            let none = libc::stack_t {
-                ss_sp: std::ptr::null_mut(),
-                ss_flags: libc::SS_DISABLE,
-                ss_size: 0,
-            };
-            // SAFETY: takes away what this thread has.
-            unsafe { libc::sigaltstack(&raw const none, std::ptr::null_mut()) };
+    let asked = scratch.path("asked");
+    let begins = |_: &Arc<Log>| {
+        let file = std::fs::File::create(&asked).expect("a file");
+        NOTES.store(std::os::fd::IntoRawFd::into_raw_fd(file), Ordering::SeqCst);
+        let action = libc::sigaction {
+            sa_sigaction: notes as *const () as usize,
+            sa_flags: libc::SA_SIGINFO | libc::SA_ONSTACK,
+            // SAFETY: a set of no signals.
+            ..unsafe { std::mem::zeroed() }
+        };
+        for signal in [libc::SIGFPE, libc::SIGSEGV] {
+            // SAFETY: a function that may run anywhere.
+            unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+        }
+    };
+    /// Uses more stack than a handler finds above itself.
+    unsafe extern "C" fn is_large(_: libc::c_int) {
+        std::hint::black_box([1_u8; 64 << 10]);
+    }
+    let death = death_after(&scratch, begins, |log, ()| {
+        add_dumper(log, again);
+        any::set_trace(any::Trace {
+            signal: libc::SIGUSR1,
+            handler: is_large,
+            descriptor: report::text_descriptor().expect("prepared"),
+        });
+        let log = log.clone();
+        bare_thread(move || {
+            before(&log);
             send(libc::SIGFPE);
         });
         std::thread::sleep(PATIENCE);
     });
     let lacks = death.lacks_anything(libc::SIGFPE, "fatal signal SIGFPE");
     assert_eq!(lacks, None);
-    assert_eq!(
-        death.text.matches("** SIGSEGV").count(),
-        1,
-        "{}",
-        death.text
-    );
+    let again = death.text.matches("** SIGSEGV").count();
+    assert_eq!(again, 1, "{}", death.text);
+    let asked = std::fs::read(&asked).expect("there");
+    let (signal, at) = asked.split_at(8);
+    assert_eq!(signal, (libc::SIGSEGV as usize).to_ne_bytes());
+    usize::from_ne_bytes(at.try_into().expect("one address"))
 }
 
 #[test]
-fn a_log_that_is_closed_while_another_thread_crashes_leaves_the_report_whole() {
+fn a_thread_without_a_stack_for_handlers_gets_one_for_the_crash_within_its_crash() {
+    unsafe fn overflows(_: *const (), _: &Why<'_>) -> bool {
+        std::hint::black_box(deeper(0)) == 0
+    }
+    let at = death_without_a_stack(overflows, |log| {
+        say(log, 6);
+        have_no_stack_for_handlers(); // and no log call to come gives one
+    });
+    assert_ne!(at, 0);
+}
+
+#[test]
+fn a_thread_that_can_have_no_stack_for_handlers_goes_on_where_it_crashed_again() {
+    unsafe fn crashes(_: *const (), _: &Why<'_>) -> bool {
+        fault();
+        true
+    }
+    let at = death_without_a_stack(crashes, |_| {
+        have_no_stack_for_handlers();
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: a limit of this child: it can map nothing more.
+        assert_eq!(
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const none) },
+            0
+        );
+    });
+    assert_eq!(at, fatal::NOWHERE, "no other crash came of it");
+}
+
+#[test]
+fn a_log_that_goes_away_while_another_thread_crashes_in_it_leaves_the_report_whole() {
     static DUMPS: AtomicBool = AtomicBool::new(false);
-    unsafe fn is_slow(_: *const (), _: &Why<'_>) -> bool {
+    static HAS_GONE: AtomicBool = AtomicBool::new(false);
+    unsafe fn waits_for_its_log_to_go(_: *const (), _: &Why<'_>) -> bool {
         DUMPS.store(true, Ordering::SeqCst);
-        // SAFETY: a time.
-        unsafe { libc::usleep(200_000) };
+        while !HAS_GONE.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
         true
     }
     let scratch = Scratch::new();
-    let death = death(&scratch, |log| {
-        add_dumper(log, is_slow);
+    let death = death(&scratch, |_| {
+        let other = Log::open(scratch::options_at(scratch.path("other.ring"))).expect("a log");
+        add_dumper(&other, waits_for_its_log_to_go);
+        let note = scratch.path("kept");
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 while !DUMPS.load(Ordering::SeqCst) {
                     std::hint::spin_loop();
                 }
-                log.close(PATIENCE);
+                drop(other);
+                let maps = std::fs::read_to_string("/proc/self/maps").expect("readable");
+                let kept = maps.contains("other.ring").to_string();
+                std::fs::write(&note, kept).expect("written");
+                HAS_GONE.store(true, Ordering::SeqCst);
                 std::thread::sleep(PATIENCE);
             });
             send(libc::SIGILL);
@@ -430,6 +505,9 @@ fn a_log_that_is_closed_while_another_thread_crashes_leaves_the_report_whole() {
     });
     let lacks = death.lacks_anything(libc::SIGILL, "fatal signal SIGILL");
     assert_eq!(lacks, None);
+    assert!(!death.text.contains("** SIGSEGV"), "{}", death.text);
+    let kept = scratch.read("kept");
+    assert_eq!(kept, "true", "the panic is in the middle of it");
 }
 
 #[test]

@@ -103,9 +103,12 @@ impl Death {
     }
 }
 
+/// An address where nothing is.
+pub const NOWHERE: usize = 16;
+
 /// Touches what is not there.
 pub fn fault() {
-    let nowhere = std::hint::black_box(16_usize) as *const u8;
+    let nowhere = std::hint::black_box(NOWHERE) as *const u8;
     // SAFETY: none; this is how the child dies.
     unsafe { nowhere.read_volatile() };
 }
