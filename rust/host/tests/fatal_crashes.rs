@@ -388,11 +388,13 @@ fn have_no_stack_for_handlers() {
 /// second signal before is asked in the end, with what it was given: the address of that.
 fn death_without_a_stack(again: unsafe fn(*const (), &Why<'_>) -> bool, before: fn(&Log)) -> usize {
     unsafe extern "C" fn notes(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: what the kernel gave; a file of this test's.
-        unsafe {
-            let told = [(*info).si_signo as usize, (*info).si_addr() as usize];
-            libc::write(NOTES.load(Ordering::SeqCst), told.as_ptr().cast(), 16);
-        }
+        // SAFETY: what the kernel gave.
+        let info = unsafe { &*info };
+        // SAFETY: of a crash.
+        let at = unsafe { info.si_addr() };
+        let told = [info.si_signo as usize, at as usize];
+        // SAFETY: two words of ours.
+        unsafe { libc::write(NOTES.load(Ordering::SeqCst), told.as_ptr().cast(), 16) };
     }
     static NOTES: AtomicI32 = AtomicI32::new(-1);
     let scratch = Scratch::new();
@@ -463,11 +465,9 @@ fn a_thread_that_can_have_no_stack_for_handlers_goes_on_where_it_crashed_again()
             rlim_cur: 0,
             rlim_max: 0,
         };
-        // SAFETY: a limit of this child: it can map nothing more.
-        assert_eq!(
-            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const none) },
-            0
-        );
+        // SAFETY: a limit of this child.
+        let is_limited = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const none) };
+        assert_eq!(is_limited, 0, "it can map nothing more");
     });
     assert_eq!(at, fatal::NOWHERE, "no other crash came of it");
 }
