@@ -187,6 +187,28 @@ def test_only_one_file_of_the_ring_names_the_atomics() -> None:
         assert door or not re.search(r"\bsync::atomic\b|\bAtomic[A-Z]\w+|\bUnsafeCell\b", rust_code(path)), path
 
 
+# What they hold is made by one thread while others wait for it, and the interpreter is let go of meanwhile: a child that is
+# forked just then waits for a thread that it does not have. `fastcall/kept.rs` and `fastcall/interned.rs` wait for nobody.
+WAITING_CELLS = r"\b(PyOnce\w*|GILOnceCell|OnceLock|OnceExt|LazyLock)\b|\b(intern|import_exception|create_exception)!"
+
+
+def test_the_binding_has_no_cell_whose_maker_others_wait_for() -> None:
+    assert re.search(WAITING_CELLS, 'name = intern!(py, "name")')
+    for path in sources("python"):
+        assert not re.search(WAITING_CELLS, rust_code(path)), path
+
+
+def test_every_class_of_the_binding_is_made_when_the_module_is_imported() -> None:
+    made_there = rust_code(RUST / "python" / "src" / "lib.rs")
+    made_there += "".join(re.findall(r"get_type::<\w+>", rust_code(RUST / "python" / "src" / "fastcall" / "methods.rs")))
+    checked = 0
+    for path in sources("python"):
+        for name in re.findall(r"#\[pyclass[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub )?struct (\w+)", rust_code(path)):
+            checked += 1
+            assert re.search(rf"\b{name}\b", made_there), f"{path}: {name} is made by the call that uses it first"
+    assert checked > 20
+
+
 # Inside the ring: a file names files of lower floors, or of its own.
 RING_FLOORS = [
     {"sync"},

@@ -1,8 +1,8 @@
 //! The exceptions of the package, and the only place where an error of the crates below becomes one of them.
 
+use crate::fastcall::kept::Kept;
 use pyo3::exceptions::{PyException, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 use std::path::Path;
 
@@ -16,10 +16,10 @@ struct Classes {
     ring_file: Py<PyType>,
 }
 
-static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+static CLASSES: Kept<Classes> = Kept::new();
 
 fn classes(py: Python<'_>) -> PyResult<&Classes> {
-    CLASSES.get_or_try_init(py, || Classes::make(py))
+    CLASSES.get_or_make(|| Classes::make(py))
 }
 
 impl Classes {

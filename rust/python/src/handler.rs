@@ -4,6 +4,7 @@
 use crate::call;
 use crate::ending;
 use crate::fastcall::interned::name;
+use crate::fastcall::kept::Kept;
 use crate::fastcall::{ambient, default_log};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
@@ -11,7 +12,6 @@ use crate::{redact, watch};
 use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType,
 };
@@ -27,7 +27,7 @@ const MOST_ARGS: usize = 8;
     name = "_RingHandler"
 )]
 pub struct RingHandler {
-    serves: PyOnceLock<Serves>,
+    serves: Kept<Serves>,
 }
 
 /// What a handler was made for.
@@ -50,7 +50,7 @@ struct Records {
     standard: Py<PyFrozenSet>,
 }
 
-static RECORDS: PyOnceLock<Records> = PyOnceLock::new();
+static RECORDS: Kept<Records> = Kept::new();
 
 /// What is looked at of a record's attributes.
 const PARTS: [&str; 10] = [
@@ -68,7 +68,7 @@ const PARTS: [&str; 10] = [
 
 impl Records {
     fn get(py: Python<'_>) -> PyResult<&Records> {
-        RECORDS.get_or_try_init(py, || {
+        RECORDS.get_or_make(|| {
             let ours = py.import("printk_ring.integrations.logging")?;
             let class = py.import("logging")?.getattr("LogRecord")?;
             let get_message = class.getattr("getMessage")?;
@@ -150,7 +150,7 @@ impl RingHandler {
     fn new(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> RingHandler {
         let _ = (args, kwargs);
         RingHandler {
-            serves: PyOnceLock::new(),
+            serves: Kept::new(),
         }
     }
 
@@ -168,10 +168,7 @@ impl RingHandler {
         };
         let log = log.map(|log| log.get().handle().clone());
         // Whoever calls `__init__` once more keeps the log that was given first.
-        let _ = handler
-            .get()
-            .serves
-            .set(handler.py(), Serves { log, attributes });
+        handler.get().serves.keep(Serves { log, attributes });
         Ok(())
     }
 
@@ -180,7 +177,7 @@ impl RingHandler {
     /// False: it was not wanted, there is no log, or this thread is too deep in log calls already.
     fn handle(handler: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = handler.py();
-        let serves = handler.get().serves.get(py);
+        let serves = handler.get().serves.get();
         let log = match serves.and_then(|serves| serves.log.as_ref()) {
             Some(log) => log,
             None => match default_log() {

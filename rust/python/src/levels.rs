@@ -1,10 +1,10 @@
 //! Levels: what Python gives for one, and the `Level` that Python gets.
 
 use crate::errors;
+use crate::fastcall::kept::Kept;
 use pr_record::Level;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyInt, PyString, PyType};
 
 /// A level as given: the kernel's number, and the caller's own where it was on the standard library's scale.
@@ -25,12 +25,12 @@ enum Scale {
     Stdlib,
 }
 
-static LEVEL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
+static LEVEL: Kept<Py<PyType>> = Kept::new();
+static MEMBERS: Kept<Vec<Py<PyAny>>> = Kept::new();
 
 /// The member of `printk_ring.Level`.
 pub fn member(py: Python<'_>, level: u8) -> PyResult<Bound<'_, PyAny>> {
-    let members = MEMBERS.get_or_try_init(py, || {
+    let members = MEMBERS.get_or_make(|| {
         let class = LEVEL.import(py, "printk_ring.levels", "Level")?;
         (0..8_u8)
             .map(|number| Ok(class.call1((number,))?.unbind()))

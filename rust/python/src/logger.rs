@@ -4,6 +4,7 @@ use crate::contextualize::{ContextFields, take_fields};
 use crate::convert::{Taken, text};
 use crate::errors;
 use crate::fastcall::default_log;
+use crate::fastcall::kept::Kept;
 use crate::levels::{self, LevelArg};
 use crate::limits::{self, Often};
 use crate::line;
@@ -15,7 +16,7 @@ use pr_record::Level;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// Which log a logger writes to.
 #[derive(Clone)]
@@ -81,7 +82,7 @@ pub struct Logger {
 }
 
 /// The levels of the names of the default log, whichever that is.
-static DEFAULT_NAMES: LazyLock<Names> = LazyLock::new(Names::default);
+static DEFAULT_NAMES: Kept<Names> = Kept::new();
 
 impl Target {
     fn of(log: LogHandle) -> Target {
@@ -96,7 +97,10 @@ impl Target {
                 log,
                 is_default: false,
             } => log.names(),
-            _ => &DEFAULT_NAMES,
+            _ => match DEFAULT_NAMES.get() {
+                Some(names) => names,
+                None => DEFAULT_NAMES.keep(Names::default()).0,
+            },
         }
     }
 }

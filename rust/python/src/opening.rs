@@ -2,11 +2,11 @@
 
 use crate::convert::Taker;
 use crate::ending;
+use crate::fastcall::kept::Kept;
 use crate::levels::LevelArg;
 use crate::sizes::SizeArg;
 use pr_host::options::{self, default};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyTuple};
 
 /// A level that is a default.
@@ -32,10 +32,11 @@ pub fn argv(py: Python<'_>) -> Option<Vec<String>> {
     )
 }
 
-/// Has the orderly exit happen, and all be there that log calls need. Once a process.
+/// Has the orderly exit happen, and all be there that log calls need. Once a process; threads that come at the same moment do
+/// it each, which does no harm.
 pub fn prepare_process(py: Python<'_>) -> PyResult<()> {
-    static REGISTERED: PyOnceLock<()> = PyOnceLock::new();
-    REGISTERED.get_or_try_init(py, || {
+    static REGISTERED: Kept<()> = Kept::new();
+    REGISTERED.get_or_make(|| {
         // All that a log call may import: a child that is forked in the middle of an import can never end that.
         for module in ["context", "delivery", "exceptions"] {
             py.import(format!("printk_ring.{module}"))?;

@@ -1,13 +1,13 @@
 //! Reasons for a dump: what Python gives for one, and the `Reason` that Python gets.
 
+use crate::fastcall::kept::Kept;
 use crate::{ending, errors};
 use pr_printk::dumper::Reason;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyInt, PyString};
 
-static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
+static MEMBERS: Kept<Vec<Py<PyAny>>> = Kept::new();
 
 const ALL: [(&str, Reason); 4] = [
     ("PANIC", Reason::Panic),
@@ -18,7 +18,7 @@ const ALL: [(&str, Reason); 4] = [
 
 /// The member of `printk_ring.Reason`.
 pub fn member(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
-    let members = MEMBERS.get_or_try_init(py, || {
+    let members = MEMBERS.get_or_make(|| {
         let class = py.import("printk_ring.levels")?.getattr("Reason")?;
         let members = ALL.map(|(name, _)| Ok(ending::attribute(&class, name)?.unbind()));
         members.into_iter().collect::<PyResult<Vec<_>>>()

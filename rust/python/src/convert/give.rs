@@ -1,14 +1,14 @@
 //! From values of a record to Python objects.
 
+use crate::fastcall::kept::Kept;
 use pr_record::{Fields, RecordView, Value};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 
-static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static PURE_PATH: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static DATETIME: Kept<Py<PyType>> = Kept::new();
+static UUID: Kept<Py<PyType>> = Kept::new();
+static DECIMAL: Kept<Py<PyType>> = Kept::new();
+static PURE_PATH: Kept<Py<PyType>> = Kept::new();
 
 /// A record's fields as a dict, in the record's order.
 pub fn fields<'py>(py: Python<'py>, record: &RecordView<'_>) -> PyResult<Bound<'py, PyDict>> {

@@ -1,8 +1,8 @@
 //! Which of the types that a record keeps an object is an instance of, without importing any of them: a type of a module
 //! that was never imported has no instances.
 
+use crate::fastcall::kept::Kept;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 /// The kept types that are not built in.
@@ -27,7 +27,7 @@ struct Known {
     kind: Kind,
     module: &'static str,
     name: &'static str,
-    class: PyOnceLock<Py<PyType>>,
+    class: Kept<Py<PyType>>,
 }
 
 impl Known {
@@ -36,18 +36,21 @@ impl Known {
             kind,
             module,
             name,
-            class: PyOnceLock::new(),
+            class: Kept::new(),
         }
     }
 
     fn class<'py>(&self, modules: &Bound<'py, PyDict>) -> Option<&Bound<'py, PyType>> {
         let py = modules.py();
-        if self.class.get(py).is_none() {
-            let module = modules.get_item(self.module).ok()??;
-            let class = module.getattr(self.name).ok()?.cast_into::<PyType>().ok()?;
-            let _ = self.class.set(py, class.unbind()); // another thread may have been faster
-        }
-        Some(self.class.get(py)?.bind(py))
+        let class = match self.class.get() {
+            Some(class) => class,
+            None => {
+                let module = modules.get_item(self.module).ok()??;
+                let class = module.getattr(self.name).ok()?.cast_into::<PyType>();
+                self.class.keep(class.ok()?.unbind()).0
+            }
+        };
+        Some(class.bind(py))
     }
 }
 
@@ -60,7 +63,7 @@ static KNOWN: [Known; 6] = [
     Known::new(Kind::Path, "pathlib", "PurePath"),
 ];
 
-static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+static MODULES: Kept<Py<PyDict>> = Kept::new();
 
 /// The kind of an object, by its type's base classes. Runs no Python code.
 pub fn kind_of(object: &Bound<'_, PyAny>) -> Option<Kind> {

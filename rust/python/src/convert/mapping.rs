@@ -1,9 +1,9 @@
 //! Mappings: dicts, and whatever else says that it is one.
 
 use crate::ending;
+use crate::fastcall::kept::Kept;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 /// Keys and values.
@@ -11,7 +11,7 @@ pub type Entries<'py> = Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>;
 
 /// Whether an object is a mapping. It may run Python code to tell.
 pub fn is_mapping(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static MAPPING: Kept<Py<PyType>> = Kept::new();
     if object.is_instance_of::<PyDict>() {
         return Ok(true);
     }

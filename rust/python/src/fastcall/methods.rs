@@ -1,5 +1,7 @@
 //! The raw functions as the interpreter is told of them: `Logger`'s log methods, and the module's yardsticks.
 
+use super::ambient::Ambient;
+use super::site::Forget;
 use super::{exception, frame, log_any, log_at, none};
 use crate::logger::Logger;
 use pyo3::ffi;
@@ -156,10 +158,13 @@ fn give_methods(py: Python<'_>, methods: &'static Methods<10>) -> PyResult<()> {
     Ok(())
 }
 
-/// Gives `Logger` its log methods and the module its yardsticks.
+/// Gives `Logger` its log methods and the module its yardsticks. The classes that only log calls use are made here too: who makes
+/// one is waited for, and may be gone after a fork.
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     frame::find_way(py);
+    py.get_type::<Ambient>();
+    py.get_type::<Forget>();
     give_methods(py, &LOG_METHODS)?;
     let name = module.name()?;
     for definition in &YARDSTICKS.0 {

@@ -10,6 +10,7 @@ mod default;
 mod frame;
 mod gather;
 pub mod interned;
+pub mod kept;
 mod methods;
 mod object;
 pub mod site;

@@ -372,7 +372,7 @@ fn canonical(offset: usize, code: &Bound<'_, PyAny>) -> usize {
 
 /// Called when a code object goes.
 #[pyclass(frozen, module = "printk_ring._native", name = "_Forget")]
-struct Forget(usize);
+pub struct Forget(usize);
 
 #[pymethods]
 impl Forget {
