@@ -429,17 +429,17 @@ for record in log.reader():
 def test_what_others_write_into_the_file_does_not_change_what_this_process_knows(tmp_path: Path) -> None:
     path = tmp_path / "a.ring"
     with pr.Log(path, size="512 KiB") as log:
-        compiled('def f(logger):\n    logger.info("first", user="ann")\n')(log.get_logger())
+        compiled('def f(logger):\n    logger.info("no command line", user="ann")\n')(log.get_logger())
         with path.open("r+b") as file:
             content = file.read()
-            at = content.index(b"first")
+            at = content.index(b"no command line")
             while content[at : at + 8] != (1).to_bytes(8, "little") or at % 4096:
                 at -= 1  # the section's head: one site
             file.seek(at)
             file.write(bytes(16))
         compiled('def f(logger):\n    logger.info("second", amount=2)\n')(log.get_logger())
         assert [(record.event, record.fields) for record in log.reader()] == [
-            ("first", {"user": "ann"}),
+            ("no command line", {"user": "ann"}),
             ("second", {"amount": 2}),
         ]
 

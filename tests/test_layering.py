@@ -200,7 +200,9 @@ def test_the_binding_has_no_cell_whose_maker_others_wait_for() -> None:
 
 def test_every_class_of_the_binding_is_made_when_the_module_is_imported() -> None:
     made_there = rust_code(RUST / "python" / "src" / "lib.rs")
-    made_there += "".join(re.findall(r"get_type::<\w+>", rust_code(RUST / "python" / "src" / "fastcall" / "methods.rs")))
+    made_there += "".join(
+        re.findall(r"get_type::<\w+>", rust_code(RUST / "python" / "src" / "fastcall" / "methods.rs"))
+    )
     checked = 0
     for path in sources("python"):
         for name in re.findall(r"#\[pyclass[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub )?struct (\w+)", rust_code(path)):
