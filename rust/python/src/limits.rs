@@ -7,7 +7,7 @@ use pr_printk::limit::{Admission, Limit, Rate};
 use pr_printk::{stamp, thread};
 use pr_record::{Level, Payload};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyString, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -100,7 +100,7 @@ impl Limits {
 impl Known {
     /// None: its code is gone.
     fn of(&self, py: Python<'_>) -> Option<Arc<Limit>> {
-        self.code.bind(py).upgrade().map(|_| self.limit.clone())
+        site::is_there(self.code.bind(py)).then(|| self.limit.clone())
     }
 }
 
@@ -111,7 +111,7 @@ impl Sites {
         if count(self) < self.full_at.max(FEW) {
             return Vec::new();
         }
-        let is_gone = |_: &Key, known: &mut Known| known.code.bind(py).upgrade().is_none();
+        let is_gone = |_: &Key, known: &mut Known| !site::is_there(known.code.bind(py));
         let known = self.known.extract_if(is_gone);
         let gone: Vec<_> = known.chain(self.quick.extract_if(is_gone)).collect();
         self.full_at = 2 * count(self);

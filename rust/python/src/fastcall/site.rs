@@ -13,7 +13,7 @@ use pr_printk::sites::Cell;
 use pr_record::Site as Description;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -263,7 +263,7 @@ fn find(at: Place) -> Option<*mut Site> {
     for slot in steps(at.0) {
         let key = slot.key.load(Ordering::Acquire);
         if key == at.0 {
-            return Some(slot.site.load(Ordering::Relaxed));
+            return Some(slot.site.load(Ordering::Acquire));
         }
         if key == 0 {
             return None;
@@ -388,8 +388,22 @@ impl Forget {
     }
 }
 
-/// Frees the places of a code object that is gone. Not under the lock: what it has kept goes too.
+/// Frees the places of a code object that is going. Not under the lock: what it has kept goes too.
 fn forget(gone: Code) {
+    clear_places(&gone);
+    drop(gone);
+}
+
+/// The same of one that went without telling anybody. Other code has its address by now, and by that a thread that runs beside
+/// this one may just have come to one of its sites: those stay.
+fn forget_late(gone: Code) {
+    clear_places(&gone);
+    if cfg!(Py_GIL_DISABLED) {
+        std::mem::forget(gone);
+    }
+}
+
+fn clear_places(gone: &Code) {
     for key in &gone.keys {
         for slot in steps(*key) {
             if slot.key.load(Ordering::Acquire) == *key {
@@ -398,7 +412,6 @@ fn forget(gone: Code) {
             }
         }
     }
-    drop(gone);
 }
 
 /// Whether the code object of a site that the table holds is still there.
@@ -408,13 +421,33 @@ fn watches(site: *mut Site) -> bool {
     is_alive(unsafe { (*site).watch })
 }
 
-/// Whether what a weak reference watches is still there. Runs no Python code.
+/// Whether what a weak reference watches is still there. Runs no Python code, and takes no reference: without the interpreter's
+/// lock that could be the last one, and what goes with it would go under the locks of whoever asks.
+#[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
+#[inline(always)]
+fn is_alive(watch: *mut ffi::PyObject) -> bool {
+    let watch = watch.cast::<ffi::PyWeakReference>();
+    // SAFETY: a weak reference that the caller keeps.
+    let object = unsafe { &raw mut (*watch).wr_object };
+    // SAFETY: its object, which another thread may take out meanwhile.
+    let found = unsafe { AtomicPtr::from_ptr(object) }.load(Ordering::Relaxed);
+    // SAFETY: a constant of the interpreter.
+    found != unsafe { ffi::Py_None() }
+}
+
+/// The same as the stable ABI has it. Builds for that run under the interpreter's lock.
+#[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
 #[inline(always)]
 fn is_alive(watch: *mut ffi::PyObject) -> bool {
     // SAFETY: the interpreter is attached here, and this is a weak reference; what is answered is borrowed, and compared.
     let found = unsafe { ffi::PyWeakref_GetObject(watch) };
     // SAFETY: a constant of the interpreter.
     found != unsafe { ffi::Py_None() }
+}
+
+/// The same for others.
+pub fn is_there(watch: &Bound<'_, PyWeakrefReference>) -> bool {
+    is_alive(watch.as_ptr())
 }
 
 fn watch(code: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -440,7 +473,7 @@ fn keep(at: Place, code: usize, site: Site, watch: Py<PyAny>) -> Option<*mut Sit
     };
     drop(spare); // not under the lock
     if let Some(gone) = gone {
-        forget(gone);
+        forget_late(gone);
     }
     kept
 }
@@ -487,7 +520,7 @@ fn place_in(
     });
     let site = std::ptr::from_ref(&**known.sites.get(index)?).cast_mut();
     known.keys.push(at.0);
-    slot.site.store(site, Ordering::Relaxed);
+    slot.site.store(site, Ordering::Release); // also for who has come by the place's key of before
     slot.key.store(at.0, Ordering::Release);
     TAKEN.fetch_add(1, Ordering::Relaxed);
     Some(site)
