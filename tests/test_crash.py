@@ -135,7 +135,8 @@ def test_threads_finalizers_and_the_running_loop_are_watched_and_the_program_goe
     assert "handle" in records[0].fields
     assert records[1].fields["message"] == "Task exception was never retrieved"
     assert records[2].fields == {"thread": "worker"}
-    assert "Fails.__del__" in str(records[3].fields["object"])
+    fields = records[3].fields  # since Python 3.14 it is named in the message
+    assert "Fails.__del__" in f"{fields.get('object')} {fields.get('while')}"
     assert done.stdout.count("OOPS ") == 4
     for told in ("ZeroDivisionError", "LookupError", "KeyError", "RuntimeError: in a finalizer"):
         assert told in done.stderr, "Python says it as ever"
@@ -297,5 +298,7 @@ def test_an_exception_in_an_exit_hook_says_so(tmp_path: Path) -> None:
         tmp_path / "app.ring",
     )
     assert record.event == "unraisable exception"
-    assert record.fields["while"] == "Exception ignored in atexit callback"
+    assert str(record.fields["while"]).startswith(
+        "Exception ignored in atexit callback"
+    )  # since Python 3.14: which one
     assert "ZeroDivisionError" in done.stderr

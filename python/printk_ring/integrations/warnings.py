@@ -11,6 +11,7 @@ from printk_ring.log import default_log
 __all__ = ["capture_warnings"]
 
 _LOGGER = "py.warnings"
+_STANDARD = {"warnings", "_py_warnings"}  # where it is from; the second since Python 3.14
 _inside = threading.local()
 
 
@@ -23,7 +24,7 @@ def capture_warnings() -> None:
     previous: Any = warnings.showwarning
     if getattr(previous, "stores_in_default_log", False):
         return
-    standard = getattr(previous, "__module__", None) == "warnings"
+    standard = getattr(previous, "__module__", None) in _STANDARD
 
     def showwarning(  # noqa: PLR0917 - the standard library calls it like this
         message: Warning | str,
