@@ -526,11 +526,13 @@ class Logger:
 
     `event` is any object (str() of it is taken when it is not a str). With `args` it is a %-template (a single non-empty
     mapping as the only argument serves named ones, as in the standard library), kept with its arguments and put together by
-    whoever reads the record; without, `%` is literal. Every other
+    whoever reads the record; without, `%` is literal. A template string (Python 3.14) stands for the f-string of the same
+    source, which is the message, and for fields: `t"{user} has {n:.1f}"` is the event `{user} has {n}` with the fields
+    `user` and `n`, typed. An expression that is no name is a field by its number: `t"{a} {b.c}"` is `{a} {1}`. Every other
     keyword is a field, whatever its name (`level=`, `event=`, `self=` too), kept typed as the contract says. `exc_info`:
     True, an exception, or the tuple of `sys.exc_info()`; it arrives as `Record.exc`. `stack_info=True`: the field
-    `stack_info`. `stacklevel`: as in the standard library; it moves the end of that stack. `extra`: a mapping of further
-    fields; the call's own keywords win. Records of a Logger have no `file`, `line` and `func`; those of a RingHandler do.
+    `stack_info`. `stacklevel`: as in the standard library; it moves the place of the call and the end of that stack.
+    `extra`: a mapping of further fields; the call's own keywords win.
 
     A call never raises (but TypeError for a missing event). A template that its arguments do not fit is stored as it
     stands, with the fields `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is

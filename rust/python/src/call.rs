@@ -6,12 +6,13 @@ use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
 use crate::levels::Given;
 use crate::logger::Logger;
+use crate::tstring::Template;
 use crate::{logs, redact};
 use pr_host::Log;
 use pr_host::rules::Flags;
 use pr_printk::thread;
 use pr_record::{Ambient, Args, Exc, Field, FromSite, Payload};
-use pyo3::exceptions::PyBaseException;
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use std::borrow::Cow;
@@ -93,8 +94,12 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         return Ok(());
     };
     let mut taker = Taker::default();
-    let event = taker.str_of(call.event);
-    let mut draft = draft(py, &mut taker, &event, call);
+    let template = Template::of(&mut taker, log, call.event);
+    let event = match &template {
+        Some(template) => PyString::new(py, &template.event()),
+        None => taker.str_of(call.event),
+    };
+    let mut draft = draft(py, &mut taker, &event, template.as_ref(), call);
     if call.flags.has(!Flags::PRINT) {
         decorate(&mut draft, logger, call, &event);
     }
@@ -300,6 +305,7 @@ fn draft<'a>(
     py: Python<'_>,
     taker: &mut Taker,
     event: &Bound<'_, PyString>,
+    template: Option<&Template<'_>>,
     call: &'a Call<'_, '_>,
 ) -> Draft<'a> {
     let mut options = Options::default();
@@ -315,6 +321,9 @@ fn draft<'a>(
             Some(place) => *place = Some(value),
             None => draft.fields.push((name, taker.take(value))),
         }
+    }
+    if let Some(template) = template {
+        fill_in(py, taker, &mut draft, template, call.args);
     }
     let level = options.stacklevel.and_then(stacklevel);
     if options
@@ -335,7 +344,7 @@ fn draft<'a>(
     if let Some(extra) = options.extra {
         add_extra(taker, &mut draft, extra);
     }
-    if !call.args.is_empty() {
+    if template.is_none() && !call.args.is_empty() {
         render(py, taker, &mut draft, event, call.args);
     }
     draft.exc = described(py, taker, options.exc_info, call.is_exception);
@@ -364,7 +373,32 @@ fn add_extra(taker: &mut Taker, draft: &mut Draft<'_>, extra: &Bound<'_, PyAny>)
     }
 }
 
-/// The message: the event with its arguments. If they do not fit, the record says so in two fields.
+/// Fields and message of a template string. Fields that the call gives by keyword win.
+fn fill_in(
+    py: Python<'_>,
+    taker: &mut Taker,
+    draft: &mut Draft<'_>,
+    template: &Template<'_>,
+    args: &[Bound<'_, PyAny>],
+) {
+    let mut fields = template.fields(taker);
+    fields.retain(|(name, _)| draft.keys().all(|given| given != name));
+    let fields = fields.into_iter();
+    draft
+        .fields
+        .splice(0..0, fields.map(|(name, value)| (Cow::Owned(name), value)));
+    match template.message() {
+        Ok(message) if args.is_empty() => draft.message = Some(message),
+        Ok(message) => {
+            draft.message = Some(message);
+            let why = PyTypeError::new_err("a template string takes no arguments");
+            tell_misfit(py, taker, draft, args, why);
+        }
+        Err(why) => tell_misfit(py, taker, draft, args, why),
+    }
+}
+
+/// The message: the event with its arguments.
 fn render(
     py: Python<'_>,
     taker: &mut Taker,
@@ -372,24 +406,33 @@ fn render(
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) {
-    let why = match format(py, event, args) {
-        Ok(message) => {
-            draft.message = Some(message);
-            return;
-        }
-        Err(why) => why,
-    };
+    match format(py, event, args) {
+        Ok(message) => draft.message = Some(message),
+        Err(why) => tell_misfit(py, taker, draft, args, why),
+    }
+}
+
+/// If values do not fit their template, the record says so, and which arguments there were.
+fn tell_misfit(
+    py: Python<'_>,
+    taker: &mut Taker,
+    draft: &mut Draft<'_>,
+    args: &[Bound<'_, PyAny>],
+    why: PyErr,
+) {
     let kind = why
         .get_type(py)
         .name()
         .map_or_else(|_| "Exception".to_owned(), |name| text::owned(&name));
     let told = taker.text_of(&why.value(py).clone().into_any());
-    let args = PyList::new(py, args).map(Bound::into_any);
-    let args = taker
-        .ok(py, args)
-        .map_or(Taken::Null, |args| taker.take(&args));
+    if !args.is_empty() {
+        let args = PyList::new(py, args).map(Bound::into_any);
+        let args = taker
+            .ok(py, args)
+            .map_or(Taken::Null, |args| taker.take(&args));
+        draft.add_new("format_args", args);
+    }
     let _: Option<()> = taker.ok(py, Err(why));
-    draft.add_new("format_args", args);
     draft.add_new("format_error", Taken::Str(format!("{kind}: {told}")));
 }
 

@@ -110,6 +110,36 @@ pub fn str<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     Ok(given(object.py(), result)?.cast_into::<PyString>()?)
 }
 
+/// `repr()` of an object.
+pub fn repr<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let repr = unwinds!(ffi::PyObject_Repr as fn(At) -> At);
+    let object_at = object.as_ptr();
+    // SAFETY: attached, and the object lives.
+    let result = StandStill::within(|| unsafe { repr(object_at) });
+    given(object.py(), result)
+}
+
+/// `ascii()` of an object.
+pub fn ascii<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let ascii = unwinds!(ffi::PyObject_ASCII as fn(At) -> At);
+    let object_at = object.as_ptr();
+    // SAFETY: attached, and the object lives.
+    let result = StandStill::within(|| unsafe { ascii(object_at) });
+    given(object.py(), result)
+}
+
+/// `format(object, spec)`.
+pub fn format<'py>(
+    object: &Bound<'py, PyAny>,
+    spec: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let format = unwinds!(ffi::PyObject_Format as fn(At, At) -> At);
+    let (object_at, spec_at) = (object.as_ptr(), spec.as_ptr());
+    // SAFETY: attached, and both objects live.
+    let result = StandStill::within(|| unsafe { format(object_at, spec_at) });
+    given(object.py(), result)
+}
+
 /// `list()` of whatever can be iterated over.
 pub fn list<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
     let list = unwinds!(ffi::PySequence_List as fn(At) -> At);

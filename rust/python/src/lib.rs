@@ -30,6 +30,7 @@
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `dump`, `dump_target` | a log's records as text, newest block first or to a file |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
+//! | `tstring` | template strings as events |
 //! | `watch` | telling a debugging aid of calls that may wait for consoles |
 //! | `bench` | timings of what cannot be timed from Python |
 #![allow(
@@ -77,6 +78,7 @@ mod ring;
 mod sink;
 mod sizes;
 mod stats;
+mod tstring;
 mod watch;
 
 /// The native module: the ring, the log with its consoles, and the reader.

@@ -139,6 +139,16 @@ fn shown(object: &Bound<'_, PyAny>) -> String {
     )
 }
 
+/// Whether an expression has a word in it that the log goes by to hide values: also `user.password` gives one.
+pub fn hides_part_of(log: &Log, expression: &str) -> bool {
+    let is_between = |c: char| !c.is_alphanumeric() && c != '_';
+    of(log).is_some_and(|redaction| {
+        expression
+            .split(is_between)
+            .any(|word| redaction.hides(word))
+    })
+}
+
 /// Whether the log may not know what call sites say: a pattern may be for their texts, too.
 pub fn keeps_sites_out(log: &Log) -> bool {
     of(log).is_some_and(|redaction| !redaction.has_names_only())
