@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,12 @@ def often() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def let_others(round_: int) -> None:
+    """Every few rounds of a loop: under the interpreter's lock whoever waits may wait long."""
+    if round_ % 16 == 0:
+        time.sleep(1e-4)
 
 
 def together(*works: Callable[[], object]) -> None:
