@@ -5,7 +5,7 @@ use crate::call;
 use crate::ending;
 use crate::fastcall::interned::name;
 use crate::fastcall::kept::Kept;
-use crate::fastcall::{ambient, default_log};
+use crate::fastcall::{ambient, attributes, default_log};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
 use crate::{redact, watch};
@@ -105,25 +105,14 @@ impl Records {
         all: &Bound<'py, PyDict>,
     ) -> Option<([Option<Bound<'py, PyAny>>; PARTS.len()], Extra<'py>)> {
         let standard = self.standard.bind(all.py());
-        let mut fresh = self.fresh.iter();
-        let mut parts = [const { None }; PARTS.len()];
-        let mut extra = Vec::new();
-        for (name, value) in all {
-            match fresh.next() {
-                Some((expected, _)) if !name.is(expected) => return None,
-                Some((_, part)) => {
-                    if let Some(place) = part.and_then(|part| parts.get_mut(part)) {
-                        *place = Some(value);
-                    }
-                }
-                None => {
-                    let name = name.cast_into_exact::<PyString>().ok()?;
-                    if !standard.contains(&name).ok()? {
-                        extra.push((name, value));
-                    }
-                }
+        let mut extra = Vec::with_capacity(all.len().saturating_sub(self.fresh.len()));
+        let parts = attributes::taken_apart(all, &self.fresh, |name, value| {
+            let name = name.cast_into_exact::<PyString>().ok()?;
+            if !standard.contains(&name).ok()? {
+                extra.push((name, value));
             }
-        }
+            Some(())
+        })?;
         Some((parts, extra))
     }
 }
@@ -162,7 +151,7 @@ impl RingHandler {
         plain: bool,
     ) -> PyResult<()> {
         let attributes = if plain {
-            Some(attributes(handler)?.len())
+            Some(attributes::of(handler)?.len())
         } else {
             None
         };
@@ -204,19 +193,13 @@ impl RingHandler {
     }
 }
 
-/// The attributes that a handler has of its own.
-fn attributes<'py>(handler: &Bound<'py, RingHandler>) -> PyResult<Bound<'py, PyDict>> {
-    let attributes = handler.getattr(name!(handler.py(), c"__dict__"))?;
-    Ok(attributes.cast_into::<PyDict>()?)
-}
-
 /// True when nothing but this stands between the record and the log: no filter, no formatter, nobody's own method.
 fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResult<bool> {
     let py = handler.py();
     let Some(expected) = serves.and_then(|serves| serves.attributes) else {
         return Ok(false);
     };
-    let own = attributes(handler)?;
+    let own = attributes::of(handler)?;
     if own.len() != expected {
         return Ok(false);
     }
@@ -237,8 +220,7 @@ fn parts<'py>(record: &Bound<'py, PyAny>) -> PyResult<Option<Parts<'py>>> {
     if !records.are_of(record)? {
         return Ok(None);
     }
-    let all = record.getattr(name!(py, c"__dict__"))?;
-    Ok(simple(&all.cast_into::<PyDict>()?, records))
+    Ok(simple(&attributes::of(record)?, records))
 }
 
 fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>> {

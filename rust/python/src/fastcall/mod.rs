@@ -6,6 +6,7 @@
 
 pub mod ambient;
 mod args;
+pub mod attributes;
 mod default;
 mod frame;
 mod gather;
