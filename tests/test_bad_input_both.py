@@ -6,12 +6,12 @@ import json
 import logging
 import math
 import re
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import printk_ring as pr
+from tests.children import succeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,9 +70,14 @@ def test_nested_collections_are_kept_to_a_depth_of_four(log: pr.Log, emit: Calla
 def test_collections_without_end_come_to_one(log: pr.Log, emit: Callable[..., None]) -> None:
     loop: list[Any] = [1]
     loop.append(loop)
-    emit("endless", loop=loop, long=list(range(100_000)))
-    assert only(log).fields["loop"][0] == 1
-    line_of(only(log))
+    emit("endless", loop=loop, wide={str(n): n for n in range(65)}, long=list(range(100_000)))
+    record = only(log)
+    assert record.fields["loop"] == [1, [1, [1, [1, "[1, [...]]"]]]]
+    assert record.fields["wide"] == str({str(n): n for n in range(65)}), "more than 64 items are text"
+    assert record.fields["long"].startswith("[0, 1, 2, 3, ")
+    assert record.truncated
+    assert len(record.fields["long"]) > 16_000
+    line_of(record)
 
 
 def test_nan_and_infinities_are_strings_in_json(log: pr.Log, emit: Callable[..., None]) -> None:
@@ -151,26 +156,41 @@ def test_a_str_that_logs_is_stored_before_what_it_is_part_of(log: pr.Log, emit: 
     assert log.stats()["recursion_dropped"] == 0
 
 
-def test_a_str_that_wants_a_lock_which_another_call_holds_up_holds_nobody_else_up(
-    log: pr.Log, emit: Callable[..., None]
-) -> None:
-    lock, entered = threading.Lock(), threading.Event()
+@pytest.mark.parametrize("front", ["native", "stdlib"])
+def test_a_str_that_wants_a_lock_which_another_call_holds_up_holds_nobody_else_up(front: str) -> None:
+    # A program of its own: who waits with the interpreter in hand stops every thread, also one that would tell.
+    succeed(
+        f"""
+        import logging, threading
+        import printk_ring as pr
 
-    class Locked:
-        def __str__(self) -> str:
-            entered.set()
+        lock, entered = threading.Lock(), threading.Event()
+
+        class Locked:
+            def __str__(self):
+                entered.set()
+                with lock:
+                    return "locked"
+
+        with pr.Log(size="256 KiB") as log:
+            if {front!r} == "native":
+                emit = log.get_logger("app").info
+            else:
+                stdlib = logging.Logger("app", logging.DEBUG)
+                stdlib.addHandler(pr.RingHandler(log))
+                emit = lambda event, *args, **fields: stdlib.info(event, *args, extra=fields)
             with lock:
-                return "locked"
-
-    with lock:
-        other = threading.Thread(target=emit, args=("theirs",), kwargs={"value": Locked()})
-        other.start()
-        assert entered.wait(PATIENCE)
-        emit("ours, with the lock held", number=1)
-        emit("ours %s", "rendered")
-    other.join(PATIENCE)
-    assert not other.is_alive()
-    assert [record.message for record in log.reader()] == ["ours, with the lock held", "ours rendered", "theirs"]
+                other = threading.Thread(target=emit, args=("theirs",), kwargs={{"value": Locked()}})
+                other.start()
+                assert entered.wait({PATIENCE})
+                emit("ours, with the lock held", number=1)
+                emit("ours %s", "rendered")
+                emit("ours, of any class", it=Ellipsis)
+            other.join()
+            found = [record.message for record in log.reader()]
+            assert found == ["ours, with the lock held", "ours rendered", "ours, of any class", "theirs"], found
+        """
+    )
 
 
 RESERVED = "ts level logger event seq pid tid file line func exception truncated dropped message".split()  # noqa: SIM905

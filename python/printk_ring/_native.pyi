@@ -972,6 +972,7 @@ class Log:
         event: str,
         *,
         message: str | None = None,
+        args: object = None,
         logger: str | None = None,
         levelno: int | None = None,
         ts_nsec: int | None = None,
@@ -1296,6 +1297,12 @@ class Record:
     @property
     def message(self) -> str:
         """The event with its arguments; the same as `event` when there are none."""
+    @property
+    def _args(self) -> tuple[Any, ...] | dict[str, Any] | None:
+        """The arguments that a reader puts into the event, typed; a dict where they have names.
+
+        None: there are none, or the call has put them into the message itself.
+        """
     @property
     def fields(self) -> dict[str, Any]:
         """The fields, typed, bound ones first, then in call order. A new dict at each access.

@@ -2,9 +2,9 @@
 
 import logging
 import os
+import sys
 import threading
 import weakref
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from printk_ring.levels import Level
@@ -58,35 +58,33 @@ def formatting(formatter: logging.Formatter) -> "Callable[[Record], str]":
 def log_record(record: "Record") -> logging.LogRecord:
     """A `logging.LogRecord` of a record, made by the factory that the application has set.
 
-    `msg` is the rendered message, without `args`. `levelno` is the number that the caller gave, else that of the level
-    (NOTICE 25; EMERG, ALERT and CRITICAL 50). `exc_text` has the traceback; `exc_info` is None. Fields are attributes; one
-    whose name is an attribute of every record has a "_" behind it. A call whose place is not known has the names that
-    `logging` gives in that case. `thread` and `threadName` are those of a thread that lives; of one that is gone, or of
-    another process, `thread` is the kernel's number.
+    It has what `logging` itself would give that call: `msg` is the template and `args` its arguments, if the record has
+    kept them; where the call has put them together itself `msg` is the message, without `args`. `levelno` is the number that
+    the caller gave, else that of the level (NOTICE 25; EMERG, ALERT and CRITICAL 50). `exc_text` has the traceback;
+    `exc_info` is None. Fields are attributes; one whose name is an attribute of every record has a "_" behind it. A call
+    whose place is not known has the names that `logging` gives in that case. `thread` and `threadName` are those of a thread
+    that lives; of one that is gone, or of another process, `thread` is the kernel's number. `taskName` is None.
     """
     levelno = record.levelno if record.levelno is not None else _NUMBERS[record.level]
-    pathname = record.file or "(unknown file)"
-    filename = os.path.basename(pathname)  # noqa: PTH119 - as logging does it, also for what is no path
+    msg, args = _template(record)
     fields = record.fields
     exc = record.exc
-    made = logging.makeLogRecord(
-        {
-            "name": record.logger or _ROOT,
-            "levelno": levelno,
-            "levelname": _level_name(levelno, record.level),
-            "msg": record.message,
-            "args": (),
-            "pathname": pathname,
-            "filename": filename,
-            "module": PurePath(filename).stem if record.file else "Unknown module",
-            "lineno": record.line or 0,
-            "funcName": record.func or "(unknown function)",
-            "exc_info": None,
-            "exc_text": exc["stacktrace"] if exc else None,
-            "stack_info": fields.pop("stack_info", None),
-            "process": record.pid,
-        }
+    made = logging.getLogRecordFactory()(
+        record.logger or _ROOT,
+        levelno,
+        record.file or "(unknown file)",
+        record.line or 0,
+        msg,
+        args,
+        None,
+        record.func or "(unknown function)",
+        fields.pop("stack_info", None),
     )
+    made.levelname = _level_name(record, levelno)
+    made.exc_text = exc["stacktrace"] if exc else None
+    made.process = record.pid
+    if sys.version_info >= (3, 12):
+        made.taskName = None  # not that of whoever formats it
     _set_time(made, record.wall_nsec)
     _set_thread(made, record)
     for key, value in fields.items():
@@ -94,9 +92,18 @@ def log_record(record: "Record") -> logging.LogRecord:
     return made
 
 
-def _level_name(levelno: int, level: Level) -> str:
+def _template(record: "Record") -> tuple[str, tuple[Any, ...]]:
+    """Message and arguments, as a call of `logging` has them. What was cut is no template any more."""
+    args = None if record.truncated else record._args  # noqa: SLF001 - our own
+    if args is None:
+        return record.message, ()
+    return record.event, (args,) if isinstance(args, dict) else args
+
+
+def _level_name(record: "Record", levelno: int) -> str:
+    """That of `logging`; a level of ours which that does not know has ours."""
     name = logging.getLevelName(levelno)
-    return level.name if name == f"Level {levelno}" else str(name)
+    return record.level.name if record.levelno is None and name == f"Level {levelno}" else str(name)
 
 
 def _set_time(made: logging.LogRecord, wall_nsec: int) -> None:

@@ -118,6 +118,7 @@ class RingHandler(_native._RingHandler, logging.Handler):
             _kernel_level(record.levelno),
             event,
             message=None if message == event else message,
+            args=record.args or None,
             logger=_text_or_none(record.name),
             levelno=_number(record.levelno),
             file=_text_or_none(record.pathname),

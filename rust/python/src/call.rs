@@ -1,5 +1,6 @@
 //! A log call in full: what the fast path does not take. Any object is an event, a value, an option; nothing of it raises.
 
+use crate::arguments::{Objects, Values};
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::ending;
 use crate::fastcall::ambient;
@@ -99,12 +100,19 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         Some(template) => PyString::new(py, &template.event()),
         None => taker.str_of(call.event),
     };
-    let mut draft = draft(py, &mut taker, &event, template.as_ref(), call);
-    if call.flags.has(!Flags::PRINT) {
-        decorate(&mut draft, logger, call, &event);
-    }
+    let is_decorated = call.flags.has(!Flags::PRINT);
     let head = event.clone();
+    let objects = Objects::of_call(call.args).filter(|_| !is_decorated && template.is_none());
     let event = text::of_str(&event);
+    let values = objects.as_ref();
+    let values = values.and_then(|objects| objects.for_reader(log, &event));
+    let mut draft = draft(py, &mut taker, template.as_ref(), call);
+    if !call.args.is_empty() && values.is_none() && template.is_none() {
+        render(py, &mut taker, &mut draft, &head, call.args);
+    }
+    if is_decorated {
+        decorate(&mut draft, logger, call, &head);
+    }
     let around = ambient::current(py);
     let around = ambient::fields(around.as_ref());
     let (fields, ambient) = all_fields(logger.bound(), around, &draft.fields);
@@ -116,7 +124,7 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let mut payload = Payload {
         event: &event,
         message: draft.message.as_deref().filter(|message| *message != event),
-        args: Args::NONE,
+        args: values.as_ref().map_or(Args::NONE, Values::args),
         logger: logger.stored_name().map(|name| &**name),
         levelno: call.given.levelno,
         file: draft.place.as_ref().map(|place| &*place.file),
@@ -304,7 +312,6 @@ impl Draft<'_> {
 fn draft<'a>(
     py: Python<'_>,
     taker: &mut Taker,
-    event: &Bound<'_, PyString>,
     template: Option<&Template<'_>>,
     call: &'a Call<'_, '_>,
 ) -> Draft<'a> {
@@ -343,9 +350,6 @@ fn draft<'a>(
     }
     if let Some(extra) = options.extra {
         add_extra(taker, &mut draft, extra);
-    }
-    if template.is_none() && !call.args.is_empty() {
-        render(py, taker, &mut draft, event, call.args);
     }
     draft.exc = described(py, taker, options.exc_info, call.is_exception);
     if level.is_some_and(|level| level > 1) || call.site.is_none() {

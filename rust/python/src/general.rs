@@ -1,5 +1,6 @@
 //! One record with everything given, as integrations store it. Any object is any part; nothing of it raises.
 
+use crate::arguments::{Objects, Values};
 use crate::call;
 use crate::convert::Taker;
 use crate::fastcall::ambient;
@@ -16,6 +17,8 @@ pub struct Parts<'a, 'py> {
     pub event: &'a Bound<'py, PyAny>,
     /// Its text, if the event is not.
     pub message: Option<&'a Bound<'py, PyAny>>,
+    /// The arguments that make that text of the event, as a record of the standard library has them.
+    pub args: Option<&'a Bound<'py, PyAny>>,
     /// The logger's name.
     pub logger: Option<&'a Bound<'py, PyAny>>,
     /// The level's number where it came from.
@@ -58,10 +61,15 @@ pub fn emit(
     let given = call::taken(&mut taker, parts.fields)?;
     let around = ambient::current(py);
     let (fields, ambient) = call::all_fields(&[], ambient::fields(around.as_ref()), &given);
+    let objects = parts.args.and_then(Objects::of_record);
+    let values = objects.as_ref();
+    let values = values.and_then(|objects| objects.for_reader(log, &event));
+    let values = values.filter(|values| values.show(&event, message.as_deref().unwrap_or(&event)));
+    let message = message.as_deref().filter(|message| *message != event);
     let payload = Payload {
         event: &event,
-        message: message.as_deref().filter(|message| *message != event),
-        args: Args::NONE,
+        message: message.filter(|_| values.is_none()),
+        args: values.as_ref().map_or(Args::NONE, Values::args),
         logger: logger.as_deref(),
         levelno: parts
             .levelno

@@ -1,6 +1,7 @@
 //! `RingHandler.handle`, the short way: a `LogRecord` whose parts are of simple types goes into its log without any Python
 //! code being run. Everything else is the business of the handler's Python code, called as a part of this log call.
 
+use crate::arguments::{MOST_ARGS, plain};
 use crate::call;
 use crate::ending;
 use crate::fastcall::interned::name;
@@ -12,12 +13,7 @@ use crate::{redact, watch};
 use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType,
-};
-
-/// Arguments up to this number are kept as they are, and put into their template by whoever reads the record.
-const MOST_ARGS: usize = 8;
+use pyo3::types::{PyDict, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`.
 #[pyclass(
@@ -331,25 +327,4 @@ fn rendered<'py>(
     }
     let message = ending::remainder(template, args).ok()?;
     message.cast_into_exact::<PyString>().ok()
-}
-
-/// The value of an object that is exactly of a simple type.
-fn plain<'a>(object: &'a Bound<'_, PyAny>) -> Option<Value<'a>> {
-    if let Ok(text) = object.cast_exact::<PyString>() {
-        return text.to_str().ok().map(Value::Str);
-    }
-    if object.is_exact_instance_of::<PyInt>() {
-        return object.extract().ok().map(Value::Int);
-    }
-    if let Ok(number) = object.cast_exact::<PyFloat>() {
-        return Some(Value::Float(number.value()));
-    }
-    if let Ok(truth) = object.cast_exact::<PyBool>() {
-        return Some(Value::Bool(truth.is_true()));
-    }
-    if object.is_none() {
-        return Some(Value::Null);
-    }
-    let bytes = object.cast_exact::<PyBytes>().ok()?;
-    Some(Value::Bytes(bytes.as_bytes()))
 }

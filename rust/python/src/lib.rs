@@ -8,6 +8,7 @@
 //! | `convert` | values from Python into a record, and back |
 //! | `fastcall` | the log call: the interpreter's fast calling convention, straight into the ring |
 //! | `call` | a log call in full: what the fast way does not take |
+//! | `arguments` | what such a call leaves to whoever reads its record |
 //! | `handler` | the standard library's log call, the short way |
 //! | `general` | one record with everything given, for integrations |
 //! | `ring` | the bare ring |
@@ -38,6 +39,7 @@
     reason = "the rule is for the crates below that have no std"
 )]
 
+mod arguments;
 mod bench;
 mod beside;
 mod call;

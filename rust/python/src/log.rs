@@ -480,14 +480,15 @@ impl Log {
 
     /// Stores one record with everything given: the general, slower way, for integrations.
     ///
-    /// `level` is a kernel level 0..7 (beyond: clamped). `exc` is (type, message, stacktrace). `fields` as a logger's,
+    /// `level` is a kernel level 0..7 (beyond: clamped). `args`: those that make `message` of the event, a tuple or a dict as a
+    /// LogRecord has them; kept if a reader can do the same with them. `exc` is (type, message, stacktrace). `fields` as a logger's,
     /// str() of keys that are not str. Never raises for content; lone surrogates become U+FFFD. False: not stored
     /// (level, closed, too deep in log calls, or the ring refused). `nested`: called by `_nested`, for its own record.
     #[pyo3(signature = (
-        level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, line=Clamped(0), func=None,
-        exc=None, fields=None, nested=false
-    ), text_signature = "($self, level, event, *, message=None, logger=None, levelno=None, ts_nsec=None, file=None, \
-                         line=0, func=None, exc=None, fields=None, nested=False)")]
+        level, event, *, message=None, args=None, logger=None, levelno=None, ts_nsec=None, file=None,
+        line=Clamped(0), func=None, exc=None, fields=None, nested=false
+    ), text_signature = "($self, level, event, *, message=None, args=None, logger=None, levelno=None, ts_nsec=None, \
+                         file=None, line=0, func=None, exc=None, fields=None, nested=False)")]
     #[expect(
         clippy::too_many_arguments,
         reason = "one per part of a record, all by name"
@@ -498,6 +499,7 @@ impl Log {
         level: Clamped,
         event: &Bound<'_, PyAny>,
         message: Option<&Bound<'_, PyAny>>,
+        args: Option<&Bound<'_, PyAny>>,
         logger: Option<&Bound<'_, PyAny>>,
         levelno: Option<Clamped>,
         ts_nsec: Option<u64>,
@@ -516,6 +518,7 @@ impl Log {
         let parts = Parts {
             event,
             message,
+            args,
             logger,
             levelno,
             file,

@@ -129,6 +129,17 @@ impl Record {
         self.view().map_or(Cow::Borrowed(TORN), |view| shown(&view))
     }
 
+    /// The arguments that a reader puts into the event, typed; a dict where they have names.
+    ///
+    /// None: there are none, or the call has put them into the message itself.
+    #[getter]
+    fn _args<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.view() {
+            Some(view) if view.text().as_plain().is_none() => give::args(py, view.args()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The fields, typed, bound ones first, then in call order. A new dict at each access.
     #[getter]
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -104,6 +104,8 @@ fn any_text(record: &RecordView<'_>, what: &dyn Fn(&str) -> bool) -> bool {
     [record.event(), &shown].into_iter().any(what)
         || names.into_iter().flatten().any(what)
         || exc.any(what)
+        // A formatter has them too, and the text may show less of them.
+        || record.args().iter().any(|arg| any_in(&arg.value, what))
         || record
             .fields()
             .any(|field| what(field.key) || any_in(&field.value, what))

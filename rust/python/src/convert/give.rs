@@ -1,9 +1,9 @@
 //! From values of a record to Python objects.
 
 use crate::fastcall::kept::Kept;
-use pr_record::{Fields, RecordView, Value};
+use pr_record::{Args, Fields, RecordView, Value};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
 static DATETIME: Kept<Py<PyType>> = Kept::new();
 static UUID: Kept<Py<PyType>> = Kept::new();
@@ -18,6 +18,19 @@ pub fn fields<'py>(py: Python<'py>, record: &RecordView<'_>) -> PyResult<Bound<'
         dict.set_item(field.key, value(py, &field.value)?)?;
     }
     Ok(dict)
+}
+
+/// A template's arguments: a tuple, or a dict where they have names.
+pub fn args<'py>(py: Python<'py>, args: Args<'_>) -> PyResult<Bound<'py, PyAny>> {
+    if args.is_named() {
+        let dict = PyDict::new(py);
+        for arg in args.iter() {
+            dict.set_item(arg.key, value(py, &arg.value)?)?;
+        }
+        return Ok(dict.into_any());
+    }
+    let values = args.iter().map(|arg| value(py, &arg.value));
+    Ok(PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any())
 }
 
 /// A value. Text that does not say what its kind promises (a damaged record) stays text.
