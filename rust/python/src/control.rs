@@ -3,7 +3,7 @@
 use crate::errors;
 use crate::levels::{self, LevelArg};
 use pr_host::control::ControlPage;
-use pr_host::rules::{Ruling, Subject};
+use pr_host::rules::{Commands, Ruling, Subject};
 use pr_record::{Site, Sites};
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -41,14 +41,15 @@ impl CallSite {
 
 /// The sites that a table has, and what the commands in force say of them.
 pub fn sites_of<S: Sites>(table: &S, described: u64, ruling: &Ruling) -> Vec<CallSite> {
+    let commands = ruling.commands();
     let ids = 0..u32::try_from(described).unwrap_or(u32::MAX);
     let found = ids.filter_map(|id| Some((id, table.site(id)?)));
     found
-        .map(|(id, site)| call_site(id, &site, ruling))
+        .map(|(id, site)| call_site(id, &site, &commands))
         .collect()
 }
 
-fn call_site(id: u32, site: &Site<'_>, ruling: &Ruling) -> CallSite {
+fn call_site(id: u32, site: &Site<'_>, commands: &Commands) -> CallSite {
     CallSite {
         id,
         file: site.file.map(str::to_owned),
@@ -57,7 +58,7 @@ fn call_site(id: u32, site: &Site<'_>, ruling: &Ruling) -> CallSite {
         logger: site.logger.map(str::to_owned),
         event: site.event.map(str::to_owned),
         names: site.names.map(str::to_owned).collect(),
-        flags: ruling.flags(&subject(site)).to_string(),
+        flags: commands.flags(&subject(site)).to_string(),
     }
 }
 

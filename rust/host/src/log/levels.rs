@@ -102,7 +102,7 @@ impl Log {
             let before = std::mem::replace(&mut *self.rulebook.lock(), book.clone());
             drop(before); // not under the lock
         }
-        book.flags(subject)
+        book.commands.flags(subject)
     }
 
     /// The number of the commands in force, together with that of the life whose they are: what was judged by them stands

@@ -51,12 +51,29 @@ impl Ruling {
         }
     }
 
-    /// The flags of a site.
+    /// The commands, read; lines that are none left out.
+    pub fn commands(&self) -> Commands {
+        Commands::of(&self.text)
+    }
+}
+
+/// Commands, read.
+#[derive(Debug, Default)]
+pub struct Commands(Vec<Command>);
+
+impl Commands {
+    /// Those of a text, one a line; lines that are none left out.
+    fn of(text: &str) -> Commands {
+        Commands(
+            text.lines()
+                .filter_map(|line| Command::parse(line).ok())
+                .collect(),
+        )
+    }
+
+    /// The flags that they give a site.
     pub fn flags(&self, subject: &Subject<'_>) -> Flags {
-        let commands = self
-            .text
-            .lines()
-            .filter_map(|line| Command::parse(line).ok());
+        let commands = self.0.iter();
         commands.fold(Flags::NONE, |flags, command| {
             command.applied(flags, subject)
         })
@@ -68,7 +85,8 @@ impl Ruling {
 pub struct Rulebook {
     /// Of the life, and of the text.
     pub number: (u64, u64),
-    commands: Vec<Command>,
+    /// The commands.
+    pub commands: Commands,
 }
 
 impl Rulebook {
@@ -80,19 +98,8 @@ impl Rulebook {
             return None;
         }
         let text = String::from_utf8_lossy(room.get(..length).unwrap_or_default()).into_owned();
-        let commands = text.lines().filter_map(|line| Command::parse(line).ok());
-        Some(Rulebook {
-            number,
-            commands: commands.collect(),
-        })
-    }
-
-    /// The flags of a site.
-    pub fn flags(&self, subject: &Subject<'_>) -> Flags {
-        let commands = self.commands.iter();
-        commands.fold(Flags::NONE, |flags, command| {
-            command.applied(flags, subject)
-        })
+        let commands = Commands::of(&text);
+        Some(Rulebook { number, commands })
     }
 }
 
