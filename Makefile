@@ -1,8 +1,9 @@
 # Two commands do everything, set-up included:
 #   make demo    build, then watch a killed server lose nothing
 #   make test    build, then all Rust and Python tests, pytest against the installed wheel
-# and two more:
+# and three more:
 #   make bench   measure; QUICK=1 takes at most 45 s; writes benches/results/latest.json
+#   make compare measure beside other libraries for logging; QUICK=1 takes a minute; writes benches/results/compare.*
 #   make check   formatting, lints, types, and bounded forms of ci/*.sh
 # It needs Python 3.11 or newer with venv, gcc (for `check` g++ and strace too), cargo 1.90 or newer, and make. The virtual
 # environment is .venv; pip and cargo use the machine's own configuration.
@@ -33,9 +34,10 @@ SOURCES := pyproject.toml Cargo.toml Cargo.lock README.md LICENSE-MIT LICENSE-AP
 CREATED := $(VENV)/created.stamp
 TOOLS := $(VENV)/tools.stamp
 INSTALLED := $(VENV)/installed.stamp
+PEERS := $(VENV)/peers
 BENCH_FLAGS := $(if $(QUICK),--quick,) $(BENCH_ARGS)
 
-.PHONY: help demo test test-rust test-python bench check check-rust check-python check-ci install wheel clean
+.PHONY: help demo test test-rust test-python bench compare check check-rust check-python check-ci install wheel clean
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -53,6 +55,9 @@ test-python: $(INSTALLED) $(TOOLS)
 
 bench: $(INSTALLED) $(TOOLS)
 	$(PY) benches/run.py $(BENCH_FLAGS)
+
+compare: $(INSTALLED) $(TOOLS) $(PEERS)/missing.json
+	$(PY) -P benches/compare/run.py --packages $(PEERS) $(if $(QUICK),--quick,) $(COMPARE_ARGS)
 
 check: check-rust check-python check-ci
 
@@ -94,6 +99,11 @@ $(TOOLS): pyproject.toml $(CREATED)
 	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PY) -m pip install --quiet --group dev
 	touch $@
+
+# The libraries that are compared, in a folder of their own: nothing else sees them.
+$(PEERS)/missing.json: benches/compare/requirements.txt benches/compare/install.py $(TOOLS)
+	rm -rf $(PEERS)
+	$(PY) benches/compare/install.py $(PEERS)
 
 $(INSTALLED): $(SOURCES) $(CREATED)
 	$(PY) -m pip install --quiet --force-reinstall --no-deps .
