@@ -64,6 +64,7 @@ check: check-rust check-python check-ci
 check-rust: $(CREATED)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) check --quiet --locked --package pr-python --features abi3
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 
 check-python: $(INSTALLED) $(TOOLS)

@@ -1,6 +1,7 @@
 //! Arguments that are left to whoever reads the record, by calls that do not take the short way: those with an exception, a
 //! stack or an `extra`, and records of the standard library that Python code has looked at.
 
+use crate::convert::mapping;
 use crate::redact;
 use pr_host::Log;
 use pr_record::{Args, Field, Text, Value, template};
@@ -44,14 +45,15 @@ impl<'py> Objects<'py> {
         if args.iter().any(is_dict) {
             return None;
         }
-        Objects::of_call(args.as_slice())
+        let args: Vec<_> = args.iter().collect();
+        Objects::of_call(&args)
     }
 
     fn of_dict(dict: &Bound<'py, PyDict>) -> Option<Objects<'py>> {
         let fits = !dict.is_empty() && dict.len() <= MOST_ARGS;
         fits.then(|| Objects {
             is_named: true,
-            entries: dict.iter().collect(),
+            entries: mapping::copied(dict),
         })
     }
 

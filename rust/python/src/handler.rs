@@ -258,8 +258,8 @@ fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>
 fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResult<bool>> {
     let event = parts.event.to_str().ok()?;
     let mut values = [Value::Null; MOST_ARGS];
-    let listed = parts.args.as_ref();
-    let listed = listed.and_then(|args| arguments(args.as_slice(), &mut values));
+    let items = parts.args.as_ref().map(items);
+    let listed = items.as_ref().and_then(|args| arguments(args, &mut values));
     // What a text is not to hold is looked for in the text.
     let kept = listed
         .filter(|values| redact::of(log).is_none() && template::fits(event, values))
@@ -304,6 +304,18 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
     };
     let (_, signalled) = logs::store(py, log, parts.level, &payload, None);
     Some(signalled.and(told).map(|()| true))
+}
+
+/// What is in a tuple, in its place.
+#[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
+fn items<'a, 'py>(tuple: &'a Bound<'py, PyTuple>) -> &'a [Bound<'py, PyAny>] {
+    tuple.as_slice()
+}
+
+/// The same where the place is not known.
+#[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
+fn items<'py>(tuple: &Bound<'py, PyTuple>) -> Vec<Bound<'py, PyAny>> {
+    tuple.iter().collect()
 }
 
 /// Arguments as values. None: one of them is not simple, or they are many.

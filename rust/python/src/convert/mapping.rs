@@ -24,11 +24,7 @@ pub fn is_mapping(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// A copy of a mapping: it may change while Python code runs.
 pub fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
     if let Ok(dict) = mapping.cast_exact::<PyDict>() {
-        return Ok(dict
-            .items()
-            .iter()
-            .filter_map(|entry| entry.extract().ok())
-            .collect());
+        return Ok(copied(dict));
     }
     if !is_mapping(mapping)? {
         let kind = mapping.get_type().name()?;
@@ -39,5 +35,14 @@ pub fn entries<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Entries<'py>> {
     ending::list(&ending::method(mapping, "items")?)?
         .iter()
         .map(|entry| entry.extract())
+        .collect()
+}
+
+/// What is in a dict at one moment: without the interpreter's lock another thread may change it at any.
+pub fn copied<'py>(dict: &Bound<'py, PyDict>) -> Entries<'py> {
+    let items = dict.items();
+    items
+        .iter()
+        .filter_map(|entry| entry.extract().ok())
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Ambient fields: those of `Logger.contextualize` that are in force where a log call is made. They lie in a context
 //! variable, so that each task and each thread has its own.
 
+use super::contextvar;
 use crate::convert::Taken;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -30,26 +31,20 @@ pub fn current(py: Python<'_>) -> Option<Bound<'_, Ambient>> {
     if variable.is_null() {
         return None;
     }
-    let mut value = std::ptr::null_mut();
-    // SAFETY: attached, and the variable is never given back; what is found is a new reference, or null.
-    let failed = unsafe { ffi::PyContextVar_Get(variable, std::ptr::null_mut(), &raw mut value) };
-    if failed < 0 {
-        drop(PyErr::take(py));
-        return None;
-    }
-    // SAFETY: a reference of ours, or null.
-    let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) }?;
-    value.cast_into_exact::<Ambient>().ok()
+    // SAFETY: the variable, which is never given back.
+    let variable = unsafe { Bound::from_borrowed_ptr(py, variable) };
+    contextvar::get(&variable)?
+        .cast_into_exact::<Ambient>()
+        .ok()
 }
 
 /// Puts this in force here; None: nothing.
 fn set(py: Python<'_>, value: Option<Bound<'_, Ambient>>) -> PyResult<()> {
     let variable = variable(py)?;
     let value = value.map_or_else(|| py.None().into_bound(py), Bound::into_any);
-    // SAFETY: attached, and both objects live.
-    let token = unsafe { ffi::PyContextVar_Set(variable, value.as_ptr()) };
-    // SAFETY: a reference of ours, or null and an exception.
-    unsafe { Bound::from_owned_ptr_or_err(py, token) }.map(drop)
+    // SAFETY: the variable, which is never given back.
+    let variable = unsafe { Bound::from_borrowed_ptr(py, variable) };
+    contextvar::set(&variable, &value)
 }
 
 /// The variable, made at its first use and kept for ever.
@@ -58,10 +53,7 @@ fn variable(py: Python<'_>) -> PyResult<*mut ffi::PyObject> {
     if !found.is_null() {
         return Ok(found);
     }
-    // SAFETY: attached; a terminated name, and no default.
-    let made = unsafe { ffi::PyContextVar_New(c"printk_ring".as_ptr(), std::ptr::null_mut()) };
-    // SAFETY: a new object, or null and an exception.
-    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+    let made = contextvar::new(py)?;
     let at = made.as_ptr();
     let null = std::ptr::null_mut();
     match VARIABLE.compare_exchange(null, at, Ordering::AcqRel, Ordering::Acquire) {

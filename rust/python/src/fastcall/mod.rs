@@ -7,6 +7,7 @@
 pub mod ambient;
 mod args;
 pub mod attributes;
+mod contextvar;
 mod default;
 mod frame;
 mod gather;

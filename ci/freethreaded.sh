@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# freethreaded.sh [PYTHON]: the package without the interpreter's lock. PYTHON, or $FT_PYTHON, or a python3.14t on the path:
+#  - the wheel is built for it, and the lock stays off when it is imported
+#  - the tests of what threads share: sites, levels, rules, values, consoles
+#  - benches/threads.py: what a call costs beside another thread's
+# Without such an interpreter the binding is only compiled as for one, which finds what the language can find. An ordinary
+# PYTHON is taken too: the same, with threads that take turns. Everything is made in target/freethreaded.
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+place=$PWD/target/freethreaded
+python=${1:-${FT_PYTHON:-$(command -v python3.14t || command -v python3.13t || true)}}
+tests=(threads tstrings call_sites templates log logger levels levels_by_name dynamic_debug once ratelimited contextualize
+    cont catch redact ring_handler handler_ways bad_input bad_input_both import ring reader formats console python_console
+    reentrant)
+files=("${tests[@]/#/tests/test_}")
+files=("${files[@]/%/.py}")
+mkdir -p "$place"
+
+if [ -z "$python" ]; then
+    printf '%s\n' implementation=CPython version=3.14 shared=false pointer_width=64 build_flags=Py_GIL_DISABLED \
+        suppress_build_script_link_lines=true >"$place/config"
+    PYO3_CONFIG_FILE=$place/config CARGO_TARGET_DIR=$place \
+        cargo clippy --quiet --locked --package pr-python --all-targets -- -D warnings
+    echo "freethreaded: no free-threaded interpreter here, only compiled (FT_PYTHON=PATH to run it)"
+    exit
+fi
+
+[ -x "$place/venv/bin/python" ] || "$python" -m venv "$place/venv"
+python=$place/venv/bin/python
+"$python" -m pip install --quiet --upgrade 'pip>=25.1'
+"$python" -m pip install --quiet --group test
+CARGO_TARGET_DIR=$place "$python" -m pip install --quiet --force-reinstall --no-deps .
+
+export PYTHONSAFEPATH=1
+lock=$("$python" -c 'import sys, printk_ring; print(getattr(sys, "_is_gil_enabled", lambda: True)())')
+free=$("$python" -c 'import sysconfig; print(bool(sysconfig.get_config_var("Py_GIL_DISABLED")))')
+echo "freethreaded: $("$python" -V), free-threaded build $free, the interpreter's lock $lock"
+[ "$lock$free" != TrueTrue ] || { echo "freethreaded: the import has put the lock back on" >&2; exit 1; }
+# A test tool that is not made for it would put the lock back on.
+[ "$free" = True ] && export PYTHON_GIL=0
+timeout --kill-after=10 900 "$python" -m pytest -q "${files[@]}" "${@:2}" </dev/null
+timeout --kill-after=10 300 "$python" benches/threads.py --rounds 11
