@@ -40,6 +40,7 @@ step stress.sh 12
 step san.sh 10
 step fuzz.sh 10000
 step modes.sh
+step freethreaded.sh
 
 wait
 sed '$d' "$models"

@@ -3,8 +3,9 @@
 #  - the wheel is built for it, and the lock stays off when it is imported
 #  - the tests of what threads share: sites, levels, rules, values, consoles
 #  - benches/threads.py: what a call costs beside another thread's
-# Without such an interpreter the binding is only compiled as for one, which finds what the language can find. An ordinary
-# PYTHON is taken too: the same, with threads that take turns. Everything is made in target/freethreaded.
+# An ordinary PYTHON is taken too: the same, with threads that take turns. Without any there is nothing to run.
+# freethreaded.sh --compile: the binding is compiled as for such an interpreter, which need not be there.
+# Everything is made in target/freethreaded.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,12 +19,16 @@ files=("${tests[@]/#/tests/test_}")
 files=("${files[@]/%/.py}")
 mkdir -p "$place"
 
-if [ -z "$python" ]; then
+if [ "$python" = --compile ]; then
     printf '%s\n' implementation=CPython version=3.14 shared=false pointer_width=64 build_flags=Py_GIL_DISABLED \
         suppress_build_script_link_lines=true >"$place/config"
     PYO3_CONFIG_FILE=$place/config CARGO_TARGET_DIR=$place \
         cargo clippy --quiet --locked --package pr-python --all-targets -- -D warnings
-    echo "freethreaded: no free-threaded interpreter here, only compiled (FT_PYTHON=PATH to run it)"
+    echo "freethreaded: compiled, without a warning"
+    exit
+fi
+if [ -z "$python" ]; then
+    echo "freethreaded: no free-threaded interpreter here, nothing was run (FT_PYTHON=PATH)"
     exit
 fi
 
