@@ -117,6 +117,46 @@ def test_a_signal_handler_does_not_go_on_with_the_line_that_it_interrupts(log: p
     assert [event for event, _ in lines(log)] == ["main ", "handler ", "again "]
 
 
+def test_a_handler_speaks_for_itself_also_by_functions_that_others_have_called_before(log: pr.Log) -> None:
+    logger = log.get_logger("app")
+
+    def say(text: str) -> None:
+        logger.cont(text)
+
+    def handle(*_: object) -> None:
+        say("handler ")
+
+    def call() -> None:
+        say("called ")
+
+    def speak(*, interrupted: bool) -> None:
+        say("main ")
+        if interrupted:
+            signal.raise_signal(signal.SIGUSR1)
+        else:
+            call()
+        say("again\n")
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        for turn in range(12):
+            speak(interrupted=turn % 2 == 0)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [event for event, _ in lines(log)] == ["main ", "handler ", "again", "main called again"] * 6
+
+
+@pytest.mark.parametrize("size", [*range(380, 520, 7), 1000, 5000])
+def test_lines_of_any_length_are_whole(log: pr.Log, size: int) -> None:
+    logger = log.get_logger("app").bind(user="ann")
+    logger.cont("x" * size)
+    logger.cont("y" * size)
+    logger.cont("z\n")
+    logger.cont("x" * size + "\n")
+    found = [(record.event, record.fields, record.truncated) for record in log.reader()]
+    assert found == [("x" * size + "y" * size + "z", {"user": "ann"}, False), ("x" * size, {"user": "ann"}, False)]
+
+
 def test_what_logs_while_its_text_is_made_has_a_line_of_its_own(log: pr.Log) -> None:
     logger = log.get_logger()
 

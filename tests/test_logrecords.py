@@ -9,6 +9,7 @@ import random
 import string
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,7 +49,7 @@ class Both:
         self.theirs, self.ours = Kept(), Kept()
         self.stdlib = logging.Logger("app.db", logging.DEBUG)
         self.stdlib.addHandler(self.theirs)
-        log.add_console(pr.sinks.handler(self.ours), level="DEBUG", name="kept")
+        self.console = log.add_console(pr.sinks.handler(self.ours), level="DEBUG", name="kept")
         self.loggers: list[Any] = [self.stdlib]
         if front == "native":
             self.loggers.append(log.get_logger("app.db"))
@@ -196,6 +197,17 @@ def test_records_of_other_threads_name_them(both: Both) -> None:
         thread.start()
         thread.join()
     assert [ours.threadName for _, ours in both.compared()] == ["worker 0", "worker 1", "worker 2"]
+
+
+def test_times_are_those_of_the_call_however_late_it_is_printed(both: Both) -> None:
+    both.console.suspend()
+    for logger in both.loggers:
+        logger.info("early")
+    called = time.time()
+    time.sleep(0.1)
+    both.console.resume()
+    [(_, ours)] = both.compared()
+    assert ours.created < called + 0.05
 
 
 def test_records_of_tasks_have_all_attributes_but_the_tasks_name(both: Both) -> None:

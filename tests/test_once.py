@@ -30,6 +30,14 @@ def test_a_call_site_logs_once_whatever_it_says_and_by_whatever_logger(log: pr.L
     assert (record.event, record.logger, record.fields) == ("number 0", "app.0", {"n": 0})
 
 
+def test_what_once_holds_back_is_no_loss_and_not_counted_as_one(log: pr.Log) -> None:
+    for number in range(5):
+        log.get_logger().once().info("once", number=number)
+        log.get_logger().ratelimited(interval=3600.0, burst=2).info("limited", number=number)
+    assert log.stats()["suppressed"] == 3
+    assert len(events(log)) == 3
+
+
 def test_calls_that_look_the_same_are_sites_of_their_own_in_one_line_too(log: pr.Log) -> None:
     same = "once.info('same')"
     code = f"for _ in range(3): {same}; {same}; [{same}, {same}]"

@@ -572,8 +572,8 @@ class Logger:
         """This logger, once: of each call site of its log methods one record is stored in the life of the log.
 
         A call site is an instruction of a code object: two calls are two sites, also if they look the same and stand in one
-        line. Of threads that come at once one stores. A call that is below the level does not count. `cont` is not held
-        back.
+        line. Of threads that come at once one stores. A call that is below the level does not count. What is held back is
+        no loss, and not counted in `stats()["suppressed"]`. `cont` is not held back.
         """
     def ratelimited(self, interval: float = 5.0, burst: int = 10) -> Logger:
         """This logger, with a limit for each call site of its log methods: `burst` records are stored in `interval` seconds.
@@ -1649,7 +1649,7 @@ def _noop_arg1(x: object, /) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what a call with one argument costs at least."""
 
 def _work(*args: object, **kwargs: object) -> None:
-    """Sums up 512 bytes that never change: what a call that computes as long as a log call, and shares nothing, has for a tail."""
+    """Sums up 512 bytes that never change: the tail of a call that computes as long as a log call, and shares nothing."""
 
 def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""

@@ -93,8 +93,8 @@ def log_record(record: "Record") -> logging.LogRecord:
 
 
 def _template(record: "Record") -> tuple[str, tuple[Any, ...]]:
-    """Message and arguments, as a call of `logging` has them. What was cut is no template any more."""
-    args = None if record.truncated else record._args  # noqa: SLF001 - our own
+    """Message and arguments, as a call of `logging` has them."""
+    args = record._args  # noqa: SLF001 - our own
     if args is None:
         return record.message, ()
     return record.event, (args,) if isinstance(args, dict) else args

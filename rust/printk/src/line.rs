@@ -13,6 +13,8 @@ use crate::{futex, stamp, thread};
 use pr_record::{Encoded, Payload, encode_open};
 use pr_ring::{Caller, Info, Lpos, Seq, Ticket};
 
+/// A line that begins with no more than this is encoded in a buffer that costs next to nothing to clear.
+const SMALL_BYTES: usize = 512;
 /// A line that is not gone on with for this long is over.
 pub const PATIENCE_NSEC: u64 = 100_000_000;
 
@@ -92,23 +94,39 @@ impl Core {
     }
 
     /// A record for a text that continues none.
-    #[inline(never)]
     fn begin_line(&self, info: &Info, piece: &Piece<'_>) -> Stored {
+        let mut buffer = [0_u8; SMALL_BYTES];
+        let room = self.record_limit().min(SMALL_BYTES);
+        let Encoded { len, truncated } =
+            encode_open(&piece.payload, buffer.get_mut(..room).unwrap_or_default());
+        if truncated {
+            return self.begin_large_line(info, piece);
+        }
+        self.open_line(info, piece, buffer.get(..len).unwrap_or_default())
+    }
+
+    /// One that may have to be cut.
+    #[cold]
+    #[inline(never)]
+    fn begin_large_line(&self, info: &Info, piece: &Piece<'_>) -> Stored {
         let mut buffer = [0_u8; MAX_RECORD_BYTES];
         let room = buffer.get_mut(..self.record_limit()).unwrap_or_default();
         let Encoded { len, truncated } = encode_open(&piece.payload, room);
         if truncated {
             count(&self.control().truncated);
         }
-        let bytes = buffer.get(..len).unwrap_or_default();
+        let piece = Piece {
+            ends: piece.ends || truncated, // its end is the mark that says so
+            ..*piece
+        };
+        self.open_line(info, &piece, buffer.get(..len).unwrap_or_default())
+    }
+
+    fn open_line(&self, info: &Info, piece: &Piece<'_>, bytes: &[u8]) -> Stored {
         match self.ring().reserve_ticket(bytes.len(), info) {
             Ok(mut ticket) => {
                 self.ring().fill(&mut ticket, bytes);
-                let piece = Piece {
-                    ends: piece.ends || truncated, // its end is the mark that says so
-                    ..*piece
-                };
-                self.close_piece(info, ticket, &piece)
+                self.close_piece(info, ticket, piece)
             }
             Err(why) => self.refused(why),
         }

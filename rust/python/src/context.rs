@@ -2,6 +2,7 @@
 
 use crate::ending;
 use crate::errors;
+use crate::fastcall::way::{Ways, way_here};
 use crate::log::Log;
 use crate::logs;
 use pr_host::{Ended, Hold, Misuse, Section};
@@ -184,6 +185,21 @@ pub fn is_in_handler(py: Python<'_>) -> bool {
     found
         .and_then(|found| found.is_truthy())
         .unwrap_or_default()
+}
+
+/// The same where it only tells who speaks: a way that has led here before, from no handler then, is not looked at again.
+/// Wrong for a function that was called before it became a handler, and is interrupted into at the very call.
+pub fn seems_in_handler(py: Python<'_>) -> bool {
+    static NO_HANDLERS: Ways = Ways::new();
+    let way = way_here(py);
+    if way.is_some_and(|way| NO_HANDLERS.has(way)) {
+        return false;
+    }
+    let found = is_in_handler(py);
+    if let Some(way) = way.filter(|_| !found) {
+        NO_HANDLERS.add(way);
+    }
+    found
 }
 
 /// A section that does nothing: of the default log while there is none.

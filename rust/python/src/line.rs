@@ -2,12 +2,15 @@
 
 use crate::convert::{Taker, text};
 use crate::fastcall::ambient;
+use crate::fastcall::interned::name;
+use crate::fastcall::kept::Kept;
 use crate::logger::Logger;
 use crate::{call, context, ending, logs, redact, watch};
 use pr_host::{Log, Piece};
 use pr_printk::thread;
 use pr_record::{Level, Payload};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a line is logged at: as with a level that says nothing.
@@ -20,7 +23,7 @@ pub fn cont(py: Python<'_>, logger: &Logger, given: &Bound<'_, PyAny>) -> PyResu
         return Ok(());
     };
     let told = watch::told(py, log, 0);
-    let is_in_handler = context::is_in_handler(py);
+    let is_in_handler = context::seems_in_handler(py);
     let Some(_nest) = thread::enter() else {
         log.count_recursion();
         return Ok(());
@@ -67,10 +70,24 @@ fn store(py: Python<'_>, logger: &Logger, log: &Log, given: &str, task: u64) -> 
     interrupted.and(signalled)
 }
 
-/// The number of the task that runs on this thread; 0: none does.
+/// The number of the task that runs on this thread; 0: none does. Where no event loop runs there is none; that is asked first,
+/// without Python code.
 fn task(py: Python<'_>) -> PyResult<u64> {
-    let module = py.import("printk_ring.context")?;
-    ending::method(module.as_any(), "_task_number")?.extract()
+    static MODULES: Kept<Py<PyDict>> = Kept::new();
+    static RUNNING_LOOP: Kept<Py<PyAny>> = Kept::new();
+    static TASK_NUMBER: Kept<Py<PyAny>> = Kept::new();
+    let modules = MODULES.import(py, "sys", "modules")?;
+    if !modules.contains(name!(py, c"asyncio"))? {
+        return Ok(0);
+    }
+    if RUNNING_LOOP.get().is_some() || modules.contains(name!(py, c"_asyncio"))? {
+        let found = RUNNING_LOOP.import(py, "_asyncio", "_get_running_loop")?;
+        if ending::call(found, &PyTuple::empty(py))?.is_none() {
+            return Ok(0);
+        }
+    }
+    let number = TASK_NUMBER.import(py, "printk_ring.context", "_task_number")?;
+    ending::call(number, &PyTuple::empty(py))?.extract()
 }
 
 /// Who speaks, in one word: a logger's name in a task, into a log.

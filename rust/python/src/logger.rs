@@ -252,7 +252,8 @@ impl Logger {
     /// This logger, once: of each call site of its log methods one record is stored in the life of the log.
     ///
     /// A call site is an instruction of a code object: two calls are two sites, also if they look the same and stand in one
-    /// line. Of threads that come at once one stores. A call that is below the level does not count. `cont` is not held back.
+    /// line. Of threads that come at once one stores. A call that is below the level does not count. What is held back is no
+    /// loss, and not counted in `stats()["suppressed"]`. `cont` is not held back.
     fn once(&self) -> Logger {
         self.with(Often::Once)
     }

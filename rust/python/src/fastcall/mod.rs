@@ -16,6 +16,7 @@ pub mod kept;
 mod methods;
 mod object;
 pub mod site;
+pub mod way;
 
 use crate::call::{self, Call};
 use crate::ending::StandStill;
