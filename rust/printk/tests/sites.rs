@@ -5,7 +5,7 @@ use pr_printk::sites::{
 };
 use pr_record::{Site, Sites};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A section and a copy that outlive the table.
 struct Memory {
@@ -34,6 +34,19 @@ impl Memory {
         };
         // SAFETY: aligned, zero, and this test's own; the table is used while the memory is there.
         unsafe { Table::new(section, private) }
+    }
+
+    /// What another process reads while the table grows: how many sites there are, and then the section.
+    fn seen_meanwhile(table: &Table, section: NonNull<AtomicU32>, bytes: usize) -> (u64, Vec<u8>) {
+        let described = &table.head().expect("there is one").described;
+        let described = described.load(Ordering::Acquire);
+        let words = (0..bytes / 4).map(|index| {
+            // SAFETY: within the section, which all access through atomics.
+            let word = unsafe { section.add(index) };
+            // SAFETY: as above.
+            unsafe { word.as_ref() }.load(Ordering::Acquire)
+        });
+        (described, words.flat_map(u32::to_ne_bytes).collect())
     }
 
     /// What another process reads.
@@ -136,6 +149,56 @@ fn a_table_that_is_full_refuses_and_counts_and_stays_as_it_is() {
             assert_eq!(outside.site(*id).expect("known").event, Some(&*event));
         }
     }
+}
+
+#[test]
+fn a_table_whose_text_is_full_counts_no_site_that_is_not_described() {
+    let mut memory = Memory::new(4096);
+    let table = memory.table();
+    let text = "x".repeat(900);
+    let places: Vec<Option<u32>> = (0..20)
+        .map(|n| table.number_of(&Cell::default(), describe(&format!("{n} {text}"), &[])))
+        .collect();
+    let described = places.iter().flatten().count() as u64;
+    assert!((2..=4).contains(&described), "{described}");
+    assert_eq!(
+        (table.described(), table.refused()),
+        (described, 20 - described)
+    );
+    let head = table.head().expect("there is one");
+    assert_eq!(head.described.load(Ordering::Relaxed), described);
+    let room = (4096 - text_at(4096)) as u64;
+    assert!(head.text_bytes.load(Ordering::Relaxed) <= room);
+}
+
+#[test]
+fn whoever_copies_the_section_meanwhile_finds_all_sites_that_are_counted() {
+    const BYTES: usize = 256 * 1024;
+    let mut memory = Memory::new(BYTES);
+    let section = NonNull::from(&mut *memory.section).cast::<AtomicU32>();
+    let table = memory.table();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..1000 {
+                let event = format!("site {n}");
+                let id = table.number_of(&Cell::default(), describe(&event, &["a", "b"]));
+                assert_eq!(id, Some(n));
+            }
+        });
+        let mut last = 0_u64;
+        while last < 1000 {
+            let (described, copy) = Memory::seen_meanwhile(&table, section, BYTES);
+            let copy = Copied(copy);
+            let first = last.saturating_sub(1);
+            for id in first..described {
+                let id = u32::try_from(id).expect("few");
+                let site = copy.site(id).expect("it was counted");
+                assert_eq!(site.event, Some(&*format!("site {id}")));
+                assert_eq!(names_of(site), ["a", "b"]);
+            }
+            last = described;
+        }
+    });
 }
 
 #[test]
