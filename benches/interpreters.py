@@ -1,7 +1,8 @@
 """The log call on several interpreters, or in several builds of the package, in turn: `interpreters.py NAME=PYTHON ...`.
 
 Each PYTHON has the package installed. A round is one child of each, which times every case of `calls.py` beside the function
-that does nothing; the table has the median of the rounds, and the median of each round's ratio.
+that does nothing. The table has the lowest figure of all rounds, and its ratio to the lowest one of its yardstick: what
+other work on the machine adds is in none of them, as long as one round was left alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for `benches.*`; the package itself is the installed one
@@ -59,9 +59,8 @@ def table(found: dict[str, list[dict[str, float]]]) -> None:
         yardstick = calls.CALLS[case][2]
         cells = []
         for rounds in found.values():
-            ns = median(each[case] for each in rounds)
-            ratio = median(each[case] / each[yardstick] for each in rounds)
-            cells.append(f" {ns:.1f} ns, {ratio:.2f} |")
+            ns, does_nothing = (min(each[name] for each in rounds) for name in (case, yardstick))
+            cells.append(f" {ns:.1f} ns, {ns / does_nothing:.2f} |")
         print(f"| `{case}` |" + "".join(cells))
 
 

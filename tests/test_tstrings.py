@@ -131,6 +131,7 @@ def test_keywords_win_and_names_of_options_are_fields_like_others(log: pr.Log) -
     record = stored(log, template("{n} {extra} {event}"), n=7, more=1, extra={"x": 2, "event": 3})
     assert record.message == "5 x y"
     assert record.fields == {"extra": "x", "event": "y", "n": 7, "more": 1, "x": 2}
+    assert str(record).endswith("5 x y extra=x event=y n=7 more=1 x=2"), "each name once"
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "notice", "warning", "error", "critical", "alert", "emerg"])
