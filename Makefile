@@ -3,7 +3,7 @@
 #   make test    build, then all Rust and Python tests, pytest against the installed wheel
 # and three more:
 #   make bench   measure; QUICK=1 takes at most 45 s; writes benches/results/latest.json
-#   make compare measure beside other libraries for logging; QUICK=1 takes a minute; writes benches/results/compare.*
+#   make compare measure beside other libraries for logging; QUICK=1 takes a minute; writes benches/results/compare.md
 #   make check   formatting, lints, types, and bounded forms of ci/*.sh
 # It needs Python 3.11 or newer with venv, gcc (for `check` g++ and strace too), cargo 1.90 or newer, and make. The virtual
 # environment is .venv; pip and cargo use the machine's own configuration.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benches.compare.arena import Results
+from benches.compare.arena import Arena, Results
+from benches.compare.install import reason
 from benches.compare.peers.peer import CASES
 from benches.compare.registry import peer
-from benches.compare.run import unsaid
+from benches.compare.run import SMOKE, about, unsaid
 from benches.compare.sink import Count, Numbers
+from benches.compare.table import markdown
 from benches.compare.targets import TARGETS, verdicts
 from printk_ring import _native
 
@@ -105,7 +108,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    texts = [(folder / f"compare.{kind}").read_text(encoding="utf-8") for kind in ("json", "md", "svg")]
+    texts = [(folder / f"quick.{kind}").read_text(encoding="utf-8") for kind in ("json", "md", "svg")]
     return Run(json.loads(texts[0]), texts[1], texts[2])
 
 
@@ -134,6 +137,7 @@ def test_every_case_has_a_time_and_how_often_it_is_that_of_the_yardstick(run: Ru
         for case in CASES:
             figures = run.results["measures"]["calls"][name][case]
             assert figures["ns"] >= figures["best"] > 0
+            assert figures["busy"] > 0
             assert figures["ratio"] > 0
 
 
@@ -190,6 +194,17 @@ def test_the_chart_has_a_bar_for_each_and_ours_in_its_own_colour(run: Run) -> No
     assert len(list(parsed.iter(f"{space}rect"))) == 2 * len(LOGGERS) + 1 + 3 + 1
 
 
+def test_a_peer_that_pip_could_not_install_is_named_with_its_words(tmp_path: Path) -> None:
+    said = "WARNING: old\nERROR: no version satisfies\nERROR: No matching distribution found for structlog==99\n"
+    (tmp_path / "missing.json").write_text(json.dumps({"structlog": reason(said)}), encoding="utf-8")
+    arena = Arena(["stdlib-file", "structlog"], tmp_path, tmp_path, SMOKE)
+    assert arena.keys == ["stdlib-file"]
+    page = markdown(
+        arena.results, about(argparse.Namespace(effort=SMOKE, directory=tmp_path), (0.0, 0.0, 0.0)), "x.svg"
+    )
+    assert "- structlog + orjson: **not measured**: No matching distribution found for structlog==99." in page
+
+
 def made_up(**calls: float) -> Results:
     """Results in which a case takes so many nanoseconds, for us and for two peers."""
     results = Results()
@@ -197,7 +212,7 @@ def made_up(**calls: float) -> Results:
         results.peers[name] = {"ours": ours}
         results.of("killed", name).update(acknowledged=10, found=9 if name in {"loses", "spydlog"} else 10)
         ns = calls.get(name, 1.0)
-        results.of("calls", name).update({case: {"ns": ns, "best": ns} for case in CASES})
+        results.of("calls", name).update({case: {"ns": ns, "best": ns, "busy": ns} for case in CASES})
     return results
 
 

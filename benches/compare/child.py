@@ -110,11 +110,14 @@ class Child:
         return {"versions": {name: importlib.metadata.version(name) for name in self.peer.packages}}
 
     def calls(self, case: str, first: int, count: int, noops: int) -> dict[str, Any]:
-        """So many calls, right after as many of the function that does nothing; each in ns."""
+        """So many calls, right after some of the function that does nothing, in ns; `busy`: on the processor."""
         nothing = self.loop(PLAIN, case, NOTHING)(None, _native, 0, noops, time.perf_counter_ns)
-        spent = self.loop(PLAIN, case, self.peer.calls)(self.log, _native, first, first + count, time.perf_counter_ns)
+        run = self.loop(PLAIN, case, self.peer.calls)
+        busy = time.thread_time_ns()
+        spent = run(self.log, _native, first, first + count, time.perf_counter_ns)
+        busy = time.thread_time_ns() - busy
         self.peer.flush()
-        return {"ns": spent / count, "noop_ns": nothing / noops}
+        return {"ns": spent / count, "busy": busy / count, "noop_ns": nothing / noops}
 
     def paced(self, first: int, count: int, gap_ns: int) -> dict[str, Any]:
         """Single calls with two arguments, `gap_ns` apart; clock readings included."""

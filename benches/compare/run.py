@@ -1,6 +1,7 @@
 """`make compare`: this package beside other ways to log from Python, in one run, each record counted where it arrived.
 
-Writes `compare.md`, `compare.svg` and `compare.json` into `benches/results/`. Ends with status 1 when this package lost a
+Writes `compare.md`, `compare.svg` and `compare.json` into `benches/results/`; a short run writes `quick.*`, for what is kept
+there is of a full one. Ends with status 1 when this package lost a
 record unsaid, never because of a time, and never because of a peer: what a peer loses is told in the table.
 """
 
@@ -133,10 +134,11 @@ def main() -> int:
         results = measure(arena)
     facts = about(chosen, load)
     chosen.out.mkdir(parents=True, exist_ok=True)
+    stem = "compare" if chosen.effort is FULL else "quick"
     plain = json.dumps({"about": facts, **asdict(results)}, indent=2)
-    (chosen.out / "compare.json").write_text(plain + "\n", encoding="utf-8")
-    (chosen.out / "compare.svg").write_text(chart.svg(results), encoding="utf-8")
-    (chosen.out / "compare.md").write_text(table.markdown(results, facts), encoding="utf-8")
+    (chosen.out / f"{stem}.json").write_text(plain + "\n", encoding="utf-8")
+    (chosen.out / f"{stem}.svg").write_text(chart.svg(results), encoding="utf-8")
+    (chosen.out / f"{stem}.md").write_text(table.markdown(results, facts, f"{stem}.svg"), encoding="utf-8")
     print(table.terminal(results))
     wrong = list(unsaid(results))
     for text in wrong:

@@ -93,11 +93,6 @@ def call_cell(case: str) -> Cell:
     return cell
 
 
-def best_cell(case: str) -> Cell:
-    """The best slice."""
-    return lambda entry: ns(entry[case]["best"])
-
-
 def plain(kind: str, write: Callable[[float], str]) -> Cell:
     """A figure of an entry."""
     return lambda entry: write(entry[kind])
@@ -123,9 +118,14 @@ def calls_part(results: Results) -> Iterator[str]:
     head = ("", *(TITLES[case] for case in CASES))
     yield from grid(head, rows(results, "calls", [(f"calls, {case}", call_cell(case)) for case in CASES]))
     yield ""
-    yield "The best slice:"
-    yield ""
-    yield from grid(head, rows(results, "calls", [(f"calls, {case}", best_cell(case)) for case in CASES]))
+    for title, kind in (
+        ("The best slice:", "best"),
+        ("The calling thread on its processor, without what others took of it meanwhile (median):", "busy"),
+    ):
+        yield title
+        yield ""
+        yield from grid(head, rows(results, "calls", [(f"calls, {case}", deeper(case, kind, ns)) for case in CASES]))
+        yield ""
 
 
 def paced_part(results: Results) -> Iterator[str]:
@@ -180,16 +180,17 @@ def targets_part(results: Results) -> Iterator[str]:
     """What should be, and is or is not."""
     yield "## Targets"
     yield ""
-    yield "| | in this run | times below | by the best slices | | theirs, where the targets were set |"
-    yield "|---|---|---:|---:|---|---:|"
+    yield "| | in this run | times below | by the best slices | on the processor | | theirs, where the targets were set |"
+    yield "|---|---|---:|---:|---:|---|---:|"
     for verdict in verdicts(results):
         target = verdict.target
         if verdict.peer is None:
-            yield f"| {target.words} | nothing to compare with | {NONE} | {NONE} | not measured | {target.elsewhere} |"
+            nothing = f"nothing to compare with | {NONE} | {NONE} | {NONE} | not measured"
+            yield f"| {target.words} | {nothing} | {target.elsewhere} |"
             continue
         met = "met" if verdict.met else "**missed**"
         figures = f"{ns(verdict.ours['ns'])}; {verdict.peer} {ns(verdict.theirs['ns'])}"
-        times = f"{verdict.times:.1f} | {verdict.times_best:.1f}"
+        times = f"{verdict.times:.1f} | {verdict.times_best:.1f} | {verdict.times_busy:.1f}"
         yield f"| {target.words} | {figures} | {times} | {met} | {target.elsewhere} |"
 
 
@@ -231,8 +232,8 @@ def how_part(results: Results) -> Iterator[str]:
         yield f"- {bold(name, results)}{f' ({versions})' if versions else ''}: {told['how']}."
 
 
-def markdown(results: Results, about: dict[str, Any]) -> str:
-    """The whole page."""
+def markdown(results: Results, about: dict[str, Any], picture: str) -> str:
+    """The whole page; the picture lies beside it."""
     said = (
         f"{about['effort']} of `make compare`. {about['processor']}; {about['system']}; {about['python']}. Files in "
         f"`{about['directory']}`. Load before {about['load_before']:.2f}, after {about['load_after']:.2f}. "
@@ -243,7 +244,7 @@ def markdown(results: Results, about: dict[str, Any]) -> str:
         "",
         said,
         "",
-        "![A call for its caller](compare.svg)",
+        f"![A call for its caller]({picture})",
         "",
     ]
     parts = (targets_part, calls_part, paced_part, threads_part, ends_part, counted_part, how_part)

@@ -47,6 +47,11 @@ class Verdict(NamedTuple):
         return self.theirs["best"] / self.ours["best"]
 
     @property
+    def times_busy(self) -> float:
+        """The same by the medians of the time on the processor, without that of others."""
+        return self.theirs["busy"] / self.ours["busy"]
+
+    @property
     def met(self) -> bool:
         """At least as many as wanted."""
         return self.times >= self.target.times

@@ -29,14 +29,14 @@ class Case:
         self.sink = sink
         self.case = case
         self.count = WARM_UP
-        self.samples: list[tuple[float, float]] = []
+        self.samples: list[dict[str, float]] = []
 
     @property
     def name(self) -> str:
         """The peer's name."""
         return self.session.peer.name
 
-    def slice(self) -> tuple[float, float]:
+    def slice(self) -> dict[str, float]:
         """So many calls; then all of them are looked for in the file."""
         first = self.session.next
         self.session.next += self.count
@@ -45,22 +45,23 @@ class Case:
         if self.session.peer.holds and self.case != "disabled":
             count, _ = self.sink.settled(self.case, first, first + self.count)
             self.arena.results.counted(self.name, self.case, count)
-        return answer["ns"], answer["noop_ns"]
+        return answer
 
     def warm_up(self) -> None:
         """The first calls; they say how long a slice is."""
         self.slice()
-        ns, _ = self.slice()
+        ns = self.slice()["ns"]
         self.count = round(min(MOST, max(LEAST, self.arena.effort.slice_ns / ns)))
 
     def settle(self) -> None:
         """The entry of the table."""
         entry: dict[str, Any] = self.arena.results.of("calls", self.name)
         entry[self.case] = {
-            "ns": median(ns for ns, _ in self.samples),
-            "best": min(ns for ns, _ in self.samples),
-            "ratio": median(ns / noop for ns, noop in self.samples),
-            "noop_ns": median(noop for _, noop in self.samples),
+            "ns": median(sample["ns"] for sample in self.samples),
+            "best": min(sample["ns"] for sample in self.samples),
+            "busy": median(sample["busy"] for sample in self.samples),
+            "ratio": median(sample["ns"] / sample["noop_ns"] for sample in self.samples),
+            "noop_ns": median(sample["noop_ns"] for sample in self.samples),
             "slices": len(self.samples),
             "calls": self.count,
         }
@@ -126,7 +127,7 @@ class Calls:
 
 
 def measure(arena: Arena) -> None:
-    """`calls`: peer -> case -> ns, best, ratio."""
+    """`calls`: peer -> case -> ns, best, busy, ratio."""
     calls = Calls(arena)
     try:
         calls.run()
