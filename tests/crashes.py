@@ -34,7 +34,10 @@ class Endless:
 
 def overflow():
     sys.setrecursionlimit(1 << 30)
-    Endless().attribute
+    try:
+        Endless().attribute
+    except RecursionError:  # Python 3.14 looks how much stack is left
+        run_code(b"\\xe8\\xfb\\xff\\xff\\xff")  # a function that does nothing but call itself
 
 
 def free_twice():

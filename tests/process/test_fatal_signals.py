@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EXPECTED = {
     "segfault": (signal.SIGSEGV, "SEGV_MAPERR", "string_at"),
     "null call": (signal.SIGSEGV, "SEGV_MAPERR", "in die"),
-    "overflow": (signal.SIGSEGV, "SEGV_MAPERR", "__getattr__"),
+    "overflow": (signal.SIGSEGV, "SEGV_MAPERR", "in overflow" if sys.version_info >= (3, 14) else "__getattr__"),
     "abort": (signal.SIGABRT, "SI_TKILL", "in die"),
     "double free": (signal.SIGABRT, "SI_TKILL", "free_twice"),
     "bus": (signal.SIGBUS, "BUS_ADRERR", "read_beyond"),
