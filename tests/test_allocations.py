@@ -101,3 +101,42 @@ def test_a_log_call_at_a_known_site_allocates_nothing(tmp_path: Path) -> None:
         tmp_path / "app.ring",
         env={**os.environ, "LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"},
     )
+
+
+def test_code_and_events_without_end_leave_nothing_behind() -> None:
+    succeed("""
+        import ctypes, gc, sys
+        import printk_ring as pr
+        from printk_ring import _native
+
+        class Info(ctypes.Structure):
+            _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd us fs used free keep".split()]
+
+        told = getattr(ctypes.CDLL(None), "mallinfo2", None)
+        if told is not None:
+            told.restype = Info
+
+        def used():
+            gc.collect()
+            return sys.getallocatedblocks(), 0 if told is None else told().used
+
+        log = pr.Log(size="4 MiB")
+        logger = log.get_logger("app")
+        names = {"logger": logger, "once": logger.once(), "limited": logger.ratelimited()}
+
+        def work(first, last):
+            for n in range(first, last):
+                code = f"logger.info(f'event {{n}} {n}', n=n, key{n}=1); once.info('{n}'); limited.info('{n}')"
+                exec(compile(code, f"<{n}>", "exec"), {**names, "n": n})
+                logger.info(f"unbounded {n}", n=n)
+                logger.info(f"unbounded {n} %s %s", n, n)
+
+        work(0, 2000)
+        blocks, bytes_used = used()
+        work(2000, 12_000)
+        blocks_then, bytes_then = used()
+        assert blocks_then - blocks < 2000, (blocks, blocks_then)
+        assert bytes_then - bytes_used < 500_000, (bytes_used, bytes_then)
+        assert _native._call_sites()[1] < 20
+        assert log.stats()["emitted"] == 5 * 12_000
+    """)
