@@ -55,6 +55,7 @@ def test_threads_at_one_site_store_each_record_once_and_leave_one_site(log: pr.L
 
     def work(thread: int) -> None:
         for n in range(CALLS):
+            let_others(n)
             logger.info("at one site", thread=thread, n=n)
 
     together(*(partial(work, thread) for thread in range(THREADS)))
@@ -92,6 +93,7 @@ def test_code_that_comes_and_goes_on_all_threads_is_never_taken_for_other_code(l
             padding = "\n" * (n % 7)
             source = f"def made_{thread}_{n % 5}(log):\n{padding}    log.info('event {n}', thread={thread}, n={n})\n"
             names: dict[str, Any] = {}
+            let_others(n)
             exec(compile(source, f"/srv/{thread}.py", "exec"), names)
             names[f"made_{thread}_{n % 5}"](logger)
 
@@ -168,6 +170,7 @@ def test_what_one_thread_binds_and_contextualizes_is_in_its_records_alone(log: p
         bound = shared.bind(thread=thread)
         for n in range(CALLS):
             with bound.contextualize(round=f"{thread}.{n}"):
+                let_others(n)
                 bound.bind(n=n).info("event", late=n)
 
     together(*(partial(work, thread) for thread in range(THREADS)))
