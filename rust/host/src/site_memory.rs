@@ -5,6 +5,9 @@ use pr_printk::sites::{Known, Private, Table, capacity};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
+/// Pieces of lines are about twice as long as the description that they are made of.
+const PIECES_PER_SECTION: usize = 2;
+
 /// The copy.
 #[derive(Debug)]
 pub(crate) struct SiteMemory {
@@ -23,8 +26,10 @@ impl SiteMemory {
     fn new(section_bytes: usize) -> Option<SiteMemory> {
         let known = Layout::array::<Known>(capacity(section_bytes)).ok()?;
         let text = Layout::array::<u8>(section_bytes).ok()?;
-        let (layout, text_at) = known.extend(text).ok()?;
-        debug_assert_eq!(text_at, known.size());
+        let (both, text_at) = known.extend(text).ok()?;
+        let pieces = Layout::array::<u8>(PIECES_PER_SECTION * section_bytes).ok()?;
+        let (layout, pieces_at) = both.extend(pieces).ok()?;
+        debug_assert_eq!((text_at, pieces_at), (known.size(), both.size()));
         if known.size() == 0 {
             return None;
         }
@@ -41,9 +46,12 @@ impl SiteMemory {
         let known = capacity(self.section_bytes);
         // SAFETY: within the memory: that many, then the text.
         let text = unsafe { self.start.add(known * size_of::<Known>()) };
+        // SAFETY: within the memory: behind the text, to the end.
+        let pieces = unsafe { text.add(self.section_bytes) };
         Private {
             known: NonNull::slice_from_raw_parts(self.start.cast(), known),
             text: NonNull::slice_from_raw_parts(text, self.section_bytes),
+            pieces: NonNull::slice_from_raw_parts(pieces, PIECES_PER_SECTION * self.section_bytes),
         }
     }
 

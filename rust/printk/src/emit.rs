@@ -7,7 +7,7 @@ use crate::registry::ConsoleSlot;
 use crate::{stamp, thread};
 use core::sync::atomic::Ordering;
 use pr_record::{
-    Format, Meta, Out, decode, render, render_cut, render_dropped, render_replay, render_torn,
+    Format, Meta, Out, RecordView, render, render_cut, render_dropped, render_replay, render_torn,
 };
 use pr_ring::{Lpos, Read, RecordInfo, Seq};
 
@@ -183,7 +183,7 @@ fn item(
                     render_replay(style.format, out, &meta, meta.seq);
                 }
                 let text = scratch.get(..copied).unwrap_or_default();
-                print_one(core, style, &info, text, out, first);
+                print_one(core, style, &meta, info.torn, text, out, first);
                 next.printed += 1;
             }
             next.seq = Seq(info.seq.0 + 1);
@@ -232,23 +232,24 @@ fn wanted(core: &Core, slot: &ConsoleSlot, style: Style, info: &RecordInfo) -> b
 fn print_one(
     core: &Core,
     style: Style,
-    info: &RecordInfo,
+    meta: &Meta,
+    is_torn: bool,
     text: &[u8],
     out: &mut Out<'_>,
     first: bool,
 ) {
-    let meta = meta_of(core, info);
-    match decode(text, core.sites()) {
-        Ok(record) if !info.torn => {
+    let mut record = RecordView::empty();
+    match record.decode(text, core.sites()) {
+        Ok(()) if !is_torn => {
             let before = out.len();
-            if !render(style.format, out, &meta, &record) && first {
+            if !render(style.format, out, meta, &record) && first {
                 out.truncate_to(before);
-                render_cut(style.format, out, &meta, &record);
+                render_cut(style.format, out, meta, &record);
             }
         }
         _ => {
             count(&core.control().torn);
-            render_torn(style.format, out, &meta);
+            render_torn(style.format, out, meta);
         }
     }
 }

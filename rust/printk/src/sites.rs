@@ -16,8 +16,8 @@
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use pr_record::{Site, Sites};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use pr_record::{Pieces, Site, Sites};
 
 /// Bytes of the section's head.
 pub const HEAD_BYTES: usize = 32;
@@ -25,6 +25,8 @@ pub const HEAD_BYTES: usize = 32;
 pub const BYTES_PER_SITE: usize = 128;
 /// The longest description. What is longer is no site.
 pub const MAX_DESCRIPTION: usize = 2048;
+/// The most that is kept ready of a site's lines. Of longer ones there is less to gain.
+const MAX_PIECES: usize = 1024;
 
 /// The head of the section.
 #[repr(C)]
@@ -58,14 +60,21 @@ pub const fn text_at(section_bytes: usize) -> usize {
 #[derive(Debug)]
 pub struct Known {
     is_there: AtomicBool,
-    site: UnsafeCell<MaybeUninit<Site<'static>>>,
+    kept: UnsafeCell<MaybeUninit<Kept>>,
+}
+
+/// A site, and what its lines have in common.
+#[derive(Debug)]
+struct Kept {
+    site: Site<'static>,
+    pieces: Option<Pieces<'static>>,
 }
 
 impl Default for Known {
     fn default() -> Known {
         Known {
             is_there: AtomicBool::new(false),
-            site: UnsafeCell::new(MaybeUninit::uninit()),
+            kept: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 }
@@ -80,6 +89,8 @@ pub struct Private {
     pub known: NonNull<[Known]>,
     /// As many bytes as the section has.
     pub text: NonNull<[u8]>,
+    /// For what lines have in common: any number of bytes. Sites that find no room have nothing of it ready.
+    pub pieces: NonNull<[u8]>,
 }
 
 /// The table of one log.
@@ -92,6 +103,8 @@ pub struct Table {
     given: AtomicU32,
     /// Bytes of text that are given out.
     text_bytes: AtomicU64,
+    /// Bytes of pieces that are given out.
+    piece_bytes: AtomicUsize,
 }
 
 // SAFETY: the section is reached through atomics, and of the copy each byte is written by one thread, before others read it.
@@ -132,10 +145,12 @@ impl Table {
             private: Private {
                 known: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
                 text: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+                pieces: NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
             },
             number: 0, // of which a fresh cell believes to have been refused
             given: AtomicU32::new(0),
             text_bytes: AtomicU64::new(0),
+            piece_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -151,6 +166,7 @@ impl Table {
             number: TABLES.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             given: AtomicU32::new(0),
             text_bytes: AtomicU64::new(0),
+            piece_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -256,10 +272,29 @@ impl Table {
         // SAFETY: they stay as they are from now on, as long as the table. `site` gives out less than that.
         let text = unsafe { core::slice::from_raw_parts(place.as_ptr(), text.len()) };
         let site = Site::read(text).ok()?;
+        let pieces = self.keep_pieces(&site);
         // SAFETY: the place belongs to this site alone, and nobody reads it yet.
-        unsafe { (*known.site.get()).write(site) };
+        unsafe { (*known.kept.get()).write(Kept { site, pieces }) };
         known.is_there.store(true, Ordering::Release); // ORD(keep:A)
         Some(())
+    }
+
+    /// Writes down what the site's lines have in common. None: it is too much, or there is no room.
+    fn keep_pieces(&self, site: &Site<'_>) -> Option<Pieces<'static>> {
+        let (_, len) = Pieces::write(site, &mut [0; MAX_PIECES])?;
+        if self.piece_bytes.load(Ordering::Relaxed).checked_add(len)? > self.private.pieces.len() {
+            return None;
+        }
+        // Another thread may come between, as with the text.
+        let at = self.piece_bytes.fetch_add(len, Ordering::Relaxed);
+        if at.checked_add(len)? > self.private.pieces.len() {
+            return None;
+        }
+        // SAFETY: within that memory, by the look above.
+        let place = unsafe { self.private.pieces.cast::<u8>().add(at) };
+        // SAFETY: these bytes belong to this site alone, and stay as they are as long as the table; `pieces` gives out less.
+        let place = unsafe { core::slice::from_raw_parts_mut(place.as_ptr(), len) };
+        Some(Pieces::write(site, place)?.0)
     }
 
     /// Puts it where others read it.
@@ -316,6 +351,19 @@ impl Table {
         Some(unsafe { word.cast::<AtomicU32>().as_ref() })
     }
 
+    #[inline(always)]
+    fn kept(&self, id: u32) -> Option<&Kept> {
+        let known = self.known(usize::try_from(id).ok()?)?;
+        // ORD(site:A) pairs with ORD(keep:A)
+        if !known.is_there.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: nobody writes to it any more.
+        let kept = unsafe { &*known.kept.get() };
+        // SAFETY: written before it was said to be there.
+        Some(unsafe { kept.assume_init_ref() })
+    }
+
     fn known(&self, id: usize) -> Option<&Known> {
         // SAFETY: `new`'s promise: valid as long as the table.
         unsafe { self.private.known.as_ref() }.get(id)
@@ -323,16 +371,15 @@ impl Table {
 }
 
 impl Sites for Table {
+    #[inline]
     fn site(&self, id: u32) -> Option<Site<'_>> {
-        let known = self.known(usize::try_from(id).ok()?)?;
-        // ORD(site:A) pairs with ORD(keep:A)
-        if !known.is_there.load(Ordering::Acquire) {
-            return None;
-        }
-        // SAFETY: nobody writes to it any more.
-        let site = unsafe { &*known.site.get() };
-        // SAFETY: written before it was said to be there.
-        Some(unsafe { site.assume_init() })
+        self.kept(id).map(|kept| kept.site)
+    }
+
+    #[inline(always)]
+    fn site_and_pieces(&self, id: u32) -> Option<(Site<'_>, Option<&Pieces<'_>>)> {
+        let kept = self.kept(id)?;
+        Some((kept.site, kept.pieces.as_ref()))
     }
 }
 

@@ -3,7 +3,9 @@
 use pr_printk::sites::{
     BYTES_PER_SITE, Cell, Copied, Known, MAX_DESCRIPTION, Private, Table, capacity, text_at,
 };
-use pr_record::{Site, Sites};
+use pr_record::{
+    Field, Format, FromSite, Meta, Out, Payload, Pieces, Site, Sites, Value, decode, encode, render,
+};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -12,6 +14,7 @@ struct Memory {
     section: Box<[u64]>,
     known: Box<[Known]>,
     text: Box<[u8]>,
+    pieces: Box<[u8]>,
 }
 
 impl Memory {
@@ -22,7 +25,14 @@ impl Memory {
                 .map(|_| Known::default())
                 .collect(),
             text: vec![0; section_bytes].into(),
+            pieces: vec![0; section_bytes].into(),
         }
+    }
+
+    /// With less memory for what lines have in common.
+    fn with_pieces(self, bytes: usize) -> Memory {
+        let pieces = vec![0; bytes].into();
+        Memory { pieces, ..self }
     }
 
     fn table(&mut self) -> Table {
@@ -31,6 +41,7 @@ impl Memory {
         let private = Private {
             known: NonNull::from(&mut *self.known),
             text: NonNull::from(&mut *self.text),
+            pieces: NonNull::from(&mut *self.pieces),
         };
         // SAFETY: aligned, zero, and this test's own; the table is used while the memory is there.
         unsafe { Table::new(section, private) }
@@ -94,6 +105,102 @@ fn a_site_is_described_once_and_found_inside_and_outside() {
     assert_eq!(outside.site(1).expect("known").event, Some("second"));
     assert_eq!(names_of(outside.site(0).expect("known")), ["a", "b"]);
     assert!(outside.site(2).is_none() && outside.site(u32::MAX).is_none());
+}
+
+/// A JSON line of a record that leaves everything to its site, by what is kept ready there, and the same without that.
+fn lines(table: &Table, id: u32, event: &str) -> [Vec<u8>; 2] {
+    struct Bare<'a>(&'a Table);
+    impl Sites for Bare<'_> {
+        fn site(&self, id: u32) -> Option<Site<'_>> {
+            self.0.site(id)
+        }
+    }
+    let fields = [Field {
+        key: "n",
+        value: Value::Int(5),
+    }];
+    let payload = Payload {
+        event,
+        fields: &fields,
+        site: Some(FromSite {
+            id,
+            table: table.number(),
+            has_event: true,
+            has_logger: true,
+            named_from: 0,
+        }),
+        ..Payload::default()
+    };
+    let mut bytes = [0; 4096];
+    let len = encode(&payload, &mut bytes).len;
+    let line = |sites: &dyn Sites| {
+        let mut room = [0; 4096];
+        let mut out = Out::new(&mut room);
+        let record = decode(&bytes[..len], sites).expect("a record");
+        assert!(render(Format::Json, &mut out, &Meta::default(), &record));
+        out.written().to_vec()
+    };
+    [line(table), line(&Bare(table))]
+}
+
+/// Whether it is kept ready what the site's lines have in common.
+fn is_ready(table: &Table, id: u32) -> bool {
+    let found = table.site_and_pieces(id);
+    found.is_some_and(|(_, pieces)| pieces.is_some())
+}
+
+#[test]
+fn lines_of_the_same_number_in_two_tables_are_those_of_each_tables_own_site() {
+    let (mut here, mut there) = (Memory::new(16 * 1024), Memory::new(16 * 1024));
+    let (here, there) = (here.table(), there.table());
+    let events = ["first", "se\"cond", "th\nird"];
+    for (n, event) in events.iter().enumerate() {
+        let id = here.number_of(&Cell::default(), describe(event, &["n"]));
+        assert_eq!(id, Some(n as u32));
+    }
+    for (n, event) in events.iter().rev().enumerate() {
+        let id = there.number_of(&Cell::default(), describe(event, &["n"]));
+        assert_eq!(id, Some(n as u32));
+    }
+    for (n, event) in events.iter().enumerate() {
+        for (table, id) in [(&here, n), (&there, 2 - n)] {
+            let id = id as u32;
+            let [ready, plain] = lines(table, id, event);
+            assert_eq!(ready, plain);
+            let shown = format!(r#""event":{event:?},"#);
+            assert!(String::from_utf8(ready).unwrap().contains(&shown));
+            assert!(is_ready(table, id));
+        }
+    }
+    assert!(!is_ready(&here, 3) && !is_ready(&here, u32::MAX));
+}
+
+#[test]
+fn a_site_without_room_for_what_its_lines_have_in_common_is_a_site_all_the_same() {
+    let long = "\u{1}".repeat(400);
+    for bytes in [0, 10, 100, 300, 4096] {
+        let mut memory = Memory::new(16 * 1024).with_pieces(bytes);
+        let table = memory.table();
+        let mut ready = 0;
+        for n in 0..20 {
+            let event = format!("event {n}");
+            let id = table.number_of(&Cell::default(), describe(&event, &["n"]));
+            let id = id.expect("room for the site");
+            let [with, without] = lines(&table, id, &event);
+            assert_eq!(with, without);
+            ready += usize::from(is_ready(&table, id));
+        }
+        let id = table.number_of(&Cell::default(), describe(&long, &["n"]));
+        let id = id.expect("room for the site");
+        assert!(!is_ready(&table, id), "it is too long");
+        let [with, without] = lines(&table, id, &long);
+        assert_eq!(with, without);
+        let size = Pieces::write(&table.site(0).unwrap(), &mut [0; 1024])
+            .unwrap()
+            .1;
+        let most = if bytes == 4096 { 20 } else { bytes / size };
+        assert!(ready <= most && ready + 1 >= most, "{ready} in {bytes}");
+    }
 }
 
 #[test]
@@ -238,6 +345,8 @@ fn threads_that_describe_at_once_all_find_what_they_have_described() {
                         let id = id.expect("room");
                         let site = table.site(id).expect("known");
                         assert_eq!(site.event, Some(&*event), "round {round}");
+                        let [ready, plain] = lines(&table, id, &event);
+                        assert_eq!(ready, plain, "round {round}");
                     }
                 }
             });

@@ -4,7 +4,7 @@
 //! bytes may be anything), checking (everything inside is looked at), and skipping (the
 //! bytes were checked before).
 
-use crate::value::{Map, Raw, Seq, Value};
+use crate::value::{Field, Map, Raw, Seq, Value};
 use crate::wire::{self, MAX_DEPTH};
 
 #[inline]
@@ -83,8 +83,28 @@ impl<'a> Cursor<'a> {
         self.body(tag)
     }
 
+    /// The same, for the one place that reads most of all: what it is made into need not go through memory.
+    #[inline(always)]
+    pub(crate) fn value_here(&mut self) -> Option<Value<'a>> {
+        let tag = self.byte()?;
+        self.body_here(tag)
+    }
+
+    /// A field whose tag was read.
+    #[inline(always)]
+    pub(crate) fn field(&mut self, tag: u8) -> Option<Field<'a>> {
+        let key = self.text()?;
+        let value = self.body(tag)?;
+        Some(Field { key, value })
+    }
+
     #[inline]
     pub(crate) fn body(&mut self, tag: u8) -> Option<Value<'a>> {
+        self.body_here(tag)
+    }
+
+    #[inline(always)]
+    fn body_here(&mut self, tag: u8) -> Option<Value<'a>> {
         Some(match tag {
             wire::NULL => Value::Null,
             wire::FALSE => Value::Bool(false),

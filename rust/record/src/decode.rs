@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::cursor::{Cursor, is_value};
 use crate::encode::Exc;
 use crate::keys::KeySet;
+use crate::pieces::{Pieces, ReadyNames};
 use crate::sites::{Names, Site, Sites};
 use crate::text::Text;
 use crate::value::Field;
@@ -51,6 +52,11 @@ pub struct RecordView<'a> {
     keys_may_repeat: bool,
     fields: &'a [u8],
     names: Names<'a>,
+    pieces: Option<&'a Pieces<'a>>,
+    /// The site's is the event, and the logger: the record names neither.
+    has_sites_head: bool,
+    /// The site's are file, line and function.
+    has_sites_source: bool,
 }
 
 /// Shown as the event of a record whose call site is not known.
@@ -75,6 +81,9 @@ impl<'a> RecordView<'a> {
             keys_may_repeat: false,
             fields: &[],
             names: Names::NONE,
+            pieces: None,
+            has_sites_head: false,
+            has_sites_source: false,
         }
     }
 
@@ -91,7 +100,15 @@ impl<'a> RecordView<'a> {
     ) -> Result<(), DecodeError> {
         let mut found = Found::NOTHING;
         scan(self, &mut found, bytes)?;
-        if let Some(site) = self.site.and_then(|id| sites.site(id)) {
+        if let Some(id) = self.site
+            && let Some((site, pieces)) = sites.site_and_pieces(id)
+        {
+            if let Some(pieces) = pieces {
+                self.pieces = Some(pieces);
+                self.has_sites_head = self.event.is_none() && self.logger.is_none();
+                self.has_sites_source =
+                    self.file.is_none() && self.func.is_none() && self.line == 0;
+            }
             self.complete_from(&site);
         }
         if found.values != 0 {
@@ -188,6 +205,35 @@ impl<'a> RecordView<'a> {
         self.fields
     }
 
+    /// Logger and event as they stand in a line of text, if that is kept ready and there is nothing else to show.
+    #[inline(always)]
+    pub(crate) fn ready_text(&self) -> Option<&'a [u8]> {
+        let shows_event = self.has_sites_head && self.message.is_none() && self.args.is_none();
+        let pieces = self.pieces.filter(|_| shows_event)?;
+        Some(pieces.text()).filter(|text| !text.is_empty())
+    }
+
+    /// Logger and event as they stand in a JSON line, if that is kept ready.
+    #[inline(always)]
+    pub(crate) fn ready_head(&self) -> Option<&'a [u8]> {
+        let pieces = self.pieces.filter(|_| self.has_sites_head)?;
+        Some(pieces.head()).filter(|head| !head.is_empty())
+    }
+
+    /// File, line and function as they stand in a JSON line, if that is kept ready.
+    #[inline(always)]
+    pub(crate) fn ready_source(&self) -> Option<&'a [u8]> {
+        let pieces = self.pieces.filter(|_| self.has_sites_source)?;
+        Some(pieces.source())
+    }
+
+    /// The names of the site's fields as they stand in a JSON line, if that is kept ready, and no field has another's.
+    #[inline(always)]
+    pub(crate) fn ready_names(&self) -> Option<ReadyNames<'a>> {
+        let pieces = self.pieces.filter(|_| !self.keys_may_repeat)?;
+        pieces.names()
+    }
+
     /// The keys of the fields.
     pub(crate) fn keys(&self) -> Keys<'a> {
         Keys {
@@ -236,6 +282,7 @@ impl<'a> RecordView<'a> {
     }
 
     /// What the site knows and the record does not say itself.
+    #[inline(always)]
     fn complete_from(&mut self, site: &Site<'a>) {
         self.event = self.event.or(site.event);
         self.logger = self.logger.or(site.logger);

@@ -18,6 +18,7 @@
 //! | [`cut`] | what happens when a record does not fit |
 //! | [`decode`](mod@decode) | the total reader |
 //! | [`sites`] | texts of call sites that are stored once |
+//! | [`pieces`] | what all lines of a call site say in the same words |
 //! | [`whole`] | a record that says everything itself |
 //! | [`args`] | the arguments of a template |
 //! | [`template`] | an event put together with its arguments |
@@ -55,7 +56,7 @@
 //! It does not know the ring, so a payload is a `&[u8]` that somebody else found. It reads
 //! no clock: times, sequence numbers and ids arrive in a [`Meta`]. It opens and writes
 //! nothing: a rendered record is bytes in an [`Out`]. It does not judge levels, redact,
-//! or remember anything from one call to the next.
+//! or remember anything from one call to the next; a writer remembers the second that it wrote last.
 #![no_std]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 #![forbid(unsafe_code)]
@@ -81,6 +82,7 @@ pub mod meta;
 pub mod nest;
 pub mod out;
 mod pen;
+pub mod pieces;
 pub mod render;
 pub mod sites;
 pub mod template;
@@ -97,6 +99,7 @@ pub use level::Level;
 pub use meta::Meta;
 pub use nest::ValueWriter;
 pub use out::Out;
+pub use pieces::Pieces;
 pub use render::{
     Format, render, render_beginning, render_cut, render_dropped, render_replay, render_torn,
 };

@@ -1,6 +1,7 @@
 //! The bounded writer that everything is rendered into.
 
 use crate::copy::copy;
+use crate::render::{Bracket, Second};
 
 /// Appends to a caller's buffer. What goes beyond its end is lost and remembered.
 #[derive(Debug)]
@@ -8,6 +9,9 @@ pub struct Out<'b> {
     buf: &'b mut [u8],
     len: usize,
     truncated: bool,
+    /// Those whose times were written last: the next record mostly has the same.
+    pub(crate) second: Second,
+    pub(crate) bracket: Bracket,
 }
 
 impl<'b> Out<'b> {
@@ -17,6 +21,8 @@ impl<'b> Out<'b> {
             buf,
             len: 0,
             truncated: false,
+            second: Second::NONE,
+            bracket: Bracket::NONE,
         }
     }
 
@@ -69,6 +75,28 @@ impl<'b> Out<'b> {
         }
     }
 
+    /// Appends the first `len` of eight bytes that are in a register. Where there is room for all of them they are stored at
+    /// once; what is behind `len` is written over by what comes next.
+    #[inline(always)]
+    pub(crate) fn put_word(&mut self, word: u64, len: usize) {
+        let (bytes, len) = (word.to_le_bytes(), len.min(8));
+        let area = self.buf.get_mut(self.len..).unwrap_or_default();
+        match area.first_chunk_mut::<8>() {
+            Some(area) if !self.truncated => {
+                *area = bytes;
+                self.len = self.len.wrapping_add(len);
+            }
+            _ => self.put_last(bytes.get(..len).unwrap_or(&bytes)),
+        }
+    }
+
+    /// At the end of the buffer, where fewer bytes than eight may still fit.
+    #[cold]
+    #[inline(never)]
+    fn put_last(&mut self, bytes: &[u8]) {
+        self.put(bytes);
+    }
+
     #[cold]
     #[inline(never)]
     fn put_some(&mut self, bytes: &[u8]) {
@@ -83,6 +111,14 @@ impl<'b> Out<'b> {
         if let Some(area) = room.get_mut(..some.len()) {
             copy(area, some);
             self.len = self.len.wrapping_add(some.len());
+        }
+    }
+
+    /// Sets a byte that was written.
+    pub(crate) fn set_byte(&mut self, at: usize, byte: u8) {
+        let written = self.buf.get_mut(..self.len);
+        if let Some(place) = written.and_then(|written| written.get_mut(at)) {
+            *place = byte;
         }
     }
 

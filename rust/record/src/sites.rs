@@ -10,6 +10,7 @@ use crate::cursor::{Cursor, is_text, is_value};
 use crate::decode::{DecodeError, decode};
 use crate::keys::KeySet;
 use crate::pen::Pen;
+use crate::pieces::Pieces;
 use crate::wire;
 
 /// What every record of one call site has in common.
@@ -52,6 +53,12 @@ pub struct FromSite {
 pub trait Sites {
     /// The site of that number, if it is known.
     fn site(&self, id: u32) -> Option<Site<'_>>;
+
+    /// The same, with what the lines of that site have in common, where it is kept ready. It only saves time.
+    #[inline]
+    fn site_and_pieces(&self, id: u32) -> Option<(Site<'_>, Option<&Pieces<'_>>)> {
+        Some((self.site(id)?, None))
+    }
 }
 
 /// No table of sites: every number is unknown.

@@ -192,6 +192,12 @@ pub fn write_json_string(out: &mut Out<'_>, text: &str) {
     quoted(out, text, Quotes::Json);
 }
 
+/// Writes what stands between the quotes of a JSON string.
+#[inline]
+pub(crate) fn write_json_part(out: &mut Out<'_>, text: &str) {
+    quoted_part(out, text, Quotes::Json);
+}
+
 /// Writes a str by the rule of text: bare, or a JSON string.
 #[inline]
 pub fn write_str(out: &mut Out<'_>, text: &str) {

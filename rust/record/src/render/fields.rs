@@ -51,7 +51,7 @@ fn each_last<'a>(scene: &Scene<'_, 'a>, write: &mut dyn FnMut(&Named<'a>)) {
 }
 
 #[inline(always)]
-fn named<'a>(record: &RecordView<'a>, field: Field<'a>) -> Named<'a> {
+pub(crate) fn named<'a>(record: &RecordView<'a>, field: Field<'a>) -> Named<'a> {
     let Field { key, value } = field;
     let underscores = if is_reserved(key) {
         free(record, key)
@@ -67,7 +67,7 @@ fn named<'a>(record: &RecordView<'a>, field: Field<'a>) -> Named<'a> {
 
 /// Names that a format gives to parts of the record itself.
 #[inline]
-fn is_reserved(key: &str) -> bool {
+pub(crate) fn is_reserved(key: &str) -> bool {
     matches!(
         key,
         "ts" | "level"

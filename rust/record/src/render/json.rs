@@ -1,26 +1,27 @@
 //! One flat JSON object a line, without spaces.
 
 use super::escape::{self, Quotes};
-use super::fields;
+use super::fields::{self, Named, named};
 use super::{Scene, message, number, time};
+use crate::cursor::{Cursor, is_value};
 use crate::cut::prefix;
+use crate::decode::RecordView;
 use crate::encode::Exc;
 use crate::level::Level;
 use crate::out::{Out, hex_digit};
+use crate::pieces::{ReadyNames, write_source};
 use crate::text::Text;
 use crate::value::Value;
-use crate::wire::MARK;
+use crate::wire::{self, MARK};
 
 /// A record.
 pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     let (meta, record) = (scene.meta, scene.record);
     head(out, meta.wall_nsec, Level::from_bits(meta.level));
-    if let Some(logger) = record.logger() {
-        out.put(b",\"logger\":");
-        escape::write_json_string(out, scene.cut(logger));
+    match record.ready_head().filter(|_| scene.is_whole()) {
+        Some(head) => out.put(head),
+        None => logger_and_event(out, scene),
     }
-    out.put(b",\"event\":");
-    marked(out, scene, &Text::plain(record.event()));
     if let Some(message) = record.message() {
         out.put(b",\"message\":");
         marked(out, scene, &message);
@@ -31,18 +32,14 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     number::unsigned(out, u64::from(meta.pid));
     out.put(b",\"tid\":");
     number::unsigned(out, u64::from(meta.tid));
-    source(out, scene);
-    let writer = Writer {
-        quotes: Quotes::Json,
-        cap: scene.cap,
-    };
-    fields::each(scene, |field| {
-        out.put(b",\"");
-        escape::quoted_part(out, field.key, Quotes::Json);
-        (0..field.underscores).for_each(|_| out.put_byte(b'_'));
-        out.put(b"\":");
-        writer.value(out, &field.value);
-    });
+    match record.ready_source().filter(|_| scene.is_whole()) {
+        Some(source) => out.put(source),
+        None => source(out, scene),
+    }
+    match record.ready_names().filter(|_| scene.is_whole()) {
+        Some(names) => ready_members(out, record, names),
+        None => fields::each(scene, |field| member(out, field, scene.cap)),
+    }
     if let Some(exc) = record.exc() {
         exception(out, scene, &exc);
     }
@@ -51,6 +48,54 @@ pub(super) fn record(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
     } else {
         b"}\n"
     });
+}
+
+#[inline(never)]
+fn logger_and_event(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
+    if let Some(logger) = scene.record.logger() {
+        out.put(b",\"logger\":");
+        escape::write_json_string(out, scene.cut(logger));
+    }
+    out.put(b",\"event\":");
+    marked(out, scene, &Text::plain(scene.record.event()));
+}
+
+/// A field under the name that it has got.
+#[inline(never)]
+fn member(out: &mut Out<'_>, field: &Named<'_>, cap: usize) {
+    out.put(b",\"");
+    escape::quoted_part(out, field.key, Quotes::Json);
+    (0..field.underscores).for_each(|_| out.put_byte(b'_'));
+    out.put(b"\":");
+    let quotes = Quotes::Json;
+    Writer { quotes, cap }.value(out, &field.value);
+}
+
+/// All fields, those of the call site with names that are written already.
+fn ready_members(out: &mut Out<'_>, record: &RecordView<'_>, mut names: ReadyNames<'_>) {
+    let cap = usize::MAX;
+    let quotes = Quotes::Json;
+    let mut items = Cursor::new(record.field_bytes());
+    while let Some(tag) = items.byte() {
+        if tag == wire::VALUES {
+            let mut values = Cursor::new(items.bytes().unwrap_or_default());
+            while let Some(value) = values.value_here() {
+                out.put(names.next_or_unknown());
+                match value {
+                    Value::Int(number) => number::signed(out, number),
+                    Value::Str(text) => escape::write_json_string(out, text),
+                    _ => Writer { quotes, cap }.value(out, &value),
+                }
+            }
+        } else if is_value(tag) {
+            let Some(field) = items.field(tag) else {
+                return;
+            };
+            member(out, &named(record, field), cap);
+        } else if items.skip_part(tag).is_none() {
+            return;
+        }
+    }
 }
 
 /// The beginning of every line: time and level.
@@ -74,19 +119,11 @@ fn marked(out: &mut Out<'_>, scene: &Scene<'_, '_>, text: &Text<'_>) {
     out.put_byte(b'"');
 }
 
+#[inline(never)]
 fn source(out: &mut Out<'_>, scene: &Scene<'_, '_>) {
-    if let Some(file) = scene.record.file() {
-        out.put(b",\"file\":");
-        escape::write_json_string(out, scene.cut(file));
-    }
-    if scene.record.line() != 0 {
-        out.put(b",\"line\":");
-        number::unsigned(out, u64::from(scene.record.line()));
-    }
-    if let Some(func) = scene.record.func() {
-        out.put(b",\"func\":");
-        escape::write_json_string(out, scene.cut(func));
-    }
+    let cut = |text| scene.cut(text);
+    let (file, func) = (scene.record.file().map(cut), scene.record.func().map(cut));
+    write_source(out, file, scene.record.line(), func);
 }
 
 fn exception(out: &mut Out<'_>, scene: &Scene<'_, '_>, exc: &Exc<'_>) {

@@ -32,9 +32,13 @@ use crate::out::Out;
 use crate::wire::MAX_LENGTH;
 
 pub use beginning::render_beginning;
+pub(crate) use escape::write_json_part;
+pub use escape::{write_json_string, write_name};
+pub(crate) use fields::is_reserved;
 pub use notice::{render_dropped, render_replay, render_torn};
 pub use number::{digits, signed, unsigned};
 pub use time::utc_nanos;
+pub(crate) use time::{Bracket, Second};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +111,19 @@ impl<'r, 'a> Scene<'r, 'a> {
             fields: usize::MAX,
             truncated,
         }
+    }
+
+    /// All of it is written.
+    #[inline(always)]
+    fn is_whole(&self) -> bool {
+        self.cap == usize::MAX && self.fields == usize::MAX
+    }
+
+    /// Logger and event as a line of text has them, if that is kept ready and is what there is to say.
+    #[inline(always)]
+    fn ready_text(&self) -> Option<&'a [u8]> {
+        let is_plain = self.is_whole() && !self.truncated;
+        self.record.ready_text().filter(|_| is_plain)
     }
 
     /// The part of a text that is written.

@@ -22,10 +22,46 @@ fn pair(number: u64) -> [u8; 2] {
     PAIRS.get(number as usize).copied().unwrap_or([b'0'; 2])
 }
 
+/// What no eight digits hold.
+const EIGHT_DIGITS: u64 = 100_000_000;
+/// Eight digits of zero.
+pub(super) const ALL_ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// The eight digits of a number that has no more, the first one in the lowest byte: halves,
+/// then quarters, then digits, each beside the others in one word.
+#[inline(always)]
+pub(super) fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    // A hundredth of each half, by a multiplication that is exact below 10,000.
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let quarters = hundreds | ((halves - 100 * hundreds) << 16);
+    // A tenth of each quarter, exact below 100.
+    let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
+    ALL_ZEROS + (tens | ((quarters - 10 * tens) << 8))
+}
+
+/// How many zeros eight digits begin with; the last digit is none of them.
+#[inline(always)]
+pub(super) fn leading_zeros(digits: u64) -> u32 {
+    ((digits ^ ALL_ZEROS).trailing_zeros() / 8).min(7)
+}
+
 /// An unsigned number.
 #[inline]
 pub fn unsigned(out: &mut Out<'_>, number: u64) {
-    padded(out, number, 0);
+    if number >= EIGHT_DIGITS {
+        return longer(out, number);
+    }
+    let digits = eight_digits(number);
+    let zeros = leading_zeros(digits);
+    out.put_word(digits >> (8 * zeros), 8 - zeros as usize);
+}
+
+/// A number of more than eight digits: what is before the last eight, and these.
+#[inline(never)]
+fn longer(out: &mut Out<'_>, number: u64) {
+    unsigned(out, number / EIGHT_DIGITS);
+    out.put_word(eight_digits(number % EIGHT_DIGITS), 8);
 }
 
 /// An unsigned number, with spaces before it up to `width` (20 at most).
@@ -222,7 +258,9 @@ fn signed_value(text: &[u8]) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::format;
 
     #[track_caller]
     fn same(write: impl Fn(&mut Out<'_>), expected: &str) {
@@ -288,10 +326,47 @@ mod tests {
     fn integers_are_padded_with_spaces_and_never_cut() {
         same(|out| unsigned(out, 0), "0");
         same(|out| unsigned(out, u64::MAX), "18446744073709551615");
+        same(|out| unsigned(out, 99_999_999), "99999999");
+        same(|out| unsigned(out, 100_000_000), "100000000");
+        same(
+            |out| unsigned(out, 10_000_000_000_000_007),
+            "10000000000000007",
+        );
         same(|out| signed(out, i64::MIN), "-9223372036854775808");
         same(|out| padded(out, 7, 5), "    7");
         same(|out| padded(out, 0, 5), "    0");
         same(|out| padded(out, 123_456, 5), "123456");
+    }
+
+    #[test]
+    fn a_number_that_just_fits_is_there_and_one_that_does_not_is_cut_and_told() {
+        for (number, digits) in [
+            (7_u64, "7"),
+            (1234, "1234"),
+            (12_345_678_901, "12345678901"),
+        ] {
+            let mut room = [0; 20];
+            for len in 0..room.len() {
+                let mut out = Out::new(&mut room[..len]);
+                unsigned(&mut out, number);
+                let expected = digits.as_bytes().get(..len).unwrap_or(digits.as_bytes());
+                let is_cut = len < digits.len();
+                assert_eq!((out.written(), out.is_truncated()), (expected, is_cut));
+            }
+        }
+    }
+
+    #[test]
+    fn eight_digits_are_those_of_every_kind_of_number() {
+        let check = |number: u64| {
+            let digits = eight_digits(number).to_le_bytes();
+            assert_eq!(digits.as_slice(), format!("{number:08}").as_bytes());
+            same(|out| unsigned(out, number), &format!("{number}"));
+        };
+        (0..100_000).for_each(check);
+        (0..10_000).for_each(|number| check(number * 10_000 + 9_999 - number));
+        (0..100_000).for_each(|number| check(number * 997 + 7));
+        check(99_999_999);
     }
 
     #[test]

@@ -49,17 +49,13 @@ pub(super) fn lines<W: Fn(&mut Out<'_>)>(
     let record = scene.record;
     lead.first(out);
     out.put(word);
-    if let Some(logger) = record.logger() {
-        escape::write_name(out, scene.cut(logger));
-        out.put(b": ");
-    }
-    let end = message::write(out, scene, &record.text(), |out, text| {
-        escape::write_message(out, text, |out| lead.further(out));
-    });
-    if end.is_cut {
-        out.put(MARK.as_bytes());
-    }
-    let mut is_marked = end.is_cut || end.is_marked;
+    let mut is_marked = match scene.ready_text() {
+        Some(text) => {
+            out.put(text);
+            false // nothing is missing
+        }
+        None => logger_and_message(out, scene, lead),
+    };
     for field in record.fields().take(scene.fields) {
         out.put_byte(b' ');
         escape::write_name(out, field.key);
@@ -76,6 +72,25 @@ pub(super) fn lines<W: Fn(&mut Out<'_>)>(
         out.put(MARK.as_bytes());
     }
     out.put_byte(b'\n');
+}
+
+/// True: it ends in the mark.
+fn logger_and_message<W: Fn(&mut Out<'_>)>(
+    out: &mut Out<'_>,
+    scene: &Scene<'_, '_>,
+    lead: &Lead<W>,
+) -> bool {
+    if let Some(logger) = scene.record.logger() {
+        escape::write_name(out, scene.cut(logger));
+        out.put(b": ");
+    }
+    let end = message::write(out, scene, &scene.record.text(), |out, text| {
+        escape::write_message(out, text, |out| lead.further(out));
+    });
+    if end.is_cut {
+        out.put(MARK.as_bytes());
+    }
+    end.is_cut || end.is_marked
 }
 
 /// The traceback as further lines. Without one the exception itself is told.

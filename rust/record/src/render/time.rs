@@ -1,6 +1,6 @@
 //! Times: seconds since start in brackets, and wall clock in UTC.
 
-use super::number::{digits, padded};
+use super::number::{digits, eight_digits, leading_zeros, padded};
 use crate::out::Out;
 
 const SECOND: u64 = 1_000_000_000;
@@ -13,17 +13,46 @@ pub(crate) fn bracketed(out: &mut Out<'_>, ts_nsec: u64) {
     if seconds >= SEVEN_DIGITS {
         return bracketed_longer(out, seconds, micros);
     }
+    if out.bracket.seconds != seconds {
+        out.bracket = bracket(seconds);
+    }
+    let Bracket { begin, len, .. } = out.bracket;
+    let fraction = eight_digits(micros) >> 16;
+    let end = u64::from(b'.') | (fraction << 8) | (u64::from(b']') << 56);
+    out.put_pieces(begin, len, end);
+}
+
+/// Seconds, and the beginning of their time in brackets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bracket {
+    seconds: u64,
+    /// `[`, and the digits.
+    begin: u64,
+    len: usize,
+}
+
+impl Bracket {
+    /// Of seconds that have more digits than this is for.
+    pub(crate) const NONE: Bracket = Bracket {
+        seconds: u64::MAX,
+        begin: 0,
+        len: 0,
+    };
+}
+
+#[inline(always)]
+fn bracket(seconds: u64) -> Bracket {
     let digits = eight_digits(seconds);
-    // One of the eight is a zero; five stay. How many go is known before they are: what is written next need not wait
-    // for them.
+    // One of the eight is a zero; five stay.
     let dropped = 1 + u32::from(seconds < 1_000_000) + u32::from(seconds < 100_000);
-    let zeros = ((digits ^ ALL_ZEROS).trailing_zeros() / 8).min(7);
+    let zeros = leading_zeros(digits);
     let padding = (1_u64 << (8 * zeros.saturating_sub(dropped))) - 1;
     let whole = (digits >> (8 * dropped)) ^ (padding & ZEROS_TO_SPACES);
-    let fraction = eight_digits(micros) >> 16;
-    let begin = u64::from(b'[') | (whole << 8);
-    let end = u64::from(b'.') | (fraction << 8) | (u64::from(b']') << 56);
-    out.put_pieces(begin, 9 - dropped as usize, end);
+    Bracket {
+        seconds,
+        begin: u64::from(b'[') | (whole << 8),
+        len: 9 - dropped as usize,
+    }
 }
 
 /// After more than 115 days.
@@ -38,23 +67,8 @@ fn bracketed_longer(out: &mut Out<'_>, seconds: u64, micros: u64) {
 
 /// What no seven digits hold.
 const SEVEN_DIGITS: u64 = 10_000_000;
-/// Eight digits of zero.
-const ALL_ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
-/// What is between them and spaces.
+/// What is between zeros and spaces.
 const ZEROS_TO_SPACES: u64 = u64::from_le_bytes([b'0' ^ b' '; 8]);
-
-/// The eight digits of a number that has no more, the first one in the lowest byte: halves,
-/// then quarters, then digits, each beside the others in one word.
-#[inline(always)]
-fn eight_digits(number: u64) -> u64 {
-    let halves = (number / 10_000) | ((number % 10_000) << 32);
-    // A hundredth of each half, by a multiplication that is exact below 10,000.
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
-    let quarters = hundreds | ((halves - 100 * hundreds) << 16);
-    // A tenth of each quarter, exact below 100.
-    let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
-    ALL_ZEROS + (tens | ((quarters - 10 * tens) << 8))
-}
 
 /// `2026-11-20T10:11:12.123456Z`, rounded down.
 pub(crate) fn utc_micros(out: &mut Out<'_>, wall_nsec: u64) {
@@ -66,13 +80,41 @@ pub(crate) fn utc_micros(out: &mut Out<'_>, wall_nsec: u64) {
 /// `2026-11-20T10:11:12.123456789Z`.
 pub fn utc_nanos(out: &mut Out<'_>, wall_nsec: u64) {
     utc_seconds(out, wall_nsec / SECOND);
-    out.put(&digits::<9>(wall_nsec % SECOND));
-    out.put_byte(b'Z');
+    let nanos = wall_nsec % SECOND;
+    out.put_word(eight_digits(nanos / 10), 8);
+    out.put(&[b'0' + (nanos % 10) as u8, b'Z']);
 }
 
-/// `2026-11-20T10:11:12.`
+/// `2026-11-20T10:11:12.`: mostly that of the time before.
 #[inline]
 fn utc_seconds(out: &mut Out<'_>, seconds: u64) {
+    if out.second.number != seconds {
+        out.second = Second {
+            number: seconds,
+            text: text_of(seconds),
+        };
+    }
+    let text = out.second.text;
+    out.put(&text);
+}
+
+/// A second, and its beginning of a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Second {
+    number: u64,
+    text: [u8; 20],
+}
+
+impl Second {
+    /// One that no time has.
+    pub(crate) const NONE: Second = Second {
+        number: u64::MAX,
+        text: [0; 20],
+    };
+}
+
+#[inline(never)]
+fn text_of(seconds: u64) -> [u8; 20] {
     let (year, month, day) = civil(seconds / DAY);
     let in_day = seconds % DAY;
     let [y0, y1, y2, y3] = digits::<4>(year);
@@ -81,9 +123,9 @@ fn utc_seconds(out: &mut Out<'_>, seconds: u64) {
     let [h0, h1] = digits::<2>(in_day / 3600);
     let [i0, i1] = digits::<2>(in_day / 60 % 60);
     let [s0, s1] = digits::<2>(in_day % 60);
-    out.put(&[
+    [
         y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.',
-    ]);
+    ]
 }
 
 /// Year, month and day of a day since the epoch.
@@ -142,8 +184,8 @@ mod tests {
         assert_eq!(year, 2554);
     }
 
-    fn written(write: impl Fn(&mut Out<'_>)) -> ([u8; 64], usize) {
-        let mut buf = [0u8; 64];
+    fn written(write: impl Fn(&mut Out<'_>)) -> ([u8; 128], usize) {
+        let mut buf = [0u8; 128];
         let mut out = Out::new(&mut buf);
         write(&mut out);
         let len = out.len();
@@ -177,6 +219,26 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_remembers_a_second_writes_the_next_one_and_the_one_before() {
+        let wall = 1_795_169_472_999_999_999;
+        let three = |out: &mut Out<'_>| {
+            utc_nanos(out, wall);
+            utc_nanos(out, wall + 1);
+            utc_micros(out, wall);
+        };
+        same(
+            three,
+            "2026-11-20T10:11:12.999999999Z2026-11-20T10:11:13.000000000Z2026-11-20T10:11:12.999999Z",
+        );
+        let three = |out: &mut Out<'_>| {
+            bracketed(out, 12_999_999_999);
+            bracketed(out, 13_000_000_000);
+            bracketed(out, 12_000_001_000);
+        };
+        same(three, "[   12.999999][   13.000000][   12.000001]");
+    }
+
+    #[test]
     fn a_time_that_just_fits_is_there_and_one_that_does_not_is_told() {
         let time = 12_345_678_999;
         let mut room = [0; 40];
@@ -186,18 +248,6 @@ mod tests {
             let expected = &b"[   12.345678]"[..len.min(14)];
             assert_eq!((out.written(), out.is_truncated()), (expected, len < 14));
         }
-    }
-
-    #[test]
-    fn eight_digits_are_those_of_every_kind_of_number() {
-        let check = |number: u64| {
-            let digits = eight_digits(number).to_le_bytes();
-            assert_eq!(digits.as_slice(), format!("{number:08}").as_bytes());
-        };
-        (0..100_000).for_each(check);
-        (0..10_000).for_each(|number| check(number * 10_000 + 9_999 - number));
-        (0..100_000).for_each(|number| check(number * 997 + 7));
-        check(99_999_999);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod plain;
 
 use pr_record::render::FORMATS;
 use pr_record::wire::MAX_ARGS;
-use pr_record::{Meta, NoSites, Out, Value, decode, render};
+use pr_record::{Meta, NoSites, Out, Pieces, Site, Sites, Value, decode, render};
 
 /// How many values this one is made of, itself included.
 fn count(value: Value<'_>) -> usize {
@@ -15,6 +15,44 @@ fn count(value: Value<'_>) -> usize {
         Value::Enum { value, .. } | Value::Numpy { value, .. } => count(value.value()),
         _ => 0,
     }
+}
+
+/// One site for all numbers, and what its lines have in common where that is kept ready.
+struct OneSite<'a>(Site<'a>, Option<Pieces<'a>>);
+
+impl Sites for OneSite<'_> {
+    fn site(&self, _id: u32) -> Option<Site<'_>> {
+        Some(self.0)
+    }
+
+    fn site_and_pieces(&self, _id: u32) -> Option<(Site<'_>, Option<&Pieces<'_>>)> {
+        Some((self.0, self.1.as_ref()))
+    }
+}
+
+/// Whatever a record says: what its site keeps ready makes the same lines as what the site says.
+fn compare(bytes: &[u8], meta: &Meta) {
+    let site = Site {
+        event: Some("an event"),
+        logger: Some("log\"ger"),
+        file: Some("file.py"),
+        line: 7,
+        func: Some("func"),
+        ..Site::default()
+    };
+    let (mut described, mut ready) = ([0; 256], [0; 512]);
+    let len = site.write(["a", "b"].into_iter(), &mut described);
+    let site = Site::read(&described[..len.expect("room")]).expect("a site");
+    let (pieces, _) = Pieces::write(&site, &mut ready).expect("room");
+    let lines = [Some(pieces), None].map(|pieces| {
+        let sites = OneSite(site, pieces);
+        let record = decode(bytes, &sites).expect("what is a record is one at any site");
+        let mut room = vec![0; FORMATS.len() << 16];
+        let mut out = Out::new(&mut room);
+        let fit = FORMATS.map(|format| render(format, &mut out, meta, &record));
+        (out.written().to_vec(), fit)
+    });
+    assert_eq!(lines[0], lines[1]);
 }
 
 /// Exactly what the layout's description allows is a record; what is one can be walked whole, and shown in every format
@@ -49,6 +87,9 @@ pub fn exercise(bytes: &[u8]) -> bool {
         pid: 5,
         tid: 6,
     };
+    if record.site().is_some() {
+        compare(bytes, &meta);
+    }
     let mut room = [0; 1 << 16];
     for size in [bytes.len() % 128, room.len()] {
         for format in FORMATS {
