@@ -189,13 +189,30 @@ def test_only_one_file_of_the_ring_names_the_atomics() -> None:
 
 # What they hold is made by one thread while others wait for it, and the interpreter is let go of meanwhile: a child that is
 # forked just then waits for a thread that it does not have. `fastcall/kept.rs` and `fastcall/interned.rs` wait for nobody.
-WAITING_CELLS = r"\b(PyOnce\w*|GILOnceCell|OnceLock|OnceExt|LazyLock)\b|\b(intern|import_exception|create_exception)!"
+WAITING_CELLS = (
+    r"\b(PyOnce\w*|GILOnceCell|Once|OnceLock|OnceExt|LazyLock|call_once)\b|\b(intern|import_exception|create_exception)!"
+)
 
 
 def test_the_binding_has_no_cell_whose_maker_others_wait_for() -> None:
     assert re.search(WAITING_CELLS, 'name = intern!(py, "name")')
     for path in sources("python"):
         assert not re.search(WAITING_CELLS, rust_code(path)), path
+
+
+# Each beside the reason why nobody waits there for another thread.
+CELLS_OF_THE_HOST = {
+    "log.rs": "of one log, set by whoever made it",
+    "bench/paced.rs": "of a bench, which forks nothing",
+}
+
+
+def test_the_core_has_no_cell_whose_maker_others_wait_for() -> None:
+    for crate in ("ring", "record", "printk", "host"):
+        for path in sources(crate):
+            name = str(path.relative_to(RUST / crate / "src"))
+            if name not in CELLS_OF_THE_HOST:
+                assert not re.search(WAITING_CELLS, rust_code(path)), path
 
 
 def test_every_class_of_the_binding_is_made_when_the_module_is_imported() -> None:

@@ -323,3 +323,15 @@ def test_an_argument_forges_nothing_that_a_formatter_takes_from_it_alone(log: pr
     log.get_logger().info("%.3s", "abc\nINFO forged \x1b[2J")
     assert log.flush(timeout=PATIENCE)
     assert (tmp_path / "out").read_text("utf-8") == "INFO abc of abc\n| INFO forged \\x1b[2J\n"
+
+
+def test_a_name_of_an_argument_forges_nothing_that_a_formatter_takes_from_it_alone(log: pr.Log, tmp_path: Path) -> None:
+    class Names(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            assert isinstance(record.args, dict)
+            return f"INFO {record.getMessage()} of {', '.join(record.args)}"
+
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=Names())
+    log.get_logger().info("%(a)s", {"a": 1, "b\nINFO forged \x1b[2J": 2})
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text("utf-8") == "INFO 1 of a, b\n| INFO forged \\x1b[2J\n"

@@ -13,7 +13,8 @@ environment: with PRINTK_RING_LOCKDEP=1 the locks of `threading` are watched fro
 import os
 from typing import TYPE_CHECKING
 
-from printk_ring import kernel, sinks
+# Those that only log calls need are imported here too: a child that is forked while a thread imports one waits for ever.
+from printk_ring import context, delivery, ends, exceptions, kernel, sinks  # noqa: F401
 from printk_ring._native import (
     CallSite,
     ConfigError,

@@ -7,8 +7,8 @@ use crate::mapping::lock;
 use pr_printk::thread;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// A lock for a few instructions at a time, which the fork hooks can hold over a fork. Nothing that waits, prints or
 /// calls out happens under it. It holds the generation of who has it (0: nobody): in a child that no hook saw, that of a
@@ -134,35 +134,55 @@ pub(crate) fn own_lives() -> Vec<Arc<Life>> {
     lives
 }
 
-/// Installs the hooks and the page that a fork wipes. Once a process.
+/// Installs the hooks and the page that a fork wipes. Nobody waits for anybody who is at it: a thread that vanished in a fork
+/// may have been.
 fn prepare_process() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        pr_printk::barrier::prepare();
-        if let Some(page) = wiped_page() {
-            // SAFETY: a fresh zeroed page that is never unmapped.
-            unsafe { thread::watch_forks(page.cast()) };
-        }
-        SEEN.store(thread::begin_generation(), Ordering::SeqCst);
+    static IS_PREPARED: AtomicBool = AtomicBool::new(false);
+    static HAS_HOOKS: AtomicBool = AtomicBool::new(false);
+    if IS_PREPARED.load(Ordering::SeqCst) {
+        return;
+    }
+    pr_printk::barrier::prepare();
+    if !thread::watches_forks() {
+        watch_page();
+    }
+    let (nobody, me) = (0, thread::begin_generation());
+    let _ = SEEN.compare_exchange(nobody, me, Ordering::SeqCst, Ordering::SeqCst);
+    // In a child of the moment in between there are none, as in one that none saw: `catch_up` does their work.
+    if !HAS_HOOKS.swap(true, Ordering::SeqCst) {
         // SAFETY: the hooks only do what a forked child may do.
         unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
-    });
+    }
+    IS_PREPARED.store(true, Ordering::SeqCst);
 }
+
+/// Has forks noticed by a page that they wipe. Of several threads that come here at once one's page is it.
+fn watch_page() {
+    let Some(page) = wiped_page() else {
+        return;
+    };
+    // SAFETY: a fresh zeroed page, unmapped only if nobody uses it.
+    if !unsafe { thread::watch_forks(page.cast()) } {
+        // SAFETY: as just said.
+        unsafe { libc::munmap(page.cast(), PAGE_BYTES) };
+    }
+}
+
+const PAGE_BYTES: usize = 4096;
 
 /// A page that reads as zero in a forked child.
 fn wiped_page() -> Option<*mut AtomicU64> {
-    let bytes = 4096;
     let (read_write, flags) = (
         libc::PROT_READ | libc::PROT_WRITE,
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
     );
     // SAFETY: a new anonymous mapping, at an address of the kernel's choice.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), bytes, read_write, flags, -1, 0) };
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE_BYTES, read_write, flags, -1, 0) };
     if page == libc::MAP_FAILED {
         return None;
     }
     // SAFETY: the page was just mapped.
-    let wiped = unsafe { libc::madvise(page, bytes, libc::MADV_WIPEONFORK) } == 0;
+    let wiped = unsafe { libc::madvise(page, PAGE_BYTES, libc::MADV_WIPEONFORK) } == 0;
     wiped.then_some(page.cast())
 }
 
@@ -190,6 +210,7 @@ static SEEN: AtomicU64 = AtomicU64::new(0);
 
 /// Before a process opens anything of its own: what the hook does, in a child that no hook saw.
 pub(crate) fn catch_up() {
+    prepare_process();
     static BEHIND: ShortLock = ShortLock::new();
     let generation = thread::begin_generation();
     if SEEN.load(Ordering::SeqCst) == generation {

@@ -112,11 +112,17 @@ pub(crate) fn begin_epoch() {
     times().epoch.store(fresh, Ordering::Relaxed);
 }
 
-/// Puts generation and epoch on `page`, which the kernel wipes in a child.
+/// Whether they lie on such a page.
+pub fn watches_forks() -> bool {
+    !core::ptr::eq(times(), &raw const UNPREPARED)
+}
+
+/// Puts generation and epoch on `page`, which the kernel wipes in a child. False: another thread has put them on another one,
+/// and nobody uses this one.
 ///
 /// # Safety
-/// `page` is valid, 8-aligned, zeroed, and never unmapped.
-pub unsafe fn watch_forks(page: *mut Times) {
+/// `page` is valid, 8-aligned, zeroed, and not unmapped unless this says so.
+pub unsafe fn watch_forks(page: *mut Times) -> bool {
     // SAFETY: the caller's promise.
     let times = unsafe { &*page };
     let (generation, epoch) = (&LAST, &LAST_EPOCH);
@@ -125,7 +131,9 @@ pub unsafe fn watch_forks(page: *mut Times) {
     times
         .epoch
         .store(epoch.load(Ordering::Relaxed), Ordering::Relaxed);
-    TIMES.store(page, Ordering::Release); // ORD(watch_forks:A)
+    let unprepared = (&raw const UNPREPARED).cast_mut();
+    let published = TIMES.compare_exchange(unprepared, page, Ordering::AcqRel, Ordering::Acquire); // ORD(watch_forks:A)
+    published.is_ok()
 }
 
 /// In a forked child: gives it a generation of its own. Idempotent; any context.

@@ -32,15 +32,11 @@ pub fn argv(py: Python<'_>) -> Option<Vec<String>> {
     )
 }
 
-/// Has the orderly exit happen, and all be there that log calls need. Once a process; threads that come at the same moment do
+/// Has the orderly exit happen. Once a process; threads that come at the same moment do
 /// it each, which does no harm.
 pub fn prepare_process(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: Kept<()> = Kept::new();
     REGISTERED.get_or_make(|| {
-        // All that a log call may import: a child that is forked in the middle of an import can never end that.
-        for module in ["context", "delivery", "exceptions"] {
-            py.import(format!("printk_ring.{module}"))?;
-        }
         let module = py.import("printk_ring.ends")?;
         ending::call(&module.getattr("watch")?, &PyTuple::empty(py)).map(|_| ())
     })?;

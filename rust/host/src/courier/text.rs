@@ -105,7 +105,10 @@ fn any_text(record: &RecordView<'_>, what: &dyn Fn(&str) -> bool) -> bool {
         || names.into_iter().flatten().any(what)
         || exc.any(what)
         // A formatter has them too, and the text may show less of them.
-        || record.args().iter().any(|arg| any_in(&arg.value, what))
+        || record
+            .args()
+            .iter()
+            .any(|arg| what(arg.key) || any_in(&arg.value, what))
         || record
             .fields()
             .any(|field| what(field.key) || any_in(&field.value, what))

@@ -5,26 +5,28 @@ use pr_printk::store::Stamp;
 use pr_record::{Field, Level, Payload, Value};
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     /// This thread tells of one already.
     static TELLS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on they are told, wherever they happen. Once a process.
+/// From now on they are told, wherever they happen. Once a process; nobody waits for whoever is at it, which may be a thread
+/// that vanished in a fork.
 pub fn watch() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !TELLS.replace(true) {
-                tell(info);
-                TELLS.set(false);
-            }
-            before(info);
-        }));
-    });
+    static HAS_HOOK: AtomicBool = AtomicBool::new(false);
+    if HAS_HOOK.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !TELLS.replace(true) {
+            tell(info);
+            TELLS.set(false);
+        }
+        before(info);
+    }));
 }
 
 fn tell(info: &PanicHookInfo<'_>) {

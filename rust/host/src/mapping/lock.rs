@@ -11,12 +11,11 @@
 
 use crate::fork::ShortLock;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use pr_printk::fd::identity;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::Once;
 
 /// Which byte of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,12 +223,13 @@ pub(crate) fn let_go_of_parent() {
     CHANGING.unlock();
 }
 
+/// Nobody waits for whoever is at it: a thread that vanished in a fork may have been.
 fn install_hooks() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    static HAS_HOOKS: AtomicBool = AtomicBool::new(false);
+    if !HAS_HOOKS.swap(true, Ordering::SeqCst) {
         // SAFETY: the hooks only spin, close descriptors, and store atomics.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-    });
+    }
 }
 
 extern "C" fn before() {
