@@ -119,6 +119,23 @@ const REMEMBERED: usize = 8;
 #[derive(Debug, Default)]
 pub struct Cell([AtomicU64; REMEMBERED]);
 
+/// A place that is taken.
+struct Claim<'c> {
+    place: &'c AtomicU64,
+    taken: u64,
+}
+
+impl Claim<'_> {
+    /// The number that the table has given, if it has. Forgotten where another table has come and needed the place.
+    fn end(self, id: Option<u32>) {
+        let word = self.taken | id.map_or(0, |id| u64::from(id) + 1);
+        // ORD(describe:B)
+        let _ = self
+            .place
+            .compare_exchange(self.taken, word, Ordering::Release, Ordering::Relaxed);
+    }
+}
+
 impl Cell {
     /// Where it remembers the table of this number. None: it does not.
     fn word(&self, number: u32) -> Option<u64> {
@@ -127,13 +144,31 @@ impl Cell {
         words.find(|word| (word >> 32) as u32 == number)
     }
 
-    /// Remembers a number. The place that it goes by is the table's own, so that a few tables do not displace each other.
-    fn remember(&self, number: u32, word: u64) {
-        let free = self.0.iter().find(|word| word.load(Ordering::Relaxed) == 0);
-        let place = free.or_else(|| self.0.get(number as usize % REMEMBERED));
-        if let Some(place) = place {
-            place.store(word, Ordering::Release); // ORD(describe:B)
+    /// Takes a place for the number that a table is about to give: as long as it is taken the site has none there. It is a free
+    /// one, or that which goes by the table's own number, so that a few tables do not displace each other. None: another
+    /// thread is at it, or whatever this call has interrupted.
+    fn claim(&self, number: u32) -> Option<Claim<'_>> {
+        let mut found = 0;
+        let mut places = self.0.iter();
+        let free = places.find(|place| {
+            found = place.load(Ordering::Relaxed);
+            found == 0 || (found >> 32) as u32 == number
+        });
+        let place = match free {
+            Some(place) => place,
+            None => {
+                let place = self.0.get(number as usize % REMEMBERED)?;
+                found = place.load(Ordering::Relaxed);
+                place
+            }
+        };
+        if (found >> 32) as u32 == number {
+            return None; // all look in the same order: whoever comes later sees it
         }
+        let taken = u64::from(number) << 32;
+        let order = Ordering::Relaxed;
+        place.compare_exchange(found, taken, order, order).ok()?;
+        Some(Claim { place, taken })
     }
 }
 
@@ -210,6 +245,7 @@ impl Table {
         cell: &Cell,
         describe: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<u32> {
+        let claim = cell.claim(self.number)?;
         let mut buffer = [0; MAX_DESCRIPTION];
         let written = describe(&mut buffer).and_then(|len| buffer.get(..len));
         let id = written.and_then(|text| self.same(text).or_else(|| self.add(text)));
@@ -218,8 +254,7 @@ impl Table {
         {
             head.refused.fetch_add(1, Ordering::Relaxed);
         }
-        let place = id.map_or(0, |id| u64::from(id) + 1);
-        cell.remember(self.number, u64::from(self.number) << 32 | place);
+        claim.end(id);
         id
     }
 

@@ -331,7 +331,32 @@ fn what_is_too_long_or_nothing_is_no_site() {
 }
 
 #[test]
-fn threads_that_describe_at_once_all_find_what_they_have_described() {
+fn threads_that_come_to_a_site_at_the_same_moment_describe_it_once() {
+    const SITES: u64 = 1000;
+    let mut memory = Memory::new(512 * 1024);
+    let table = memory.table();
+    let cells: Vec<Cell> = (0..SITES).map(|_| Cell::default()).collect();
+    let (arrived, most) = (AtomicU64::new(0), Ordering::SeqCst);
+    let come = || {
+        for (cell, n) in cells.iter().zip(1..) {
+            arrived.fetch_add(1, most);
+            while arrived.load(most) < 2 * n {
+                std::hint::spin_loop();
+            }
+            table.number_of(cell, describe(&format!("site {n}"), &["n"]));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(come);
+        come();
+    });
+    assert_eq!((table.described(), table.refused()), (SITES, 0));
+    let is_known = |cell| table.number_of(cell, |_| panic!("it is known"));
+    assert!(cells.iter().all(|cell| is_known(cell).is_some()));
+}
+
+#[test]
+fn threads_that_come_to_sites_at_once_describe_each_once_and_find_what_they_described() {
     let mut memory = Memory::new(64 * 1024);
     let table = memory.table();
     let cells: Vec<Cell> = (0..64).map(|_| Cell::default()).collect();
@@ -341,8 +366,9 @@ fn threads_that_describe_at_once_all_find_what_they_have_described() {
                 for round in 0..50 {
                     for (n, cell) in cells.iter().enumerate() {
                         let event = format!("site {n}");
-                        let id = table.number_of(cell, describe(&event, &["n"]));
-                        let id = id.expect("room");
+                        let Some(id) = table.number_of(cell, describe(&event, &["n"])) else {
+                            continue; // another thread is at it
+                        };
                         let site = table.site(id).expect("known");
                         assert_eq!(site.event, Some(&*event), "round {round}");
                         let [ready, plain] = lines(&table, id, &event);
@@ -352,6 +378,7 @@ fn threads_that_describe_at_once_all_find_what_they_have_described() {
             });
         }
     });
+    assert_eq!((table.described(), table.refused()), (64, 0), "each once");
     let outside = memory.seen();
     for (n, cell) in cells.iter().enumerate() {
         let id = table
