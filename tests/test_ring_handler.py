@@ -104,6 +104,42 @@ def test_a_formatter_replaces_the_message_and_nothing_else(log: pr.Log, stdlib: 
     assert record.exc["type"] == "KeyError"
 
 
+def test_a_format_of_a_derived_class_replaces_the_message_and_nothing_else(log: pr.Log) -> None:
+    class Shouting(pr.RingHandler):
+        def format(self, record: logging.LogRecord) -> str:
+            return f"{super().format(record).upper()} {record.exc_info}"
+
+    logger = logging.Logger("derived")
+    for handler in (Shouting(log), pr.RingHandler(log)):
+        logger.handlers = [handler]
+        try:
+            raise KeyError("k")
+        except KeyError:
+            logger.exception("%s went", "it", extra={"code": 1})
+    shouted, plain = log.reader()
+    assert (shouted.message, plain.message) == ("IT WENT None", "it went")
+    assert shouted.event == plain.event == "%s went"
+    assert shouted.fields == plain.fields == {"code": 1}
+    assert shouted.exc == plain.exc
+    logger.handlers[0].setFormatter(logging.Formatter("<%(message)s>"))
+    logger.handlers[0].format = lambda record: "its own"  # type: ignore[method-assign]
+    logger.info("x")
+    assert list(log.reader())[-1].message == "its own"
+
+
+def test_a_format_that_fails_costs_its_message_only(log: pr.Log) -> None:
+    class Failing(pr.RingHandler):
+        def format(self, record: logging.LogRecord) -> str:
+            raise ValueError("no format")
+
+    logger = logging.Logger("derived")
+    logger.addHandler(Failing(log))
+    logger.info("%s", "x")
+    record = only(log)
+    assert (record.event, record.message) == ("%s", "%s")
+    assert record.fields == {"format_args": ["x"], "format_error": "ValueError: no format"}
+
+
 def test_a_formatter_leaves_the_record_of_other_handlers_alone(log: pr.Log, stdlib: logging.Logger) -> None:
     seen: list[logging.LogRecord] = []
 

@@ -36,9 +36,9 @@ class RingHandler(_native._RingHandler, logging.Handler):
     `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level numbers
     are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
     the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
-    line and func. A formatter replaces the message and nothing else; it is given the record without exception and stack,
-    which are kept on their own. It never raises, takes no lock, and a record logged from inside (by a filter, a formatter, a
-    `__str__`) is stored without running any more of such code, and without waiting.
+    line and func. A formatter, or a `format` of a derived class, replaces the message and nothing else; it is given the
+    record without exception and stack, which are kept on their own. It never raises, takes no lock, and a record logged from
+    inside (by a filter, a formatter, a `__str__`) is stored without running any more of such code, and without waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
     """
@@ -132,9 +132,10 @@ class RingHandler(_native._RingHandler, logging.Handler):
     def _message(self, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
         """The rendered text; None, and the reason among the fields, when it cannot be rendered."""
         try:
-            if self.formatter is None:
+            is_overridden = type(self).format is not logging.Handler.format or "format" in self.__dict__
+            if self.formatter is None and not is_overridden:
                 return record.getMessage()
-            return self.formatter.format(_without_exception(record))
+            return self.format(_without_exception(record))
         except Exception as error:  # noqa: BLE001 - wrong format arguments, or a formatter that fails
             if record.args:
                 fields["format_args"] = _arguments(record.args)
