@@ -50,10 +50,15 @@ impl<'py> Objects<'py> {
     }
 
     fn of_dict(dict: &Bound<'py, PyDict>) -> Option<Objects<'py>> {
-        let fits = !dict.is_empty() && dict.len() <= MOST_ARGS;
-        fits.then(|| Objects {
+        if dict.len() > MOST_ARGS {
+            return None;
+        }
+        let entries = mapping::copied(dict);
+        // The copy counts: without the interpreter's lock another thread may have changed the dict since.
+        let fits = !entries.is_empty() && entries.len() <= MOST_ARGS;
+        fits.then_some(Objects {
             is_named: true,
-            entries: mapping::copied(dict),
+            entries,
         })
     }
 

@@ -188,7 +188,8 @@ pub fn is_in_handler(py: Python<'_>) -> bool {
 }
 
 /// The same where it only tells who speaks: a way that has led here before, from no handler then, is not looked at again.
-/// Wrong for a function that was called before it became a handler, and is interrupted into at the very call.
+/// Wrong for a function that was called before it became a handler, and is interrupted into at the very call; and for code
+/// that lies where other code lay before, of which only the address is kept, and is gone the same way.
 pub fn seems_in_handler(py: Python<'_>) -> bool {
     static NO_HANDLERS: Ways = Ways::new();
     let way = way_here(py);
