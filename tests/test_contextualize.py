@@ -230,3 +230,15 @@ def test_threads_that_enter_and_leave_at_once_see_only_their_own() -> None:
 
 def test_the_block_says_what_it_is_for() -> None:
     assert repr(pr.get_logger().contextualize(request=1, user="ann")) == "<ContextFields request, user>"
+
+
+def test_of_very_many_names_the_newer_value_is_in_the_older_ones_place(log: pr.Log) -> None:
+    older = {f"n{number}": number for number in range(2_000)}
+    logger = log.get_logger().bind(first=0, **older).bind(n1="bound", last=1)
+    with logger.contextualize(**older), logger.contextualize(n2="around", most=2):
+        logger.bind(kept=3).info("x", n0="call")
+        log.get_logger().info("y")
+    with_bound, without = log.reader()
+    start = list(with_bound.fields.items())[:4]
+    assert start == [("first", 0), ("n0", "call"), ("last", 1), ("kept", 3)], "the others are those around"
+    assert list(without.fields.items())[:4] == [("n0", 0), ("n1", 1), ("n2", "around"), ("n3", 3)]

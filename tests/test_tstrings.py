@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from decimal import Decimal
@@ -58,6 +59,7 @@ NAMES: dict[str, Any] = {
     "password": "hunter2",
     "extra": "x",
     "event": "y",
+    "head": {"api-key": "hunter2", "API-KEY": "hunter2", "xa-a-a": "hunter2", "pin2": "hunter2", "my-api-keys": "kept"},
     "data": {"password": "hunter2", "k": 1},
 }
 
@@ -211,6 +213,87 @@ def test_a_name_alone_hides_as_much() -> None:
         record = stored(log, template("{user}: {password}"))
         assert (record.message, record.fields["password"]) == ("ann: [redacted]", "[redacted]")
         assert b"hunter2" not in bytes(log.snapshot().data)
+
+
+def hidden(log: pr.Log, source: str) -> tuple[str, Any]:
+    """Message and first field of a template string, of which the log has no byte of what is secret."""
+    record = stored(log, template(source))
+    assert b"hunter2" not in bytes(log.snapshot().data)
+    return record.message, next(iter(record.fields.values()))
+
+
+def test_a_name_that_is_no_word_hides_as_much() -> None:
+    with pr.Log(size="256 KiB", redact=["Api-Key", "a-a", re.compile(r"pin\d*")]) as log:
+        assert hidden(log, "{head['api-key']}") == ("[redacted]", "[redacted]")
+        assert hidden(log, "{head['API-KEY'].upper()}") == ("[redacted]", "[redacted]")
+        assert hidden(log, "{head['xa-a-a']}") == ("[redacted]", "[redacted]")
+        assert hidden(log, "{head['pin2']}") == ("[redacted]", "[redacted]")
+        assert hidden(log, "{head['my-api-keys']}") == ("kept", "kept"), "other names"
+
+
+def test_what_lies_in_a_value_under_a_name_is_not_in_the_message_either() -> None:
+    with pr.Log(size="256 KiB", redact=["password"]) as log:
+        within = {"password": "[redacted]", "k": 1}
+        assert hidden(log, "{data}") == ("[redacted]", within)
+        assert hidden(log, "{user} {data!r} {[1, data]} {n}") == ("ann [redacted] [redacted] 5", "ann")
+        assert hidden(log, "{items} {data['k']}") == ("[1, 'two'] 1", [1, "two"]), "what hides nothing"
+
+
+def test_a_template_string_as_a_value_shows_nothing_where_a_log_hides_something() -> None:
+    inner = template("in {password}")
+    with pr.Log(size="256 KiB", redact=["password"]) as log, pr.Log(size="256 KiB") as other:
+        records = logging.Logger("stdlib")
+        records.addHandler(pr.RingHandler(log))
+        around = log.get_logger("t").bind(bound=inner)
+        with around.contextualize(around=inner):
+            around.info("%s of %s", inner, 1, field=inner, within=[inner])
+        around.info("%(a)s", {"a": inner, "b": 2}, exc_info=False)
+        around.info(eval('t"{inner} {[inner]}"', {"inner": inner}), extra={"extra": inner})
+        around.cont(inner)
+        records.warning(inner, extra={"extra": inner})
+        records.warning("%s of %s", inner, 1)
+        records.warning("%(a)s", {"a": inner})
+        log.flush()
+        assert b"hunter2" not in bytes(log.snapshot().data)
+        shown = "[redacted]"
+        messages = [record.message for record in log.reader()]
+        assert messages == [f"{shown} of 1", shown, f"{shown} {shown}", shown, shown, f"{shown} of 1", shown]
+        everywhere = stored(log, "x", one=inner)
+        assert everywhere.fields == {"one": shown}
+        assert stored(other, "%s", inner).message == str(inner), "a log that hides nothing"
+
+
+def test_a_name_that_is_there_many_times_is_one_field(log: pr.Log) -> None:
+    record = stored(log, template("{n}" * 500 + "{user}"), user="given")
+    assert (record.message, record.fields) == ("5" * 500 + "ann", {"n": 5, "user": "given"})
+
+
+def test_of_very_many_values_only_those_are_taken_that_a_record_can_hold(log: pr.Log) -> None:
+    class Counted:
+        taken = 0
+
+        def __str__(self) -> str:
+            Counted.taken += 1
+            return ""
+
+        def __format__(self, spec: str) -> str:
+            return ""
+
+    names = [f"name{number:07}" for number in range(20_000)]
+    source = "".join(f"{{{name}}}" for name in names)
+    record = stored(log, eval(f't"{source}"', dict.fromkeys(names, Counted())))
+    assert record.truncated
+    assert 2_900 < Counted.taken < 4_000, "some 32 KiB of names"
+
+
+def test_a_class_of_that_name_that_does_not_say_its_module_is_an_object_like_others(log: pr.Log) -> None:
+    class Asked(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise RuntimeError("no module")
+
+    record = stored(log, Asked("Template", (), {"__str__": lambda _self: "mine"})())
+    assert record.message == "mine"
 
 
 def test_one_longer_than_a_record_is_cut(log: pr.Log) -> None:

@@ -1166,6 +1166,11 @@ def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Lit
     False, and counted, where this thread is too deep in log calls already.
     """
 
+def _as_held(log: Log, object: _T, /) -> _T | str:
+    """This object as the log may hold its text: "[redacted]" for what has template strings in it, where the log hides
+    anything.
+    """
+
 @disjoint_base
 class _RingHandler:
     """What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`."""

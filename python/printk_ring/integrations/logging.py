@@ -3,6 +3,7 @@
 # ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
 
 import contextlib
+import copy
 import logging
 import threading
 from typing import Any
@@ -109,6 +110,8 @@ class RingHandler(_native._RingHandler, logging.Handler):
             inside.stores = False
 
     def _store(self, log: Log, record: logging.LogRecord) -> None:
+        if _native._as_held(log, record.__dict__) is not record.__dict__:
+            record = _without_templates(log, record)
         event = _text(record.msg)
         fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
         if record.stack_info:
@@ -185,6 +188,19 @@ def _number(value: object) -> int:
 def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
     bare = logging.makeLogRecord(record.__dict__)
     bare.exc_info = bare.exc_text = bare.stack_info = None
+    return bare
+
+
+def _without_templates(log: Log, record: logging.LogRecord) -> logging.LogRecord:
+    """A copy with nothing of template strings in it: their text shows their values, whatever the names of these."""
+    bare = copy.copy(record)
+    for key, value in record.__dict__.items():
+        if key != "args":
+            bare.__dict__[key] = _native._as_held(log, value)
+        elif isinstance(value, tuple):
+            bare.args = tuple(_native._as_held(log, argument) for argument in value)
+        elif isinstance(value, dict):
+            bare.args = {name: _native._as_held(log, argument) for name, argument in value.items()}
     return bare
 
 

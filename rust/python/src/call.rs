@@ -7,7 +7,7 @@ use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
 use crate::levels::Given;
 use crate::logger::Logger;
-use crate::tstring::Template;
+use crate::tstring::{self, Template};
 use crate::{logs, redact};
 use pr_host::Log;
 use pr_host::rules::Flags;
@@ -94,8 +94,8 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         log.count_recursion(); // a `__str__` that logs itself
         return Ok(());
     };
-    let mut taker = Taker::default();
-    let template = Template::of(&mut taker, log, call.event);
+    let mut taker = Taker::hiding(redact::of(log).is_some());
+    let mut template = Template::of(&mut taker, log, call.event);
     let event = match &template {
         Some(template) => PyString::new(py, &template.event()),
         None => taker.str_of(call.event),
@@ -106,9 +106,9 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
     let event = text::of_str(&event);
     let values = objects.as_ref();
     let values = values.and_then(|objects| objects.for_reader(log, &event));
-    let mut draft = draft(py, &mut taker, template.as_ref(), call);
+    let mut draft = draft(py, &mut taker, template.as_mut(), call);
     if !call.args.is_empty() && values.is_none() && template.is_none() {
-        render(py, &mut taker, &mut draft, &head, call.args);
+        render(py, &mut taker, &mut draft, log, &head, call.args);
     }
     if is_decorated {
         decorate(&mut draft, logger, call, &head);
@@ -244,11 +244,11 @@ pub fn all_fields<'a, K: Deref<Target = str>>(
     }
     let anew: HashMap<&str, &Taken> = given().collect();
     let names: HashSet<&str> = bound.iter().map(|(key, _)| &**key).collect();
-    let is_around = |key: &str| around.iter().any(|(other, _)| **other == *key);
+    let around_names: HashSet<&str> = around.iter().map(|(key, _)| &**key).collect();
     let mut fields: Vec<Field<'a>> = bound
         .iter()
         .map(|(key, value)| (&**key, anew.get(&**key).copied(), value))
-        .filter(|(key, anew, _)| anew.is_some() || !is_around(key))
+        .filter(|(key, anew, _)| anew.is_some() || !around_names.contains(key))
         .map(|(key, anew, value)| field((key, anew.unwrap_or(value))))
         .collect();
     let from = fields.len();
@@ -268,10 +268,10 @@ pub fn with_ambient<'a>(
     if around.is_empty() {
         return (given, Ambient::default());
     }
-    let is_given = |key: &str| given.iter().any(|field| field.key == key);
+    let is_given: HashSet<&str> = given.iter().map(|field| field.key).collect();
     let mut fields: Vec<Field<'a>> = around
         .iter()
-        .filter(|(key, _)| !is_given(key))
+        .filter(|(key, _)| !is_given.contains(&**key))
         .map(|(key, value)| Field {
             key,
             value: value.value(),
@@ -312,7 +312,7 @@ impl Draft<'_> {
 fn draft<'a>(
     py: Python<'_>,
     taker: &mut Taker,
-    template: Option<&Template<'_>>,
+    template: Option<&mut Template<'_>>,
     call: &'a Call<'_, '_>,
 ) -> Draft<'a> {
     let mut options = Options::default();
@@ -382,12 +382,10 @@ fn fill_in(
     py: Python<'_>,
     taker: &mut Taker,
     draft: &mut Draft<'_>,
-    template: &Template<'_>,
+    template: &mut Template<'_>,
     args: &[Bound<'_, PyAny>],
 ) {
-    let mut fields = template.fields(taker);
-    fields.retain(|(name, _)| draft.keys().all(|given| given != name));
-    let fields = fields.into_iter();
+    let fields = template.fields(taker, draft.keys()).into_iter();
     draft
         .fields
         .splice(0..0, fields.map(|(name, value)| (Cow::Owned(name), value)));
@@ -407,10 +405,12 @@ fn render(
     py: Python<'_>,
     taker: &mut Taker,
     draft: &mut Draft<'_>,
+    log: &Log,
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) {
-    match format(py, event, args) {
+    let shown = tstring::without_templates(log, args);
+    match shown.and_then(|args| format(py, event, &args)) {
         Ok(message) => draft.message = Some(message),
         Err(why) => tell_misfit(py, taker, draft, args, why),
     }

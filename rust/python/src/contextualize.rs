@@ -1,9 +1,11 @@
 //! `Logger.contextualize`: fields of all records that are logged in a block of code, wherever that calls.
 
-use crate::convert::{Taken, Taker};
+use crate::convert::{Taken, Taker, mapping};
 use crate::fastcall::ambient;
+use crate::redact;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Fields for a block of code: `with logger.contextualize(request=4711):`.
@@ -36,17 +38,29 @@ pub fn take_fields(
     taken: &mut Vec<(Box<str>, Taken)>,
     fields: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    let mut taker = Taker::default();
-    let entries = fields.map(|fields| fields.iter().collect::<Vec<_>>());
-    for (key, value) in entries.into_iter().flatten() {
-        let key = taker.text_of(&key);
-        let value = taker.take(&value);
-        match taken.iter_mut().find(|(known, _)| **known == *key) {
+    // Which log it will be for nobody knows: template strings are hidden for all where one hides values.
+    let mut taker = Taker::hiding(redact::is_used());
+    let entries = fields.map(mapping::copied).into_iter().flatten();
+    let newer: Vec<_> = entries
+        .map(|(key, value)| (taker.text_of(&key).into(), taker.take(&value)))
+        .collect();
+    merge(taken, newer);
+    taker.interrupt().map_or(Ok(()), Err)
+}
+
+/// Adds fields; of the same name the newer one wins, in the older one's place.
+pub fn merge(fields: &mut Vec<(Box<str>, Taken)>, newer: Vec<(Box<str>, Taken)>) {
+    let places = fields.iter().enumerate();
+    let mut places: HashMap<Box<str>, usize> = places
+        .map(|(place, (key, _))| (key.clone(), place))
+        .collect();
+    for (key, value) in newer {
+        let place = *places.entry(key.clone()).or_insert(fields.len());
+        match fields.get_mut(place) {
             Some((_, old)) => *old = value,
-            None => taken.push((key.into(), value)),
+            None => fields.push((key, value)),
         }
     }
-    taker.interrupt().map_or(Ok(()), Err)
 }
 
 #[pymethods]

@@ -139,6 +139,8 @@ mod _native {
     #[pymodule_export]
     use crate::sizes::parse_size;
     #[pymodule_export]
+    use crate::tstring::_as_held;
+    #[pymodule_export]
     use crate::watch::_watch;
     use pyo3::prelude::*;
 

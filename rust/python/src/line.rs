@@ -30,7 +30,7 @@ pub fn cont(py: Python<'_>, logger: &Logger, given: &Bound<'_, PyAny>) -> PyResu
     };
     // What is in the middle of other code speaks for itself: one deeper is somebody else to the ring.
     let _deeper = is_in_handler.then(thread::enter);
-    let mut taker = Taker::default();
+    let mut taker = Taker::hiding(redact::of(log).is_some());
     let given = taker.str_of(given);
     let task = taker.ok(py, task(py)).unwrap_or_default();
     let stored = store(py, logger, log, &text::of_str(&given), task);

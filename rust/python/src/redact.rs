@@ -139,13 +139,25 @@ fn shown(object: &Bound<'_, PyAny>) -> String {
     )
 }
 
-/// Whether an expression has a word in it that the log goes by to hide values: also `user.password` gives one.
-pub fn hides_part_of(log: &Log, expression: &str) -> bool {
-    let is_between = |c: char| !c.is_alphanumeric() && c != '_';
+/// Whether an expression has a name in it that the log goes by to hide values: also `user.password` and `head["api-key"]` do.
+pub fn hides_part_of(py: Python<'_>, taker: &mut Taker, log: &Log, expression: &str) -> bool {
+    let Some(redaction) = of(log) else {
+        return false;
+    };
+    let lower = expression.to_lowercase();
+    if redaction.names.iter().any(|name| stands_in(&lower, name)) {
+        return true;
+    }
+    let mut words = expression.split(|c| !is_of_word(c));
+    Hiding::with(py, redaction, taker, |hiding| {
+        words.any(|word| hiding.is_matched_by_any(word))
+    })
+}
+
+/// Whether the log hides a part of this value because of the part's name.
+pub fn hides_within(py: Python<'_>, taker: &mut Taker, log: &Log, value: &Value<'_>) -> bool {
     of(log).is_some_and(|redaction| {
-        expression
-            .split(is_between)
-            .any(|word| redaction.hides(word))
+        Hiding::with(py, redaction, taker, |hiding| hiding.has_hidden(value))
     })
 }
 
@@ -265,6 +277,21 @@ fn is_spelt(key: &str, lower: &str) -> bool {
     key.to_lowercase() == lower
 }
 
+/// Whether a name stands in a text on its own; both are in lower case.
+fn stands_in(text: &str, name: &str) -> bool {
+    text.char_indices().any(|(at, _)| {
+        let (before, from) = text.split_at(at);
+        !before.ends_with(is_of_word)
+            && from
+                .strip_prefix(name)
+                .is_some_and(|after| !after.starts_with(is_of_word))
+    })
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 fn redacted() -> Taken {
     Taken::Str(REDACTED.into())
 }
@@ -274,6 +301,25 @@ struct Hiding<'a, 'py> {
     py: Python<'py>,
     redaction: &'a Redaction,
     taker: Taker,
+}
+
+impl<'a, 'py> Hiding<'a, 'py> {
+    /// Looks at what is not in a record yet, with the call's own taker.
+    fn with<R>(
+        py: Python<'py>,
+        redaction: &'a Redaction,
+        taker: &mut Taker,
+        look: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let mut hiding = Hiding {
+            py,
+            redaction,
+            taker: std::mem::take(taker),
+        };
+        let seen = look(&mut hiding);
+        *taker = hiding.taker;
+        seen
+    }
 }
 
 impl Hiding<'_, '_> {
@@ -319,12 +365,29 @@ impl Hiding<'_, '_> {
     }
 
     fn is_hidden(&mut self, key: &str) -> bool {
-        let redaction = self.redaction;
-        redaction.hides(key)
-            || redaction
-                .patterns
+        self.redaction.hides(key) || self.is_matched_by_any(key)
+    }
+
+    /// Whether there is a key in this value that is hidden.
+    fn has_hidden(&mut self, value: &Value<'_>) -> bool {
+        match value {
+            Value::List(items) => items.iter().any(|item| self.has_hidden(&item)),
+            Value::Dict(entries) => entries
                 .iter()
-                .any(|pattern| self.is_matched(pattern, key))
+                .any(|Field { key, value }| self.is_hidden(key) || self.has_hidden(&value)),
+            Value::Enum { value, .. } | Value::Numpy { value, .. } => {
+                self.has_hidden(&value.value())
+            }
+            _ => false,
+        }
+    }
+
+    fn is_matched_by_any(&mut self, key: &str) -> bool {
+        let redaction = self.redaction;
+        redaction
+            .patterns
+            .iter()
+            .any(|pattern| self.is_matched(pattern, key))
     }
 
     /// Whether the pattern matches the whole of it; also if it fails.

@@ -1,14 +1,19 @@
 //! Template strings (`t"..."`, Python 3.14) as events: the text as it is written, a field for each value, and the message that an
 //! f-string would be.
 
-use crate::convert::{Taken, Taker, text};
+use crate::convert::{Taken, Taker, mapping, text};
 use crate::{ending, redact};
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Write;
+
+/// How deep a template string may lie in collections to be found there.
+const MOST_DEPTH: usize = 8;
 
 /// A template string, taken apart.
 pub struct Template<'py> {
@@ -22,6 +27,10 @@ struct Interpolation<'py> {
     name: String,
     /// The expression names what the log is not to hold.
     is_hidden: bool,
+    /// The value's text would show something of that kind.
+    is_hidden_in_text: bool,
+    /// The value, where it had to be taken to know.
+    taken: Option<Taken>,
     value: Bound<'py, PyAny>,
     conversion: Bound<'py, PyAny>,
     format_spec: Bound<'py, PyAny>,
@@ -33,29 +42,20 @@ impl<'py> Template<'py> {
         if !is_template(event) {
             return None;
         }
-        taker.ok(event.py(), Template::parts(log, event))
+        let template = Template::parts(taker, log, event);
+        taker.ok(event.py(), template)
     }
 
-    fn parts(log: &Log, event: &Bound<'py, PyAny>) -> PyResult<Template<'py>> {
+    fn parts(taker: &mut Taker, log: &Log, event: &Bound<'py, PyAny>) -> PyResult<Template<'py>> {
         let strings = tuple(event, "strings")?;
         let strings: Result<Vec<_>, _> = strings.iter().map(Bound::cast_into::<PyString>).collect();
         let mut values = Vec::new();
         for (index, given) in tuple(event, "interpolations")?.iter().enumerate() {
-            let expression = ending::attribute(&given, "expression")?;
-            let expression = ending::method(&expression, "strip")?;
-            let is_name = ending::method(&expression, "isidentifier")?.is_truthy()?;
-            let expression = text::owned(expression.cast::<PyString>()?);
-            values.push(Interpolation {
-                is_hidden: redact::hides_part_of(log, &expression),
-                name: if is_name {
-                    expression
-                } else {
-                    index.to_string()
-                },
-                value: ending::attribute(&given, "value")?,
-                conversion: ending::attribute(&given, "conversion")?,
-                format_spec: ending::attribute(&given, "format_spec")?,
-            });
+            let mut value = Interpolation::of(index, &given)?;
+            if redact::of(log).is_some() {
+                value.hide(taker, log, &given)?;
+            }
+            values.push(value);
         }
         Ok(Template {
             strings: strings?,
@@ -83,15 +83,25 @@ impl<'py> Template<'py> {
         event
     }
 
-    /// The fields, each name once.
-    pub fn fields(&self, taker: &mut Taker) -> Vec<(String, Taken)> {
-        let mut fields: Vec<(String, Taken)> = Vec::with_capacity(self.values.len());
-        for value in &self.values {
-            if fields.iter().all(|(known, _)| *known != value.name) {
-                let taken = if value.is_hidden {
-                    Taken::Str(REDACTED.to_owned())
-                } else {
-                    taker.take(&value.value)
+    /// The fields, each name once, but for those that are given already.
+    pub fn fields<'a>(
+        &'a mut self,
+        taker: &mut Taker,
+        given: impl Iterator<Item = &'a str>,
+    ) -> Vec<(String, Taken)> {
+        let mut known: HashSet<&str> = given.collect();
+        let mut fields = Vec::new();
+        let mut size = 0;
+        for value in &mut self.values {
+            if size > text::LONGEST {
+                break; // what lies beyond no record can hold
+            }
+            if known.insert(&value.name) {
+                size += value.name.len();
+                let taken = match value.taken.take() {
+                    _ if value.is_hidden => Taken::Str(REDACTED.to_owned()),
+                    Some(taken) => taken,
+                    None => taker.take(&value.value),
                 };
                 fields.push((value.name.clone(), taken));
             }
@@ -115,10 +125,42 @@ impl<'py> Template<'py> {
     }
 }
 
-impl Interpolation<'_> {
+impl<'py> Interpolation<'py> {
+    fn of(index: usize, given: &Bound<'py, PyAny>) -> PyResult<Interpolation<'py>> {
+        let expression = expression(given)?;
+        let is_name = ending::method(expression.as_any(), "isidentifier")?.is_truthy()?;
+        Ok(Interpolation {
+            name: if is_name {
+                text::owned(&expression)
+            } else {
+                index.to_string()
+            },
+            is_hidden: false,
+            is_hidden_in_text: false,
+            taken: None,
+            value: ending::attribute(given, "value")?,
+            conversion: ending::attribute(given, "conversion")?,
+            format_spec: ending::attribute(given, "format_spec")?,
+        })
+    }
+
+    /// Looks whether this log may hold it.
+    fn hide(&mut self, taker: &mut Taker, log: &Log, given: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = given.py();
+        let expression = text::owned(&expression(given)?);
+        self.is_hidden = redact::hides_part_of(py, taker, log, &expression);
+        self.is_hidden_in_text = self.is_hidden || holds_template(&self.value);
+        if !self.is_hidden_in_text {
+            let taken = taker.take(&self.value);
+            self.is_hidden_in_text = redact::hides_within(py, taker, log, &taken.value());
+            self.taken = Some(taken);
+        }
+        Ok(())
+    }
+
     /// The value as an f-string writes it.
     fn written(&self) -> PyResult<String> {
-        if self.is_hidden {
+        if self.is_hidden_in_text {
             return Ok(REDACTED.to_owned());
         }
         let conversion = self.conversion.extract::<Option<char>>()?;
@@ -141,11 +183,82 @@ fn tuple<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyT
     Ok(ending::attribute(object, name)?.cast_into::<PyTuple>()?)
 }
 
+fn expression<'py>(interpolation: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    let expression = ending::attribute(interpolation, "expression")?;
+    Ok(ending::method(&expression, "strip")?.cast_into::<PyString>()?)
+}
+
 /// By the name of its type: a literal makes one without the module that has that type, which is not imported for this.
-fn is_template(event: &Bound<'_, PyAny>) -> bool {
-    let class = event.get_type();
-    let is_named = |name: PyResult<Bound<'_, PyString>>, wanted: &str| {
-        name.is_ok_and(|name| name.to_str().is_ok_and(|name| name == wanted))
+pub fn is_template(object: &Bound<'_, PyAny>) -> bool {
+    let is = |name: &Bound<'_, PyString>, wanted| name.to_str().is_ok_and(|name| name == wanted);
+    let class = object.get_type();
+    class.name().is_ok_and(|name| is(&name, "Template"))
+        && ending::attribute(&class, "__module__").is_ok_and(|module| {
+            module
+                .cast::<PyString>()
+                .is_ok_and(|module| is(module, "string.templatelib"))
+        })
+}
+
+/// Whether an object is a template string, or a collection with one in it: its text shows the values of that, whatever their
+/// names.
+pub fn holds_template(object: &Bound<'_, PyAny>) -> bool {
+    holds_template_within(object, MOST_DEPTH)
+}
+
+fn holds_template_within(object: &Bound<'_, PyAny>, depth: usize) -> bool {
+    let Some(within) = depth.checked_sub(1) else {
+        return false;
     };
-    is_named(class.name(), "Template") && is_named(class.module(), "string.templatelib")
+    let holds = |item: Bound<'_, PyAny>| holds_template_within(&item, within);
+    if let Ok(list) = object.cast::<PyList>() {
+        return list.iter().any(holds);
+    }
+    if let Ok(tuple) = object.cast::<PyTuple>() {
+        return tuple.iter().any(holds);
+    }
+    if let Ok(dict) = object.cast::<PyDict>() {
+        return dict.values().iter().any(holds);
+    }
+    is_template(object)
+}
+
+/// Arguments with nothing of template strings in them, as a log that hides values may have them in a text.
+pub fn without_templates<'a, 'py>(
+    log: &Log,
+    args: &'a [Bound<'py, PyAny>],
+) -> PyResult<Cow<'a, [Bound<'py, PyAny>]>> {
+    if redact::of(log).is_none() || !args.iter().any(holds_template) {
+        return Ok(Cow::Borrowed(args));
+    }
+    let shown = |arg: &Bound<'py, PyAny>| {
+        if holds_template(arg) {
+            PyString::new(arg.py(), REDACTED).into_any()
+        } else {
+            arg.clone()
+        }
+    };
+    if let [only] = args
+        && let Ok(named) = only.cast::<PyDict>()
+    {
+        let copy = named.copy()?;
+        for (name, value) in mapping::copied(named) {
+            copy.set_item(name, shown(&value))?;
+        }
+        return Ok(Cow::Owned(vec![copy.into_any()]));
+    }
+    Ok(Cow::Owned(args.iter().map(shown).collect()))
+}
+
+/// This object as the log may hold its text: `[redacted]` for what has template strings in it, where the log hides anything.
+#[pyfunction]
+#[pyo3(signature = (log, object, /))]
+pub fn _as_held<'py>(
+    log: &Bound<'py, crate::log::Log>,
+    object: Bound<'py, PyAny>,
+) -> Bound<'py, PyAny> {
+    if redact::of(log.get().handle()).is_some() && holds_template(&object) {
+        return PyString::new(object.py(), REDACTED).into_any();
+    }
+    object
 }

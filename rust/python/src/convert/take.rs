@@ -4,6 +4,8 @@ use super::cost::Budget;
 use super::kinds::{Kind, kind_of};
 use super::text;
 use crate::ending;
+use crate::tstring::holds_template;
+use pr_host::options::default::REDACTED;
 use pr_record::wire::{MAX_DEPTH, MAX_ITEMS, MAX_PAYLOAD};
 use pr_record::{Field, NoSites, Payload, Value, ValueWriter, decode, encode};
 use pyo3::exceptions::PyException;
@@ -96,9 +98,19 @@ pub enum Tree {
 #[derive(Default)]
 pub struct Taker {
     interrupt: Option<PyErr>,
+    hides_templates: bool,
 }
 
 impl Taker {
+    /// One for a log that hides what it is told to. Of template strings it takes nothing: their text shows their values,
+    /// whatever the names of these.
+    pub fn hiding(hides_templates: bool) -> Taker {
+        Taker {
+            interrupt: None,
+            hides_templates,
+        }
+    }
+
     /// The first interruption, now the caller's to raise.
     pub fn interrupt(self) -> Option<PyErr> {
         self.interrupt
@@ -120,6 +132,9 @@ impl Taker {
     pub fn str_of<'py>(&mut self, object: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
         if let Ok(text) = object.cast_exact::<PyString>() {
             return text.clone();
+        }
+        if self.hides_templates && holds_template(object) {
+            return PyString::new(object.py(), REDACTED);
         }
         let text = ending::str(object);
         self.ok(object.py(), text)

@@ -2,6 +2,7 @@
 //! variable, so that each task and each thread has its own.
 
 use super::contextvar;
+use crate::contextualize::merge;
 use crate::convert::Taken;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -74,12 +75,7 @@ pub fn enter(py: Python<'_>, fields: &[(Box<str>, Taken)], by: u64) -> PyResult<
     let mut all = outer
         .as_ref()
         .map_or_else(Vec::new, |outer| outer.get().fields.clone());
-    for (key, value) in fields {
-        match all.iter_mut().find(|(known, _)| known == key) {
-            Some((_, old)) => *old = value.clone(),
-            None => all.push((key.clone(), value.clone())),
-        }
-    }
+    merge(&mut all, fields.to_vec());
     let entry = Ambient {
         fields: all,
         outer: outer.map(Bound::unbind),
