@@ -1,6 +1,6 @@
 //! `Logger.contextualize`: fields of all records that are logged in a block of code, wherever that calls.
 
-use crate::convert::{Taken, Taker, mapping};
+use crate::convert::{Taken, Taker};
 use crate::fastcall::ambient;
 use crate::redact;
 use pyo3::prelude::*;
@@ -40,18 +40,37 @@ pub fn take_fields(
 ) -> PyResult<()> {
     // Which log it will be for nobody knows: template strings are hidden for all where one hides values.
     let mut taker = Taker::hiding(redact::is_used());
-    let entries = fields.map(mapping::copied).into_iter().flatten();
-    let newer: Vec<_> = entries
-        .map(|(key, value)| (taker.text_of(&key).into(), taker.take(&value)))
-        .collect();
-    merge(taken, newer);
+    let entries = fields.map_or_else(Vec::new, |fields| fields.iter().collect());
+    let newer = entries.into_iter();
+    merge(
+        taken,
+        newer.map(|(key, value)| (taker.text_of(&key).into(), taker.take(&value))),
+    );
     taker.interrupt().map_or(Ok(()), Err)
 }
 
+/// Among so many fields a name is searched for, which is quicker than to look it up.
+const FEW: usize = 32;
+
 /// Adds fields; of the same name the newer one wins, in the older one's place.
-pub fn merge(fields: &mut Vec<(Box<str>, Taken)>, newer: Vec<(Box<str>, Taken)>) {
-    let places = fields.iter().enumerate();
-    let mut places: HashMap<Box<str>, usize> = places
+pub fn merge(
+    fields: &mut Vec<(Box<str>, Taken)>,
+    newer: impl ExactSizeIterator<Item = (Box<str>, Taken)>,
+) {
+    if fields.len() + newer.len() > FEW {
+        return merge_many(fields, newer);
+    }
+    for (key, value) in newer {
+        match fields.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, old)) => *old = value,
+            None => fields.push((key, value)),
+        }
+    }
+}
+
+fn merge_many(fields: &mut Vec<(Box<str>, Taken)>, newer: impl Iterator<Item = (Box<str>, Taken)>) {
+    let known = fields.iter().enumerate();
+    let mut places: HashMap<Box<str>, usize> = known
         .map(|(place, (key, _))| (key.clone(), place))
         .collect();
     for (key, value) in newer {

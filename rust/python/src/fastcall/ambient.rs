@@ -75,7 +75,7 @@ pub fn enter(py: Python<'_>, fields: &[(Box<str>, Taken)], by: u64) -> PyResult<
     let mut all = outer
         .as_ref()
         .map_or_else(Vec::new, |outer| outer.get().fields.clone());
-    merge(&mut all, fields.to_vec());
+    merge(&mut all, fields.iter().cloned());
     let entry = Ambient {
         fields: all,
         outer: outer.map(Bound::unbind),
