@@ -235,10 +235,14 @@ def test_the_block_says_what_it_is_for() -> None:
 def test_of_very_many_names_the_newer_value_is_in_the_older_ones_place(log: pr.Log) -> None:
     older = {f"n{number}": number for number in range(2_000)}
     logger = log.get_logger().bind(first=0, **older).bind(n1="bound", last=1)
+    logger.info("w")
     with logger.contextualize(**older), logger.contextualize(n2="around", most=2):
         logger.bind(kept=3).info("x", n0="call")
         log.get_logger().info("y")
-    with_bound, without = log.reader()
+    bound, with_bound, without = log.reader()
+    assert list(bound.fields.items())[:3] == [("first", 0), ("n0", 0), ("n1", "bound")]
     start = list(with_bound.fields.items())[:4]
     assert start == [("first", 0), ("n0", "call"), ("last", 1), ("kept", 3)], "the others are those around"
     assert list(without.fields.items())[:4] == [("n0", 0), ("n1", 1), ("n2", "around"), ("n3", 3)]
+    for record in (bound, with_bound, without):
+        assert [str(record).count(f" {name}=") for name in ("n0", "n1", "n2")] == [1, 1, 1]
