@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# freethreaded.sh [PYTHON]: the package without the interpreter's lock. PYTHON, or $FT_PYTHON, or a python3.14t on the path:
+# freethreaded.sh [PYTHON]: the package without the interpreter's lock. PYTHON, or $FT_PYTHON, or a python3.14t on the path
+# (PyO3 takes none below 3.14):
 #  - the wheel is built for it, and the lock stays off when it is imported
 #  - the tests of what threads share: sites, levels, rules, values, consoles
 #  - benches/threads.py: what a call costs beside another thread's
@@ -11,7 +12,7 @@ shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 place=$PWD/target/freethreaded
-python=${1:-${FT_PYTHON:-$(command -v python3.14t || command -v python3.13t || true)}}
+python=${1:-${FT_PYTHON:-$(command -v python3.14t || true)}}
 tests=(threads tstrings call_sites templates log logger levels levels_by_name dynamic_debug once ratelimited contextualize
     cont catch redact ring_handler handler_ways bad_input bad_input_both import ring reader formats console python_console
     reentrant)
