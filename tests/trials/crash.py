@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import printk_ring as pr
@@ -113,6 +114,7 @@ class Figures:
     full: int = 0
     printed: int = 0
     broken: int = 0
+    overtaken: int = 0
 
     def __str__(self) -> str:
         rows = []
@@ -187,18 +189,22 @@ def judge(folder: Path, said: Said, figures: Figures) -> None:
         if seq in held:
             assert (record["logger"], record.get("number")) == (held[seq].logger, held[seq].fields.get("number"))
     check_text(report, len(found) - sum(record["event"] != "event" for record in found.values()))
-    printed, broken = console_seqs(folder / "app.ring.jsonl")
+    printed, broken, overtaken = console_seqs(folder / "app.ring.jsonl")
     figures.said += said.count
     figures.found += len(found)
     figures.late += len(late)
     figures.full += len(found) >= MOST_RECORDS - THREADS
     figures.printed += reason in printed
     figures.broken += broken
+    figures.overtaken += overtaken
 
 
-def console_seqs(path: Path) -> tuple[list[int], int]:
-    """The numbers of what was printed, in order, and how many lines are none: where the console was taken by force from its
-    printer nobody knows what that had written, so that its line is ended, and what it had in hand is printed again.
+def console_seqs(path: Path) -> tuple[list[int], int, int]:
+    """The numbers of what was printed, in order; how many lines are none; and how many came late.
+
+    Where the console was taken by force from its printer nobody knows what that had written, so that its line is ended, and
+    what it had in hand is printed again. If the ring holds that no more, it is printed by that printer alone: should its
+    thread come to the write only after the panic's own, these lines stand together behind newer ones.
     """
     seqs, broken = [], 0
     for line in path.read_text("utf-8").splitlines():
@@ -208,8 +214,16 @@ def console_seqs(path: Path) -> tuple[list[int], int]:
             broken += 1
     assert broken <= 2, f"{broken} lines of the console are broken"
     once = list(dict.fromkeys(seq for seq in seqs if seq is not None))
-    assert once == sorted(once), "the console is not in order"
-    return once, broken
+    newest = list(accumulate(once, max))
+    late = [at for at, seq in enumerate(once) if seq < newest[at]]
+    if late:
+        first, last = late[0], late[-1]
+        run = once[first : last + 1]
+        where = f"{once[max(0, first - 2) : first]} {run[:2]} .. {run[-2:]} {once[last + 1 : last + 3]} of {len(once)}"
+        assert run == sorted(run), f"the console is not in order: {where}"
+        assert len(run) == len(late), f"the console is not in order: {where}"
+        print(f"crash: {len(run)} lines of a printer that was overtaken: {where}", flush=True)
+    return sorted(once), broken, len(late)
 
 
 def read_ring(path: Path, start: int) -> dict[int, pr.Record]:
@@ -274,7 +288,7 @@ def main(arguments: list[str]) -> None:
         f"crash: {rounds} processes crashed under load, each with its signal and with a whole crash file: {figures.said} "
         f"records acknowledged, {figures.found} in the files, none missing that the ring held, but {figures.late} that "
         f"came to their end behind the crash; {figures.full} files full; the reason on {figures.printed} consoles, "
-        f"of whose lines {figures.broken} are broken\n"
+        f"of whose lines {figures.broken} are broken, and {figures.overtaken} came late\n"
         f"crash: {figures}",
         flush=True,
     )
