@@ -132,8 +132,8 @@ def percentiles(samples: array[int]) -> dict[str, float]:
 def callers(results: Results, folder: Path, calls: int, rounds: int, gap_ns: int) -> None:
     """`caller.pXX.CONSOLES`; their yardstick is `caller.pXX.noop`, the same loop around the function that does nothing.
 
-    `caller.pXX.work`: around one that computes about as long as a log call does, and shares nothing with anybody: the tail
-    that this machine gives to any call of that length.
+    `caller.pXX.work`: around one that computes for a third of a log call's time, and shares nothing with anybody: a tail
+    that comes from the machine alone.
     """
     with ExitStack() as stack:
         targets: dict[str, object] = {"noop": _native._noop, "work": _native._work}

@@ -1654,7 +1654,7 @@ def _noop_arg1(x: object, /) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what a call with one argument costs at least."""
 
 def _work(*args: object, **kwargs: object) -> None:
-    """Sums up 512 bytes that never change: the tail of a call that computes as long as a log call, and shares nothing."""
+    """Sums up 512 bytes that never change: the tail of a call that computes a little, and shares nothing."""
 
 def _noop(*args: object, **kwargs: object) -> None:
     """Does nothing (METH_FASTCALL | METH_KEYWORDS): what the same call expression costs at least."""

@@ -135,8 +135,8 @@ static YARDSTICKS: Methods<3> = Methods([
     method(
         c"_work",
         work,
-        c"_work($module, /, *args, **kwargs)\n--\n\nSums up 512 bytes that never change: what a call that computes as long as a log \
-          call, and shares nothing, has for a tail.",
+        c"_work($module, /, *args, **kwargs)\n--\n\nSums up 512 bytes that never change: the tail of a call that computes a little, \
+          and shares nothing.",
     ),
 ]);
 
@@ -192,7 +192,7 @@ unsafe extern "C" fn noop(
     none()
 }
 
-/// Computes for about as long as a log call takes, from memory that nobody writes to.
+/// Computes for a third of a log call's time, from memory that nobody writes to.
 unsafe extern "C" fn work(
     _module: *mut ffi::PyObject,
     _args: *const *mut ffi::PyObject,
