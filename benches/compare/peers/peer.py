@@ -32,8 +32,9 @@ class Peer:
     calls: ClassVar[dict[str, str]]
 
     def open(self, path: Path, form: str) -> Any:
-        """Logs at INFO into this file from now on; returns the logger."""
-        raise NotImplementedError
+        """Logs at INFO into this file from now on; returns the logger. Each peer has its own way."""
+        message = f"{self.name}: the adapter does not say how to open {path} for {form}"
+        raise TypeError(message)
 
     def flush(self) -> None:
         """Whatever the library has for handing over what it holds back."""
