@@ -48,8 +48,18 @@ impl Announcements {
         if owner == 0 {
             return None;
         }
-        let mut window = window(owner);
-        match window.find(|at| self.owner_at(*at) == Some(owner)) {
+        let first = window(owner).next()?;
+        if self.owner_at(first) == Some(owner) {
+            return self.cell_at(first);
+        }
+        self.find(owner)
+    }
+
+    /// The cell of an owner who does not have the first one of its window.
+    #[cold]
+    #[inline(never)]
+    fn find(&self, owner: u64) -> Option<&Word> {
+        match window(owner).find(|at| self.owner_at(*at) == Some(owner)) {
             Some(at) => self.cell_at(at),
             None => self.claim(owner),
         }
@@ -71,11 +81,18 @@ impl Announcements {
     }
 
     /// Tells that the writer with this cell is about to try for `id`, or, with the dummy, for none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn announce(&self, cell: Option<&Word>, owner: u64, id: DescId) {
-        if let Some(cell) = cell {
-            return cell.set(id.0); // behind ORD(open_slot:B) of what the owner took before
+        match cell {
+            Some(cell) => cell.set(id.0), // behind ORD(open_slot:B) of what the owner took before
+            None => self.announce_without(owner, id),
         }
+    }
+
+    /// The same for a writer without a cell.
+    #[cold]
+    #[inline(never)]
+    fn announce_without(&self, owner: u64, id: DescId) {
         let highest = if owner == 0 { u64::MAX } else { id.0 };
         let now = self.unannounced.get();
         if now < highest {

@@ -13,6 +13,8 @@ pub const HEADER_BYTES: u64 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextRing {
     size: u64,
+    /// Worked out from the size, since each reserve and each read asks for it.
+    max_text: u64,
 }
 
 /// Where a block comes to lie.
@@ -35,10 +37,24 @@ pub struct Place {
     pub capacity: u64,
 }
 
+/// A block that leaves the `rest` of the ring unused and lies at its beginning. Apart: a branch that is nearly never taken costs
+/// less than choosing between two values each time.
+#[cold]
+#[inline(never)]
+const fn wrapped(begin: Lpos, rest: u64, bytes: u64) -> Laid {
+    Laid {
+        next: Lpos(begin.0.wrapping_add(rest).wrapping_add(bytes)),
+        header: 0,
+    }
+}
+
 impl TextRing {
     /// A ring of `size` bytes, a power of two of at least 16.
     pub const fn new(size: u64) -> TextRing {
-        TextRing { size }
+        TextRing {
+            size,
+            max_text: size / 2 - HEADER_BYTES,
+        }
     }
 
     /// Size in bytes.
@@ -48,17 +64,18 @@ impl TextRing {
     }
 
     /// The largest text that may be reserved.
+    #[inline(always)]
     pub const fn max_text(self) -> u64 {
-        self.size / 2 - HEADER_BYTES
+        self.max_text
     }
 
     /// The block for `size` bytes of text; None above half of the ring. 0 for an empty text.
     #[inline(always)]
     pub const fn block_bytes(self, size: u64) -> Option<u64> {
-        if size == 0 {
-            Some(0)
-        } else if size > self.max_text() {
+        if size > self.max_text() {
             None // compared before rounding, so that no size can overflow its way in
+        } else if size == 0 {
+            Some(0)
         } else {
             Some((size + HEADER_BYTES + 7) & !7)
         }
@@ -69,10 +86,13 @@ impl TextRing {
     pub const fn lay(self, begin: Lpos, bytes: u64) -> Laid {
         let index = begin.0 & (self.size - 1);
         let rest = self.size - index;
-        let (unused, at) = if bytes <= rest { (0, index) } else { (rest, 0) };
-        Laid {
-            next: Lpos(begin.0.wrapping_add(unused).wrapping_add(bytes)),
-            header: at / 8,
+        if bytes <= rest {
+            Laid {
+                next: Lpos(begin.0.wrapping_add(bytes)),
+                header: index / 8,
+            }
+        } else {
+            wrapped(begin, rest, bytes)
         }
     }
 
@@ -95,13 +115,15 @@ impl TextRing {
         } else {
             return None;
         };
-        if (begin.0 | next.0) & 7 != 0 || bytes <= HEADER_BYTES || bytes > self.size / 2 {
+        // From 1 to the largest, in one comparison: without room for text it is 0, or wraps.
+        let capacity = bytes.wrapping_sub(HEADER_BYTES);
+        if (begin.0 | next.0) & 7 != 0 || capacity.wrapping_sub(1) >= self.max_text() {
             return None;
         }
         Some(Place {
             header: at / 8,
             text: at / 8 + 1,
-            capacity: bytes - HEADER_BYTES,
+            capacity,
         })
     }
 }

@@ -23,8 +23,8 @@ impl<M: Memory> Ring<M> {
         );
         let mut head = self.memory().head().get();
         while head.id == ticket.id {
-            // ORD(commit:B): pairs with ORD(take:A), ORD(take:C), ORD(make_room:A), ORD(finalize_newest:A), ORD(claim:A)
-            // and ORD(claim:B): the record as committed, to whoever sees C or takes it away (M9).
+            // ORD(commit:B): pairs with ORD(take:A), ORD(obstacle:B), ORD(take:C), ORD(make_room:A), ORD(finalize_newest:A),
+            // ORD(claim:A) and ORD(claim:B): the record as committed, to whoever sees C or takes it away (M2, M9).
             if self
                 .memory()
                 .head()

@@ -8,7 +8,7 @@
 //!
 //! | module | one idea |
 //! |---|---|
-//! | [`sync`] | the only door to atomics; the one racy word copy |
+//! | [`sync`] | the only door to atomics; the one racy copy |
 //! | [`ids`] | sequence numbers, descriptor ids and positions are different types |
 //! | [`error`] | why a reservation was refused |
 //! | [`layout`] | the first page of a ring file: magic, version, geometry, offsets |

@@ -2,7 +2,6 @@
 
 use crate::head::HeadWord;
 use crate::layout::Geometry;
-#[cfg(not(loom))]
 use crate::layout::ring_offset;
 use crate::slots::Slot;
 use crate::sync::Word;
@@ -49,9 +48,8 @@ pub trait Memory {
 /// A ring section somewhere in memory: heap, memfd or mapped file.
 #[derive(Debug)]
 pub struct Region {
-    head: NonNull<HeadWord>,
-    tails: NonNull<Tails>,
-    counters: NonNull<Counters>,
+    /// Head, tails and counters, each at its offset from here.
+    base: NonNull<u8>,
     slots: NonNull<Slot>,
     text: NonNull<Word>,
     slot_mask: u64,
@@ -71,17 +69,28 @@ impl Region {
     /// ring made of it is used, and nobody accesses it but through atomics.
     #[cfg(not(loom))]
     pub unsafe fn over(base: NonNull<u8>, geometry: Geometry) -> Region {
-        // SAFETY: every offset lies within the section, by the caller's promise about its length.
-        let at = |offset: u64| unsafe { base.add(offset as usize) };
+        // SAFETY: the slots lie within the section, by the caller's promise about its length.
+        let slots = unsafe { base.add(ring_offset::SLOTS as usize) };
+        // SAFETY: the text lies within the section, by the caller's promise about its length.
+        let text = unsafe { base.add(geometry.text_offset() as usize) };
         Region {
-            head: at(ring_offset::HEAD).cast(),
-            tails: at(ring_offset::TAILS).cast(),
-            counters: at(ring_offset::COUNTERS).cast(),
-            slots: at(ring_offset::SLOTS).cast(),
-            text: at(geometry.text_offset()).cast(),
+            base,
+            slots: slots.cast(),
+            text: text.cast(),
             slot_mask: geometry.descriptors() - 1,
             word_mask: geometry.data_bytes() / 8 - 1,
         }
+    }
+
+    /// What lies at this offset. One pointer for all of these: each of its own would be loaded anew after every access that
+    /// acquires.
+    ///
+    /// # Safety
+    /// The offset is one of [`ring_offset`], and `T` what lies there.
+    #[inline(always)]
+    unsafe fn at<T>(&self, offset: u64) -> NonNull<T> {
+        // SAFETY: the caller's promise, and `over`'s about the section's length.
+        unsafe { self.base.add(offset as usize) }.cast()
     }
 
     /// Turns zeroed memory into an empty ring.
@@ -95,20 +104,26 @@ impl Region {
 impl Memory for Region {
     #[inline(always)]
     fn head(&self) -> &HeadWord {
+        // SAFETY: the head's offset.
+        let head = unsafe { self.at(ring_offset::HEAD) };
         // SAFETY: `over`'s promise.
-        unsafe { self.head.as_ref() }
+        unsafe { head.as_ref() }
     }
 
     #[inline(always)]
     fn tails(&self) -> &Tails {
+        // SAFETY: the tails' offset.
+        let tails = unsafe { self.at(ring_offset::TAILS) };
         // SAFETY: `over`'s promise.
-        unsafe { self.tails.as_ref() }
+        unsafe { tails.as_ref() }
     }
 
     #[inline(always)]
     fn counters(&self) -> &Counters {
+        // SAFETY: the counters' offset.
+        let counters = unsafe { self.at(ring_offset::COUNTERS) };
         // SAFETY: `over`'s promise.
-        unsafe { self.counters.as_ref() }
+        unsafe { counters.as_ref() }
     }
 
     #[inline(always)]
@@ -123,7 +138,9 @@ impl Memory for Region {
     #[inline(always)]
     fn text_from(&self, index: u64) -> &[Word] {
         let index = index & self.word_mask;
-        let len = (self.word_mask + 1 - index) as usize;
+        let len = (self.word_mask - index + 1) as usize;
+        // SAFETY: the masked index is at most the mask, which is below 2^61.
+        unsafe { core::hint::assert_unchecked(len > 0) };
         // SAFETY: the masked index lies in the text, all of which `over`'s promise covers.
         let first = unsafe { self.text.add(index as usize) };
         // SAFETY: `len` words are left from there to the end of the text; all are atomic, so shared references are all

@@ -10,7 +10,7 @@ use crate::ids::{DescId, Lpos, Seq};
 use crate::layout::Geometry;
 use crate::memory::Memory;
 use crate::ring::Ring;
-use crate::slots::{Meta, SlotCopy, Span};
+use crate::slots::{Meta, Slot, SlotCopy, Span};
 use crate::state::{Query, Stage, State};
 use crate::sync::{acquire, copy_out, fence_acquire, release};
 use core::convert::Infallible;
@@ -41,6 +41,10 @@ impl TailWords {
 pub trait Source {
     /// What can go wrong with an access (nothing in memory; a truncated file elsewhere).
     type Error;
+    /// Where a record's slot is.
+    type Slot<'s>: Copy
+    where
+        Self: 's;
 
     /// The ring's geometry, already checked.
     fn geometry(&self) -> Geometry;
@@ -53,10 +57,12 @@ pub trait Source {
     fn head(&self) -> Result<Head, Self::Error>;
     /// The tail words; `tail_id` is loaded first, with acquire.
     fn tails(&self) -> Result<TailWords, Self::Error>;
-    /// The state word of the slot of `id`. Acquire.
-    fn state(&self, id: DescId) -> Result<State, Self::Error>;
-    /// The contents of the slot of `id`; racy.
-    fn contents(&self, id: DescId) -> Result<SlotCopy, Self::Error>;
+    /// The slot of `id`. No access.
+    fn slot(&self, id: DescId) -> Self::Slot<'_>;
+    /// Its state word. Acquire.
+    fn state(&self, slot: Self::Slot<'_>) -> Result<State, Self::Error>;
+    /// Its contents; racy.
+    fn contents(&self, slot: Self::Slot<'_>) -> Result<SlotCopy, Self::Error>;
     /// Header word and text from word `header` of the text ring; racy. Fills `text`.
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Self::Error>;
     /// All earlier loads are done before any later one.
@@ -174,6 +180,7 @@ fn search<S: Source + ?Sized>(
     let mut id = DescId::of(seq);
     let (mut passed, mut looks) = (0, 0);
     let mut unfinished = 0;
+    let mut again = None;
     let mut oldest = source.tails()?.tail;
     loop {
         id = id.max(oldest).max(DescId(1));
@@ -197,6 +204,15 @@ fn search<S: Source + ?Sized>(
                     at: id.seq(),
                     unfinished,
                 });
+            }
+            // Or it was committed, and was finalized meanwhile: that is its last state, so one more look is enough.
+            Look::Not(Missing::Gone)
+                if mode == Unfinished::Skip && again != Some(id) && looks < source.most_looks() =>
+            {
+                again = Some(id);
+                looks += 1;
+                oldest = oldest.max(source.tails()?.tail);
+                continue;
             }
             Look::Not(Missing::Gone) => {}
             Look::Not(Missing::Unfinished) => unfinished += 1,
@@ -226,32 +242,47 @@ fn look<S: Source + ?Sized>(
     buffer: &mut [u8],
     mode: Unfinished,
 ) -> Result<Look, S::Error> {
-    let state = source.state(id)?; // with ORD(state:A): the contents and the text are there
+    let slot = source.slot(id);
+    let state = source.state(slot)?; // with ORD(state:A): the contents and the text are there
     let committed = mode == Unfinished::Skip && state == State::new(id, Stage::Committed);
     if state != State::new(id, Stage::Finalized) && !committed {
         return Ok(Look::Not(unreadable(source, id, state, mode)?));
     }
-    let contents = source.contents(id)?;
+    let contents = source.contents(slot)?;
     let text_len = contents.meta.text_len;
-    let (copied, torn) = if let Span::Block { begin, next } = contents.span {
-        copy_text(source, id, (begin, next), text_len, buffer)?
-    } else {
-        (0, text_len != 0)
-    };
+    // Each kind has a way of its own to the end, or what it is would be asked again on the way.
+    if let Span::Block { begin, next } = contents.span {
+        let (copied, torn) = copy_text(source, id, (begin, next), text_len, buffer)?;
+        if is_gone(source, id, slot, state, Span::Block { begin, next })? {
+            return Ok(Look::Not(Missing::Gone));
+        }
+        return Ok(Look::Found(info_of(id, &contents, torn), copied));
+    }
+    if is_gone(source, id, slot, state, contents.span)? {
+        return Ok(Look::Not(Missing::Gone));
+    }
+    Ok(Look::Found(info_of(id, &contents, text_len != 0), 0))
+}
+
+/// After the copy: whether the record was taken over, or its text dropped, meanwhile.
+#[inline(always)]
+fn is_gone<S: Source + ?Sized>(
+    source: &S,
+    id: DescId,
+    slot: S::Slot<'_>,
+    state: State,
+    span: Span,
+) -> Result<bool, S::Error> {
     source.barrier(); // ORD(barrier:A): between the copy and the checks (M5, M6)
     let tails = source.tails()?;
-    if source.state(id)? != state || id < tails.tail {
-        return Ok(Look::Not(Missing::Gone)); // taken over during the copy
+    if source.state(slot)? != state || id < tails.tail {
+        return Ok(true); // taken over during the copy
     }
-    let gone = match contents.span {
+    Ok(match span {
         Span::Block { .. } => id < tails.retired,
         Span::Empty => id == tails.tail && tails.tail_retired,
         Span::Lost => true,
-    };
-    if gone {
-        return Ok(Look::Not(Missing::Gone));
-    }
-    Ok(Look::Found(info_of(id, &contents, torn), copied))
+    })
 }
 
 /// A record that is not finished, or whose slot holds another.
@@ -343,7 +374,7 @@ pub fn next_seq<S: Source + ?Sized>(source: &S, from: Seq) -> Result<Seq, S::Err
     let newest = source.head()?.id;
     let mut steps = 0;
     while id <= newest && steps <= source.geometry().descriptors() {
-        match source.state(id)?.query(id) {
+        match source.state(source.slot(id))?.query(id) {
             Query::Is(Stage::Finalized) => id = id.next(),
             Query::Newer => id = id.next().max(source.tails()?.tail),
             Query::Older | Query::Is(_) => break,
@@ -355,6 +386,10 @@ pub fn next_seq<S: Source + ?Sized>(source: &S, from: Seq) -> Result<Seq, S::Err
 
 impl<M: Memory> Source for Ring<M> {
     type Error = Infallible;
+    type Slot<'s>
+        = &'s Slot
+    where
+        M: 's;
 
     #[inline(always)]
     fn geometry(&self) -> Geometry {
@@ -381,15 +416,20 @@ impl<M: Memory> Source for Ring<M> {
     }
 
     #[inline(always)]
-    fn state(&self, id: DescId) -> Result<State, Infallible> {
-        // ORD(state:A): pairs with ORD(finalize_state:A) and ORD(commit:A): the contents and the text are there (M8); and with
-        // ORD(open_slot:A): of a record that is gone, the tails are seen to have passed it (M4).
-        Ok(self.slot(id).state(acquire("state:A")))
+    fn slot(&self, id: DescId) -> &Slot {
+        Ring::slot(self, id)
     }
 
     #[inline(always)]
-    fn contents(&self, id: DescId) -> Result<SlotCopy, Infallible> {
-        Ok(self.slot(id).copy())
+    fn state(&self, slot: &Slot) -> Result<State, Infallible> {
+        // ORD(state:A): pairs with ORD(finalize_state:A) and ORD(commit:A): the contents and the text are there (M8); and with
+        // ORD(open_slot:A): of a record that is gone, the tails are seen to have passed it (M4).
+        Ok(slot.state(acquire("state:A")))
+    }
+
+    #[inline(always)]
+    fn contents(&self, slot: &Slot) -> Result<SlotCopy, Infallible> {
+        Ok(slot.copy())
     }
 
     #[inline(always)]
@@ -433,6 +473,17 @@ impl<M: Memory> Ring<M> {
         // ORD(next_seq:B): pairs with ORD(next_seq:A).
         self.hint().store(seq.0, release("next_seq:B"));
         seq
+    }
+
+    /// Whether something is known of the record `seq`: it is being written, finished, or gone. Unlike a look at the head this
+    /// leaves the line alone on which writers meet; but a number that was only just taken, or by a writer that died right
+    /// then, is not seen.
+    pub fn has_come(&self, seq: Seq) -> bool {
+        let id = DescId::of(seq);
+        !matches!(
+            always(Source::state(self, self.slot(id))).query(id),
+            Query::Older
+        )
     }
 
     /// The first readable record's number, 0 if there is none.

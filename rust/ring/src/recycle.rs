@@ -184,7 +184,8 @@ impl<M: Memory> Ring<M> {
             Stage::Committed | Stage::Finalized => {}
         }
         let span = slot.span();
-        // ORD(obstacle:B): pairs with ORD(open_slot:B): the copy is thrown away if the slot was taken over during it (M5).
+        // ORD(obstacle:B): pairs with ORD(open_slot:B): the copy is thrown away if the slot was taken over during it (M5); and
+        // with ORD(take:D), ORD(grow:A) and ORD(commit:B): the tails and the states behind the head in hand (M1, M2).
         fence_acquire("obstacle:B");
         if slot.state.get() != state.0 {
             return self.changed(id);

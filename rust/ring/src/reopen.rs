@@ -164,7 +164,7 @@ impl<M: Memory> Ring<M> {
         if !self.free_up_to(head, longer) {
             return Err(Refused::Text);
         }
-        // ORD(grow:A): pairs with ORD(take:A): the tails that this writer pushed (M1).
+        // ORD(grow:A): pairs with ORD(take:A) and ORD(obstacle:B): the tails that this writer pushed (M1).
         if !self
             .memory()
             .head()

@@ -15,7 +15,7 @@ pub struct Ring<M: Memory> {
     memory: M,
     geometry: Geometry,
     /// Worked out from the geometry: every reserve asks for these.
-    descriptors: u64,
+    last_index: u64,
     text: TextRing,
     /// How many old records may be dropped at once; a setting, so without order.
     retire_ahead: Word,
@@ -38,7 +38,7 @@ impl<M: Memory> Ring<M> {
         let ring = Ring {
             memory,
             geometry,
-            descriptors: geometry.descriptors(),
+            last_index: geometry.descriptors() - 1,
             text: geometry.text_ring(),
             retire_ahead: Word::new(0),
             next_seq_hint: Word::new(0),
@@ -158,7 +158,7 @@ impl<M: Memory> Ring<M> {
 
     #[inline(always)]
     pub(crate) fn descriptors(&self) -> u64 {
-        self.descriptors
+        self.last_index + 1
     }
 
     #[inline(always)]

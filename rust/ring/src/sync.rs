@@ -2,8 +2,8 @@
 //!
 //! A [`Word`] is one atomic 64-bit word, a [`Pair`] the fused 128-bit head. Over `core` both are plain memory, so they may
 //! be laid over a mapping; under the model checker (`--cfg loom`) they are its objects. Text that another thread may
-//! overwrite moves only through [`copy_in`] and [`copy_out`], as relaxed words: a race is then a wrong value that a later
-//! check throws away, never undefined behaviour.
+//! overwrite moves only through [`copy_in`] and [`copy_out`], as relaxed words or as assembly that does no more: a race is then
+//! a wrong value that a later check throws away, never undefined behaviour.
 //!
 //! # Ordering labels
 //!
@@ -28,6 +28,15 @@ use loom::sync::atomic::fence;
 use shuttle::sync::atomic::fence;
 
 use core::sync::atomic::Ordering;
+
+#[cfg(any(loom, test, pr_words, not(target_feature = "sse2")))]
+mod copy_words;
+#[cfg(any(loom, test, pr_words, not(target_feature = "sse2")))]
+pub use copy_words::{copy_in, copy_out};
+#[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]
+mod copy_x86_64;
+#[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]
+pub use copy_x86_64::{copy_in, copy_out};
 
 #[cfg(all(not(loom), target_arch = "x86_64"))]
 mod pair_x86_64;
@@ -250,72 +259,4 @@ pub fn prefetch_for_write(word: &Word) {
     }
     #[cfg(any(loom, not(target_arch = "x86_64")))]
     let _ = word;
-}
-
-/// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
-#[inline(always)]
-pub fn copy_in(words: &[Word], bytes: &[u8]) {
-    // Eight words at a time, without a loop: most of what a record costs would be counting.
-    let (blocks, rest) = bytes.as_chunks::<64>();
-    for (line, block) in words.as_chunks::<8>().0.iter().zip(blocks) {
-        for (word, bytes) in line.iter().zip(block.as_chunks().0) {
-            word.set(u64::from_ne_bytes(*bytes));
-        }
-    }
-    if !rest.is_empty() {
-        copy_rest_in(words.get(8 * blocks.len()..).unwrap_or_default(), rest);
-    }
-}
-
-/// Fewer than 64 bytes.
-#[inline(always)]
-fn copy_rest_in(words: &[Word], bytes: &[u8]) {
-    let (whole, rest) = bytes.as_chunks();
-    let mut words = words.iter();
-    for (bytes, word) in whole.iter().zip(&mut words) {
-        word.set(u64::from_ne_bytes(*bytes));
-    }
-    if let (false, Some(word)) = (rest.is_empty(), words.next()) {
-        word.set(u64::from_ne_bytes(padded(rest)));
-    }
-}
-
-/// Copies words out as relaxed loads until `bytes` is full or the words end.
-#[inline(always)]
-pub fn copy_out(words: &[Word], bytes: &mut [u8]) {
-    let (blocks, rest) = bytes.as_chunks_mut::<64>();
-    let copied = 8 * blocks.len();
-    for (line, block) in words.as_chunks::<8>().0.iter().zip(blocks) {
-        for (word, bytes) in line.iter().zip(block.as_chunks_mut().0) {
-            *bytes = word.get().to_ne_bytes();
-        }
-    }
-    if !rest.is_empty() {
-        copy_rest_out(words.get(copied..).unwrap_or_default(), rest);
-    }
-}
-
-/// Fewer than 64 bytes.
-#[inline(always)]
-fn copy_rest_out(words: &[Word], bytes: &mut [u8]) {
-    let (whole, rest) = bytes.as_chunks_mut();
-    let mut words = words.iter();
-    for (bytes, word) in whole.iter_mut().zip(&mut words) {
-        *bytes = word.get().to_ne_bytes();
-    }
-    if let (false, Some(word)) = (rest.is_empty(), words.next()) {
-        for (to, from) in rest.iter_mut().zip(word.get().to_ne_bytes()) {
-            *to = from;
-        }
-    }
-}
-
-/// Up to eight bytes, padded with zeros.
-#[inline]
-fn padded(rest: &[u8]) -> [u8; 8] {
-    let mut whole = [0_u8; 8];
-    for (to, from) in whole.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    whole
 }

@@ -19,6 +19,9 @@ use crate::ticket::{Info, Reservation, Ticket};
 /// Bytes of a cache line.
 const LINE_BYTES: u64 = 64;
 
+/// A slot is fetched so many records before its turn: more than are retired at once.
+const FAR_RECORDS: u64 = 40;
+
 /// What a reserve has taken.
 struct Taken<'r> {
     /// The head as it was: the text begins at its position.
@@ -51,12 +54,14 @@ impl Backoff {
     const CROWDED: u32 = 128;
     const MOST: u32 = 256;
 
-    fn lost(&mut self) {
+    #[cold]
+    #[inline(never)]
+    fn lost(self) -> Backoff {
         let rounds = if cfg!(loom) { 1 } else { self.0 };
         for _ in 0..rounds {
             pause();
         }
-        self.0 = (self.0 * 2).clamp(Backoff::CROWDED, Backoff::MOST);
+        Backoff((self.0 * 2).clamp(Backoff::CROWDED, Backoff::MOST))
     }
 }
 
@@ -99,21 +104,22 @@ impl<M: Memory> Ring<M> {
         } = taken;
         if before.reopenable {
             // The compare-exchange that took the number took C with it: the predecessor is ours to finalize.
-            self.finalize_committed(before.id);
+            self.finalize_before(before.id);
         }
-        let old = id.0.checked_sub(self.descriptors());
-        let left = old.map_or(0, |old| State::new(DescId(old), Stage::Finalized).0);
-        if slot.state.get() != left {
-            self.counters().health.count(1);
+        let left = slot.state.get();
+        let old = DescId(id.0.wrapping_sub(self.descriptors()));
+        if left != State::new(old, Stage::Finalized).0 {
+            self.check_unused(id, left); // no state names a number from before the first
         }
         if lost {
             return Err(self.lose(slot, id, info.owner));
         }
-        self.open_slot(slot, id, block != 0, info);
         let (span, text) = if block == 0 {
+            self.open_slot(slot, id, false, info);
             slot.set_span(Span::Empty);
             (Span::Empty, None)
         } else {
+            self.open_slot(slot, id, true, info);
             let (begin, next) = (before.pos, laid.next);
             let span = Span::Block { begin, next };
             slot.set_span(span);
@@ -132,6 +138,22 @@ impl<M: Memory> Ring<M> {
                 flags: info.flags,
             },
         })
+    }
+
+    /// The predecessor was left committed: apart, since most writers finalize their own.
+    #[cold]
+    #[inline(never)]
+    fn finalize_before(&self, id: DescId) {
+        self.finalize_committed(id);
+    }
+
+    /// The slot does not hold the finished record of a round before: right only in the first round.
+    #[cold]
+    #[inline(never)]
+    fn check_unused(&self, id: DescId, left: u64) {
+        if left != 0 || id.0 >= self.descriptors() {
+            self.counters().health.count(1);
+        }
     }
 
     /// A number was taken, but there is no text: it becomes a record that readers skip.
@@ -186,7 +208,8 @@ impl<M: Memory> Ring<M> {
             };
             self.announcements().announce(cell, owner, head.id.next());
             // ORD(take:C): pairs with ORD(commit:B): the predecessor's last words; it may have been reopened since ORD(take:A).
-            // ORD(take:D): pairs with ORD(take:A): the tails that this writer pushed (M1); and with ORD(reap:A): who it is.
+            // ORD(take:D): pairs with ORD(take:A) and ORD(obstacle:B): the tails that this writer pushed (M1); and with
+            // ORD(reap:A): who it is.
             if self.memory().head().replace(
                 head,
                 head.taken(laid.next),
@@ -200,7 +223,7 @@ impl<M: Memory> Ring<M> {
                     lost,
                 });
             }
-            backoff.lost(); // and then the head is loaded anew: an old value starves the loser
+            backoff = backoff.lost(); // and then the head is loaded anew: an old value starves the loser
         }
     }
 
@@ -306,10 +329,13 @@ impl<M: Memory> Ring<M> {
 
     /// Asks for the lines that the record behind `seq`, whose text ends at `end`, will be written to. A reader on another core
     /// may have had them, and a writer's next locked instruction waits until they are its own again: this way nobody waits.
-    /// A hint; nothing is touched.
+    /// And for the slot of a record that is further on, or whoever retires several records at once would wait for all of them,
+    /// and for the page that they begin. A hint; nothing is touched.
     #[inline(always)]
     pub fn fetch_ahead(&self, seq: Seq, end: Lpos) {
-        prefetch_for_write(&self.slot(DescId::of(seq).next()).state);
+        let next = DescId::of(seq).next();
+        prefetch_for_write(&self.slot(next).state);
+        prefetch_for_write(&self.slot(DescId(next.0 + FAR_RECORDS)).state);
         for ahead in [0, LINE_BYTES] {
             if let Some(word) = self.memory().text_from(end.plus(ahead).0 / 8).first() {
                 prefetch_for_write(word);

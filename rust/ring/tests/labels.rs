@@ -124,6 +124,40 @@ fn section(heading: &str) -> String {
     rest.split("\n## ").next().unwrap_or_default().to_owned()
 }
 
+/// Which labels stand opposite to each in the table of pairs.
+fn opposite() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for row in section("Pairs").lines() {
+        let column = |at| labels(row.split('|').nth(at).unwrap_or_default(), "`", '`');
+        for release in column(1) {
+            for acquire in column(2) {
+                found
+                    .entry(release.clone())
+                    .or_default()
+                    .insert(acquire.clone());
+                found.entry(acquire).or_default().insert(release.clone());
+            }
+        }
+    }
+    assert!(found.len() > 20);
+    found
+}
+
+/// Which labels the comment of this access names: up to the end of the comment, or to that of another access in it.
+fn named_beside(access: &Access) -> BTreeSet<String> {
+    let own = format!("// ORD({}): ", access.label);
+    let mut lines = access.before.lines().map(str::trim_start);
+    let Some(first) = lines.find_map(|line| line.strip_prefix(&own)) else {
+        return BTreeSet::new();
+    };
+    let more = lines.take_while(|line| {
+        let of_another = line.starts_with("// ORD(") && line.contains("): pairs with ");
+        line.starts_with("//") && !of_another
+    });
+    let comment: String = [first].into_iter().chain(more).collect();
+    labels(&comment, "ORD(", ')').into_iter().collect()
+}
+
 /// The rows of the last table: a label, and the models that fail without it.
 fn bites() -> BTreeMap<String, BTreeSet<String>> {
     let rows: BTreeMap<_, _> = section("What bites")
@@ -195,6 +229,37 @@ fn every_ordered_access_says_what_it_pairs_with() {
 }
 
 #[test]
+fn every_comment_names_the_pairs_of_the_table() {
+    let opposite = opposite();
+    for access in accesses() {
+        let wanted = opposite.get(&access.label).cloned().unwrap_or_default();
+        let missing: Vec<_> = wanted.difference(&named_beside(&access)).cloned().collect();
+        assert!(
+            missing.is_empty(),
+            "the comment of {} in {} does not say that it pairs with {missing:?}",
+            access.label,
+            access.file.display()
+        );
+    }
+}
+
+#[test]
+fn no_ordering_is_had_without_a_label_beside_it() {
+    for (file, text) in sources("src") {
+        let code = text.lines().filter(|line| {
+            let line = line.trim_start();
+            !line.starts_with("//") && !line.contains("fn ") // where these are made
+        });
+        for line in code {
+            let calls = |call| line.matches(call).count();
+            let wanted = calls("acquire(") + calls("release(") + 2 * calls("acq_rel(");
+            let found = labels(line, "\"", '"').len();
+            assert_eq!(found, wanted, "{}: {line}", file.display());
+        }
+    }
+}
+
+#[test]
 fn no_comment_names_a_label_that_is_not_there() {
     let there = source_labels();
     for folder in ["src", "tests"] {
@@ -229,6 +294,29 @@ fn every_label_bites_in_a_model_or_is_said_not_to() {
     assert!(covered.is_disjoint(&uncovered));
     covered.extend(uncovered);
     assert_eq!(covered, source_labels());
+}
+
+#[test]
+fn every_pair_has_a_model_that_fails_without_either_side() {
+    let bites = bites();
+    let failing = |label: &str| bites.get(label).cloned().unwrap_or_default();
+    let mut pairs = 0;
+    for row in section("Pairs").lines() {
+        let column = |at| row.split('|').nth(at).unwrap_or_default();
+        // Of two that do for each other the models fail that do so without both.
+        let acquires = match labels(column(2), "`", '`') {
+            either if column(2).contains(" or ") => vec![either.join(",")],
+            each => each,
+        };
+        for release in labels(column(1), "`", '`') {
+            for acquire in &acquires {
+                let shared = failing(&release).intersection(&failing(acquire)).count();
+                assert!(shared > 0, "no model guards {release} with {acquire}");
+                pairs += 1;
+            }
+        }
+    }
+    assert!(pairs > 20, "only {pairs} pairs");
 }
 
 #[test]

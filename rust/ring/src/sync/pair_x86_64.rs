@@ -41,7 +41,7 @@ impl Pair {
             if self.high.load(Ordering::Relaxed) == high {
                 return (low, high);
             }
-            core::hint::spin_loop();
+            changed();
         }
     }
 
@@ -67,6 +67,13 @@ impl Pair {
         // reference; the instruction exists, which `Ring::new` has checked with `supported`.
         unsafe { replace_16(words, old, new) }
     }
+}
+
+/// The pair was replaced while it was loaded. Apart, or the way to the first try would lead around it.
+#[cold]
+#[inline(never)]
+fn changed() {
+    core::hint::spin_loop();
 }
 
 /// The instruction by its intrinsic, where the whole build may use it: a sanitizer sees it. Elsewhere the intrinsic

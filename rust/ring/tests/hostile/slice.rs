@@ -52,13 +52,17 @@ impl Slice<'_> {
         Ok(u64::from_ne_bytes(bytes.try_into().map_err(|_| Cut)?))
     }
 
-    fn slot(&self, id: DescId) -> u64 {
+    fn slot_at(&self, id: DescId) -> u64 {
         ring_offset::SLOTS + id.0 % self.geometry.descriptors() * SLOT_BYTES
     }
 }
 
 impl Source for Slice<'_> {
     type Error = Cut;
+    type Slot<'s>
+        = u64
+    where
+        Self: 's;
 
     fn geometry(&self) -> Geometry {
         self.geometry
@@ -78,12 +82,16 @@ impl Source for Slice<'_> {
         ))
     }
 
-    fn state(&self, id: DescId) -> Result<State, Cut> {
-        Ok(State(self.word(self.slot(id))?))
+    fn slot(&self, id: DescId) -> u64 {
+        self.slot_at(id)
     }
 
-    fn contents(&self, id: DescId) -> Result<SlotCopy, Cut> {
-        let word = |index: u64| self.word(self.slot(id) + index * 8);
+    fn state(&self, slot: u64) -> Result<State, Cut> {
+        Ok(State(self.word(slot)?))
+    }
+
+    fn contents(&self, slot: u64) -> Result<SlotCopy, Cut> {
+        let word = |index: u64| self.word(slot + index * 8);
         Ok(SlotCopy::from_words(
             word(1)?,
             word(2)?,

@@ -190,6 +190,10 @@ impl Both {
         let (ring, plain) = (&self.ring, &self.plain);
         prop_assert_eq!(ring.first_seq().0, plain.first_seq());
         prop_assert_eq!(ring.next_seq().0, plain.next_seq());
+        let taken = ring.next_reserve_seq().0;
+        for seq in taken.saturating_sub(40)..taken + 3 {
+            prop_assert_eq!(ring.has_come(Seq(seq)), seq < taken, "{}", seq);
+        }
         prop_assert_eq!(ring.next_reserve_seq().0, plain.next_reserve_seq());
         prop_assert_eq!(
             ring.first_valid_seq().0,
