@@ -1,6 +1,7 @@
 //! Ambient fields: those that were around the call, and that it did not give itself. They are
 //! fields as all others, between marks.
 
+use crate::copy::Cell;
 use crate::cursor::{Cursor, is_value};
 use crate::decode::RecordView;
 use crate::pen::Pen;
@@ -33,11 +34,11 @@ impl Ambient {
 pub(crate) const MARKS: usize = 4;
 
 /// Writes fields, each with its index in the call, and the marks between them.
-pub(crate) fn write_marked<'a>(
-    pen: &mut Pen<'_>,
+pub(crate) fn write_marked<'a, B: Cell>(
+    pen: &mut Pen<'_, B>,
     ambient: Ambient,
     fields: impl Iterator<Item = (usize, &'a Field<'a>)>,
-    mut write: impl FnMut(&mut Pen<'_>, &Field<'_>) -> Option<()>,
+    mut write: impl FnMut(&mut Pen<'_, B>, &Field<'_>) -> Option<()>,
 ) -> Option<()> {
     let mut is_inside = false;
     for (index, field) in fields {

@@ -1,5 +1,6 @@
 //! The arguments of a template: as a call gives them, and as a record holds them.
 
+use crate::copy::Cell;
 use crate::cursor::Cursor;
 use crate::pen::Pen;
 use crate::value::{Field, Value};
@@ -75,7 +76,7 @@ impl<'a> Args<'a> {
 
     /// The item of a record: tag, length, and the body below. `None`: it does not fit, or they are too many.
     #[inline(always)]
-    pub(crate) fn write(self, pen: &mut Pen<'_>) -> Option<()> {
+    pub(crate) fn write<B: Cell>(self, pen: &mut Pen<'_, B>) -> Option<()> {
         match self.0 {
             Kind::None => Some(()),
             Kind::Listed(values) => {
@@ -90,7 +91,7 @@ impl<'a> Args<'a> {
     }
 
     #[inline(never)]
-    fn write_any(self, pen: &mut Pen<'_>) -> Option<()> {
+    fn write_any<B: Cell>(self, pen: &mut Pen<'_, B>) -> Option<()> {
         let at = pen.begin_item(wire::ARGS, u8::from(self.is_named()) * NAMED)?;
         for argument in self.iter() {
             if self.is_named() {
@@ -121,7 +122,7 @@ impl<'a> Args<'a> {
 }
 
 #[inline(always)]
-fn end_item(pen: &mut Pen<'_>, at: usize, count: usize) -> Option<()> {
+fn end_item<B: Cell>(pen: &mut Pen<'_, B>, at: usize, count: usize) -> Option<()> {
     if count > MAX_ARGS {
         return None;
     }

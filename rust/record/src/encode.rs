@@ -5,11 +5,13 @@
 
 use crate::ambient::{self, Ambient};
 use crate::args::Args;
+use crate::copy::Cell;
 use crate::cut;
 use crate::pen::Pen;
 use crate::sites::FromSite;
 use crate::value::Field;
 use crate::wire::{self, MAX_PAYLOAD};
+use core::mem::MaybeUninit;
 
 /// An exception.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,21 +74,34 @@ pub fn encode(payload: &Payload<'_>, out: &mut [u8]) -> Encoded {
             truncated: true,
         };
     };
-    let mut pen = Pen::new(area);
-    let written = if !payload.ambient.is_empty() {
-        write_with_marks(&mut pen, payload)
-    } else if let Some(site) = &payload.site {
-        write_at_site(&mut pen, payload, site)
-    } else {
-        write(&mut pen, payload)
-    };
-    match written {
-        Some(()) => Encoded {
-            len: pen.len(),
+    match write_whole(area, payload) {
+        Some(len) => Encoded {
+            len,
             truncated: false,
         },
         None => cut::encode_cut(payload, area),
     }
+}
+
+/// As [`encode`], into memory that need not hold anything yet: how many bytes of it were written,
+/// from its start. `None`: it does not fit, or is longer than [`MAX_PAYLOAD`].
+#[inline(always)]
+pub fn encode_whole(payload: &Payload<'_>, out: &mut [MaybeUninit<u8>]) -> Option<usize> {
+    let limit = out.len().min(MAX_PAYLOAD);
+    write_whole(out.get_mut(..limit)?, payload)
+}
+
+#[inline(always)]
+fn write_whole<B: Cell>(area: &mut [B], payload: &Payload<'_>) -> Option<usize> {
+    let mut pen = Pen::new(area);
+    if !payload.ambient.is_empty() {
+        write_with_marks(&mut pen, payload)?;
+    } else if let Some(site) = &payload.site {
+        write_at_site(&mut pen, payload, site)?;
+    } else {
+        write(&mut pen, payload)?;
+    }
+    Some(pen.len())
 }
 
 /// As [`encode`], for a record whose event may still grow: what is appended to these bytes is
@@ -122,7 +137,7 @@ fn write_open(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
 }
 
 #[inline(always)]
-fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+fn write_parts<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
     pen.byte(wire::HEAD)?;
     if let Some(site) = &payload.site {
         pen.site(site.id)?;
@@ -135,7 +150,7 @@ fn write_parts(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
 
 /// The parts beside the event.
 #[inline(always)]
-fn write_details(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+fn write_details<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
     if let Some(logger) = payload.logger
         && payload.site.is_none_or(|site| !site.has_logger)
     {
@@ -163,7 +178,7 @@ fn write_details(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
 }
 
 #[inline(always)]
-fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+fn write<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
     write_parts(pen, payload)?;
     for field in payload.fields {
         pen.field(field.key, &field.value)?;
@@ -173,7 +188,11 @@ fn write(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
 
 /// The same where the call site has the names of the last fields.
 #[inline(always)]
-fn write_at_site(pen: &mut Pen<'_>, payload: &Payload<'_>, site: &FromSite) -> Option<()> {
+fn write_at_site<B: Cell>(
+    pen: &mut Pen<'_, B>,
+    payload: &Payload<'_>,
+    site: &FromSite,
+) -> Option<()> {
     write_parts(pen, payload)?;
     let (own, named) = payload.fields.split_at_checked(site.named_from)?;
     for field in own {
@@ -184,7 +203,7 @@ fn write_at_site(pen: &mut Pen<'_>, payload: &Payload<'_>, site: &FromSite) -> O
 
 /// Fields whose names the call site has.
 #[inline(always)]
-fn write_named(pen: &mut Pen<'_>, named: &[Field<'_>]) -> Option<()> {
+fn write_named<B: Cell>(pen: &mut Pen<'_, B>, named: &[Field<'_>]) -> Option<()> {
     if named.is_empty() {
         return Some(());
     }
@@ -199,7 +218,7 @@ fn write_named(pen: &mut Pen<'_>, named: &[Field<'_>]) -> Option<()> {
 /// The same with marks between the fields.
 #[cold]
 #[inline(never)]
-fn write_with_marks(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
+fn write_with_marks<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
     write_parts(pen, payload)?;
     let named_from = payload
         .site
@@ -216,7 +235,7 @@ fn write_with_marks(pen: &mut Pen<'_>, payload: &Payload<'_>) -> Option<()> {
 }
 
 #[inline(never)]
-fn write_exc(pen: &mut Pen<'_>, exc: &Exc<'_>) -> Option<()> {
+fn write_exc<B: Cell>(pen: &mut Pen<'_, B>, exc: &Exc<'_>) -> Option<()> {
     pen.tagged(wire::EXC, exc.kind.as_bytes())?;
     pen.text(exc.message.as_bytes())?;
     pen.text(exc.stacktrace.as_bytes())

@@ -94,7 +94,7 @@ pub mod wire;
 pub use ambient::Ambient;
 pub use args::Args;
 pub use decode::{DecodeError, Fields, RecordView, decode};
-pub use encode::{Encoded, Exc, Payload, encode, encode_open};
+pub use encode::{Encoded, Exc, Payload, encode, encode_open, encode_whole};
 pub use level::Level;
 pub use meta::Meta;
 pub use nest::ValueWriter;

@@ -1,18 +1,26 @@
 //! Writing the wire format into a bounded buffer.
 
-use crate::copy::copy;
+use crate::copy::{Cell, copy};
 use crate::value::{Raw, Value};
 use crate::wire::{self, MAX_LENGTH};
 
 /// A bounded writer of items. Every method answers `None` when something does not fit;
 /// what was written up to then is of no use.
-pub(crate) struct Pen<'b> {
-    buf: &'b mut [u8],
+pub(crate) struct Pen<'b, B = u8> {
+    buf: &'b mut [B],
     pos: usize,
 }
 
 impl<'b> Pen<'b> {
-    pub(crate) fn new(buf: &'b mut [u8]) -> Pen<'b> {
+    /// What was written.
+    pub(crate) fn finish(self) -> &'b [u8] {
+        let buf: &'b [u8] = self.buf;
+        buf.get(..self.pos).unwrap_or(&[])
+    }
+}
+
+impl<'b, B: Cell> Pen<'b, B> {
+    pub(crate) fn new(buf: &'b mut [B]) -> Pen<'b, B> {
         Pen { buf, pos: 0 }
     }
 
@@ -20,15 +28,9 @@ impl<'b> Pen<'b> {
         self.pos
     }
 
-    /// What was written.
-    pub(crate) fn finish(self) -> &'b [u8] {
-        let buf: &'b [u8] = self.buf;
-        buf.get(..self.pos).unwrap_or(&[])
-    }
-
     /// The next `n` bytes to be filled.
     #[inline(always)]
-    fn take(&mut self, n: usize) -> Option<&mut [u8]> {
+    fn take(&mut self, n: usize) -> Option<&mut [B]> {
         let end = self.pos.wrapping_add(n);
         let area = self.buf.get_mut(self.pos..end)?;
         self.pos = end;
@@ -37,7 +39,7 @@ impl<'b> Pen<'b> {
 
     #[inline(always)]
     fn chunk<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
-        *self.take(N)?.first_chunk_mut::<N>()? = bytes;
+        *self.take(N)?.first_chunk_mut::<N>()? = bytes.map(B::of);
         Some(())
     }
 
@@ -59,7 +61,7 @@ impl<'b> Pen<'b> {
             return self.long_text(bytes);
         }
         let (length, body) = self.take(bytes.len() + 1)?.split_first_mut()?;
-        *length = bytes.len() as u8;
+        *length = B::of(bytes.len() as u8);
         copy(body, bytes);
         Some(())
     }
@@ -87,10 +89,10 @@ impl<'b> Pen<'b> {
         }
         let area = self.take(text.len() + 2 + N)?;
         let (head, rest) = area.split_first_chunk_mut::<2>()?;
-        *head = [tag, text.len() as u8];
+        *head = [tag, text.len() as u8].map(B::of);
         let (body, tail) = rest.split_at_mut_checked(text.len())?;
         copy(body, text);
-        *tail.first_chunk_mut::<N>()? = more;
+        *tail.first_chunk_mut::<N>()? = more.map(B::of);
         Some(())
     }
 
@@ -248,7 +250,7 @@ impl<'b> Pen<'b> {
 
     #[inline(always)]
     fn patch(&mut self, at: usize, bytes: [u8; 2]) -> Option<()> {
-        *self.buf.get_mut(at..)?.first_chunk_mut::<2>()? = bytes;
+        *self.buf.get_mut(at..)?.first_chunk_mut::<2>()? = bytes.map(B::of);
         Some(())
     }
 
@@ -257,7 +259,7 @@ impl<'b> Pen<'b> {
     pub(crate) fn text_by(
         &mut self,
         max: usize,
-        write: impl FnOnce(&mut [u8]) -> usize,
+        write: impl FnOnce(&mut [B]) -> usize,
     ) -> Option<()> {
         let at = self.hole()?;
         let start = self.pos;

@@ -5,11 +5,13 @@ mod lines;
 mod tree;
 
 use std::collections::HashSet;
+use std::mem::MaybeUninit;
 
 use call::call;
 use lines::{assert_json, assert_record, pairs, rendered};
 use pr_record::{
-    Format, Meta, NoSites, Out, decode, render::FORMATS, render_beginning, render_cut, wire::MARK,
+    Format, FromSite, Meta, NoSites, Out, Payload, decode, encode, encode_whole, render::FORMATS,
+    render_beginning, render_cut, wire::MARK,
 };
 use proptest::prelude::*;
 use tree::Tree;
@@ -94,6 +96,37 @@ proptest! {
         for format in [Format::Text, Format::Iso, Format::Syslog] {
             prop_assert!(rendered(format, &meta, &bytes).ends_with("<truncated>\n"));
         }
+    }
+
+    #[test]
+    fn memory_without_values_gets_all_that_is_counted_and_keeps_the_rest(
+        call in call(), limit in 0usize..1500, has_site in any::<bool>(), named in 0usize..6,
+    ) {
+        call.with(|payload| {
+            let site = FromSite {
+                id: 7,
+                table: 0,
+                has_event: named % 2 == 0,
+                has_logger: named % 3 == 0,
+                named_from: payload.fields.len().saturating_sub(named),
+            };
+            let payload = Payload { site: has_site.then_some(site), ..*payload };
+            let mut bytes = vec![0; limit];
+            let encoded = encode(&payload, &mut bytes);
+            for before in [0x00, 0xff] {
+                let mut memory = vec![MaybeUninit::new(before); limit];
+                let len = encode_whole(&payload, &mut memory);
+                prop_assert_eq!(len, (!encoded.truncated).then_some(encoded.len));
+                // SAFETY: each had a value before.
+                let held = memory.iter().map(|byte| unsafe { byte.assume_init() });
+                let held: Vec<u8> = held.collect();
+                if let Some(len) = len {
+                    prop_assert_eq!(&held[..len], &bytes[..len]);
+                    prop_assert!(held[len..].iter().all(|byte| *byte == before));
+                }
+            }
+            Ok(())
+        })?;
     }
 
     #[test]

@@ -9,11 +9,13 @@
 //! |---|---|
 //! | `parse` | text and conversions |
 //! | `shown` | one conversion of one argument |
+//! | `extent` | templates that ask for more than there is |
 //! | `float` | `e`, `f` and `g` |
 //! | `exact` | all digits of a float |
 //! | `quoted` | `repr` of text and bytes |
 
 mod exact;
+mod extent;
 mod float;
 mod parse;
 mod quoted;
@@ -21,6 +23,7 @@ mod shown;
 
 use crate::args::{Args, ArgsIter};
 use crate::value::{Field, Value};
+pub use extent::{MOST_PADDING, is_enormous};
 use parse::{Count, MAX_COUNT, Piece, Pieces, Spec};
 use shown::Shown;
 

@@ -83,6 +83,43 @@ fn what_only_the_interpreter_can_do_does_not_fit() {
 }
 
 #[test]
+fn what_asks_for_more_padding_than_anybody_needs_is_seen() {
+    let ints = |n: usize| [Some(7), Some(i64::MIN), None].get(n).copied().flatten();
+    for template in [
+        "%16777217d",
+        "%99999999999999999999999d",
+        "%-+ #09999999999d",
+        "%(a(b)c)9999999999d",
+        "%.9999999999f and %s",
+        "%9999999.9999999d",
+        "%9999999d %9999999d",
+        "%d %*d",
+        "%*.*f",
+        "%5.9999999999d",
+        "%9999999999",
+        "%%%9999999999%",
+    ] {
+        assert!(template::is_enormous(template, ints), "{template}");
+    }
+    for template in [
+        "",
+        "100 % of 9999999999",
+        "%%9999999999d",
+        "%(9999999999)d",
+        "%.9999999999s",
+        "%s%.9999999999r",
+        "%16777216d",
+        "%*d %d %*d",
+        "%*d%%%s%*d",
+        "%)9999999999d",
+        "%(9999999999d",
+        "%",
+    ] {
+        assert!(!template::is_enormous(template, ints), "{template}");
+    }
+}
+
+#[test]
 fn a_template_with_names_takes_them_from_a_mapping() {
     let args = [
         Field {
