@@ -8,8 +8,11 @@
 
 use crate::fork::Listed;
 use crate::life::Life;
-use crate::printer::{BlockedSignals, PARK_AFTER_NSEC, POLL_NSEC, STACK_BYTES, WAKE_AT_PART};
+use crate::printer::{
+    BlockedSignals, PARK_AFTER_NSEC, POLL_NSEC, STACK_BYTES, early, let_callers_go_on,
+};
 use crate::station::{Round, Station};
+use pr_printk::Core;
 use pr_printk::flush::is_usable;
 use pr_printk::kick::Ticket;
 use pr_printk::registry::{SLOTS, flag};
@@ -136,21 +139,31 @@ impl Crew {
             .count()
     }
 
-    /// The console in slot `index`, if there is something to print on it, and it is theirs to print on.
-    fn with_work(&self, index: usize) -> Option<Arc<Station>> {
+    /// The console in slot `index`, if its next record `is_there`, and it is theirs to print on.
+    fn usable(
+        &self,
+        index: usize,
+        is_there: impl FnOnce(&Core, Seq) -> bool,
+    ) -> Option<Arc<Station>> {
         let core = self.life.core();
         let slot = core.consoles().get(index)?;
         let seq = Seq(slot.seq.load(Ordering::Relaxed));
-        if slot.has(flag::PYTHON) || !is_usable(slot) || !core.has_more(seq) {
+        if slot.has(flag::PYTHON) || !is_usable(slot) || !is_there(core, seq) {
             return None;
         }
         let station = self.life.station(index)?;
         (!station.is_in_trouble()).then_some(station)
     }
 
-    /// Whether there is something to print, and nobody is at it.
+    /// The console in slot `index`, if there is something to print on it, and it is theirs to print on.
+    fn with_work(&self, index: usize) -> Option<Arc<Station>> {
+        self.usable(index, |core, seq| core.ring().has_come(seq))
+    }
+
+    /// Whether there is something to print, and nobody is at it. Also a number that a writer has only taken, which no slot
+    /// tells: should that one be dead, nobody else may ever look after it.
     fn finds_work(&self) -> bool {
-        let with_work = (0..SLOTS).filter_map(|index| self.with_work(index));
+        let with_work = (0..SLOTS).filter_map(|index| self.usable(index, Core::has_more));
         with_work
             .into_iter()
             .any(|station| station.try_desk().is_some())
@@ -186,6 +199,7 @@ impl Hand {
     fn run(self) {
         pr_printk::fatal::stack::give_own();
         pin_to(self.cpu);
+        let_callers_go_on();
         let crew = &self.crew;
         let core = crew.life.core();
         let kick = core.kick();
@@ -257,15 +271,8 @@ impl Hand {
         if core.ring().next_seq() < next || core.ring().is_crowded() {
             core.look_after_unfinished();
         }
-        let geometry = core.ring().geometry();
-        let wake_seq = Seq(next.0.saturating_add(geometry.descriptors() / WAKE_AT_PART));
         let (_, edge): (_, Lpos) = core.ring().newest_edge();
-        kick.sleep(
-            ticket,
-            wake_seq,
-            edge.plus(geometry.data_bytes() / WAKE_AT_PART),
-            POLL_NSEC,
-        );
+        kick.sleep(ticket, early(core, next, edge), POLL_NSEC);
         kick.awake();
     }
 }

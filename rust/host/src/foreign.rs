@@ -383,6 +383,7 @@ impl ForeignFile {
 
 impl Source for ForeignFile {
     type Error = Error;
+    type Slot<'s> = DescId;
 
     fn geometry(&self) -> Geometry {
         self.plan.geometry
@@ -408,6 +409,10 @@ impl Source for ForeignFile {
         let [tail_id, retired_id] = self.words(self.ring_at(ring_offset::TAILS))?;
         fence(Ordering::Acquire);
         Ok(TailWords::from_words(tail_id, retired_id))
+    }
+
+    fn slot(&self, id: DescId) -> DescId {
+        id
     }
 
     fn state(&self, id: DescId) -> Result<State, Error> {

@@ -46,7 +46,7 @@ pub struct LogOptions {
     /// Upper bound of the whole file or memory.
     pub size_bytes: u64,
     /// Expected bytes of an encoded record.
-    pub avg_record: u32,
+    pub avg_record: i64,
     /// The least severe level stored.
     pub level: u8,
     /// What consoles without their own level print.

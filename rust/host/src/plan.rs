@@ -83,7 +83,7 @@ impl Plan {
     ///
     /// # Errors
     /// Sizes outside of what can be; the text names the bounds.
-    pub fn for_log(size_bytes: u64, avg_record: u32) -> Result<Plan, Error> {
+    pub fn for_log(size_bytes: u64, avg_record: i64) -> Result<Plan, Error> {
         check_size(size_bytes)?;
         let avg_data_bits = avg_bits(avg_record)?;
         let fixed = HEADER_BYTES + CONTROL_BYTES + CONSOLES_BYTES;
@@ -156,7 +156,7 @@ fn check_size(size_bytes: u64) -> Result<(), Error> {
 }
 
 /// The power of two that holds an average record.
-fn avg_bits(avg_record: u32) -> Result<u32, Error> {
+fn avg_bits(avg_record: i64) -> Result<u32, Error> {
     let (least, most) = (
         1 << limit::AVG_DATA_BITS.start(),
         1 << limit::AVG_DATA_BITS.end(),
@@ -166,10 +166,10 @@ fn avg_bits(avg_record: u32) -> Result<u32, Error> {
             "avg_record is {avg_record}: it must be {least} to {most} bytes"
         )));
     }
-    Ok(avg_record.next_power_of_two().ilog2())
+    Ok(avg_record.unsigned_abs().next_power_of_two().ilog2())
 }
 
-fn record_too_large(size_bytes: u64, avg_record: u32) -> Error {
+fn record_too_large(size_bytes: u64, avg_record: i64) -> Error {
     let size = size_in_words(size_bytes);
     Error::Config(format!(
         "avg_record is {avg_record}: not even two such records fit into a size of {size}"
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_average_record_that_no_geometry_has_is_refused_with_the_bounds() {
-        for avg_record in [0, 7, 65537, u32::MAX] {
+        for avg_record in [i64::MIN, -1, 0, 7, 65537, i64::MAX] {
             let Err(Error::Config(said)) = Plan::for_log(4 << 20, avg_record) else {
                 panic!("{avg_record} was taken");
             };
@@ -262,13 +262,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_plan_is_larger_than_its_size_and_no_larger_ring_would_fit(
-            size in MIN_SIZE..(8 << 30), avg_record in 8_u32..=65536,
+            size in MIN_SIZE..(8 << 30), avg_record in 8_i64..=65536,
         ) {
             let plan = Plan::for_log(size, avg_record).expect("a plan");
             check(&plan);
             prop_assert!(plan.file_bytes <= size);
             let bits = plan.geometry.avg_data_bits();
-            prop_assert!(u64::from(avg_record) <= 1 << bits && u64::from(avg_record) > 1 << bits >> 1);
+            prop_assert!(avg_record <= 1 << bits && avg_record > 1 << bits >> 1);
             let sites = plan.section(SectionKind::Sites).bytes;
             prop_assert!(sites >= MIN_SITES_BYTES);
             prop_assert!(sites <= (size / 16 + PAGE_BYTES).max(SITES_FROM_REST));

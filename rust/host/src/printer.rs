@@ -3,23 +3,29 @@
 
 use crate::orders::{Finish, Grace};
 use crate::station::{Round, Station};
+use pr_printk::Core;
 use pr_printk::fatal::previous::SIGNALS;
 use pr_printk::fd::errno;
-use pr_printk::kick::Ticket;
-use pr_printk::registry::flag;
+use pr_printk::kick::{Early, Ticket};
+use pr_printk::registry::{ConsoleSlot, flag};
 use pr_printk::{stamp, thread};
 use pr_ring::{Lpos, Seq};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Between two looks while there is work: delivery takes half of this on average, for 2 % of a processor.
 pub(crate) const POLL_NSEC: u64 = 1_000_000;
 /// Without a record for this long a printer parks: an idle process has no wake-ups.
 pub(crate) const PARK_AFTER_NSEC: u64 = 200_000_000;
+/// Without a record for this long it looks at the head, whether there is one that nobody finishes. Not before: writers
+/// meet there, and each look takes the line from them.
+const QUIET_NSEC: u64 = 5_000_000;
+/// So many batches on end are much to print.
+pub(crate) const MANY_BATCHES: u32 = 3;
 /// The longest that a printer stays out while callers are to print, and nothing moves.
 const PATIENCE_NSEC: u64 = 1_000_000_000;
 /// The early wake-up: when this part of the ring is full of what has not been printed.
-pub(crate) const WAKE_AT_PART: u64 = 4;
+const WAKE_AT_PART: u64 = 4;
 
 /// Of a printer thread: it renders into memory of the console.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
@@ -47,6 +53,7 @@ impl Printer {
 
     fn run(self) {
         pr_printk::fatal::stack::give_own();
+        let_callers_go_on();
         let station = &self.0;
         let _finish = Finish(station.life.clone(), station.orders.clone(), station.index);
         station.orders.begin();
@@ -62,6 +69,7 @@ impl Printer {
         let mut worked = stamp::monotonic_nsec();
         let mut grace = Grace::default();
         let mut had_desk = false;
+        let mut batches = 0;
         loop {
             let ticket = kick.ticket();
             if station.orders.is_abandoned() {
@@ -92,6 +100,10 @@ impl Printer {
             }
             if matches!(round, Round::Some | Round::Nothing) {
                 station.is_well();
+            }
+            batches = if round == Round::Some { batches + 1 } else { 0 };
+            if batches == MANY_BATCHES {
+                kick.awake();
             }
             match round {
                 Round::Some => (worked, grace) = (stamp::monotonic_nsec(), Grace::default()),
@@ -150,25 +162,16 @@ impl Printer {
     fn wait(&self, ticket: Ticket, worked: u64) {
         let core = self.0.life.core();
         let seq = self.0.seq();
-        if core.has_more(seq) || core.ring().is_crowded() {
-            core.look_after_unfinished();
-        }
-        if stamp::monotonic_nsec().saturating_sub(worked) > PARK_AFTER_NSEC && !core.has_more(seq) {
+        let idle = stamp::monotonic_nsec().saturating_sub(worked);
+        let is_held_up = look_after(core, seq, idle);
+        if idle > PARK_AFTER_NSEC && !core.has_more(seq) {
             core.kick().park(ticket, || {
                 core.has_more(seq) || self.0.orders.stop().is_some()
             });
             return;
         }
-        let geometry = core.ring().geometry();
-        let wake_seq = Seq(seq.0.saturating_add(geometry.descriptors() / WAKE_AT_PART));
-        let pos = Lpos(self.0.slot().pos.load(Ordering::Relaxed));
-        core.kick().sleep(
-            ticket,
-            wake_seq,
-            pos.plus(geometry.data_bytes() / WAKE_AT_PART),
-            POLL_NSEC,
-        );
-        core.kick().awake();
+        let early = early_for(core, self.0.slot(), is_held_up);
+        core.kick().sleep(ticket, early, POLL_NSEC);
     }
 
     /// Waits, whoever wakes the printers meanwhile, but not for a console that is to go.
@@ -183,6 +186,52 @@ impl Printer {
             }
             kick.nap(ticket, left);
         }
+    }
+}
+
+/// The record that wakes a printer is not to wait for it: a thread of this policy takes the processor from nobody when it
+/// wakes, and has its share of it as before. Only in place of the usual policy: who runs a process under another one has
+/// decided that.
+pub(crate) fn let_callers_go_on() {
+    // SAFETY: a system call that touches no memory of ours.
+    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
+        return;
+    }
+    let priority = libc::sched_param { sched_priority: 0 };
+    // SAFETY: reads `priority`. Where it is refused, all is as it was.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const priority) };
+}
+
+/// For a printer that has stood at `seq` for so long: whether a record holds it up. Should a dead thread have left that, it
+/// goes on.
+pub(crate) fn look_after(core: &Core, seq: Seq, idle_nsec: u64) -> bool {
+    let is_held_up = idle_nsec > QUIET_NSEC && core.has_more(seq);
+    if is_held_up || core.ring().is_crowded() {
+        core.look_after_unfinished();
+    }
+    is_held_up
+}
+
+/// When a console's printer is woken early that sleeps. Where a record holds it up those behind are no news, and are not to
+/// cost their writers a system call each: what comes from now on counts.
+pub(crate) fn early_for(core: &Core, slot: &ConsoleSlot, is_held_up: bool) -> Early {
+    let (seq, pos) = if is_held_up {
+        core.ring().newest_edge()
+    } else {
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        (Seq(word(&slot.seq)), Lpos(word(&slot.pos)))
+    };
+    early(core, seq, pos)
+}
+
+/// When a printer is woken early that stands here and sleeps.
+pub(crate) fn early(core: &Core, seq: Seq, pos: Lpos) -> Early {
+    let geometry = core.ring().geometry();
+    Early {
+        seq,
+        pos,
+        records: geometry.descriptors() / WAKE_AT_PART,
+        bytes: geometry.data_bytes() / WAKE_AT_PART,
     }
 }
 

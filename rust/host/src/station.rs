@@ -173,7 +173,7 @@ impl Station {
     /// Owns the console for one batch. One that is to go prints what it has before `stop`, even if it is suspended.
     pub(crate) fn round(&self, desk: &mut Desk, stop: Option<Seq>) -> Round {
         let core = self.life.core();
-        if !core.has_more(self.seq()) || desk.sink.is_none() {
+        if !core.ring().has_come(self.seq()) || desk.sink.is_none() {
             return Round::Nothing;
         }
         let Ok(mut hold) = core.hold(self.index, Priority::Normal, None, false) else {

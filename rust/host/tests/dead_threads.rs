@@ -3,13 +3,16 @@
 
 mod scratch;
 
-use pr_host::{Context, Emit, Log, Mode, Next, Origin, Overflow, RecordReader, Section};
+use pr_host::{
+    ConsoleOptions, Context, Emit, Log, Mode, Next, Origin, Overflow, Post, RecordReader,
+    RecordSink, Section, SharedRecordSink, SinkSpec,
+};
 use pr_printk::thread;
-use pr_record::Payload;
-use pr_ring::{Info, Reaped, Ticket};
+use pr_record::{Format, Payload};
+use pr_ring::{Info, Memory, Reaped, Ticket};
 use scratch::{PATIENCE, Scratch, call, flush, numbers, say, wait_until};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
 /// What the calling thread reserves as a log call would, and has half written.
 fn half_a_record(log: &Log) -> Ticket {
@@ -35,13 +38,31 @@ extern "C" fn die_in_the_middle(log: *mut libc::c_void) -> *mut libc::c_void {
     unreachable!("it has ended")
 }
 
+/// Dies earlier: it has its number, and what it stores first is not there yet. Nothing can stop a thread between the two, so
+/// that is taken back.
+extern "C" fn die_with_a_number(log: *mut libc::c_void) -> *mut libc::c_void {
+    // SAFETY: the log outlives the thread, which is waited for.
+    let log = unsafe { &*log.cast::<Log>() };
+    let ring = log.core().ring();
+    let slot = ring.memory().slot(ring.next_reserve_seq().0 + 1);
+    let before = slot.state.get();
+    let _ = half_a_record(log);
+    slot.state.set(before);
+    // SAFETY: ends this thread and nothing else; nothing of it is used afterwards.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("it has ended")
+}
+
 /// A thread comes, reserves, and is gone.
 fn a_thread_dies(log: &Log) {
+    a_thread_does(log, die_in_the_middle);
+}
+
+fn a_thread_does(log: &Log, what: extern "C" fn(*mut libc::c_void) -> *mut libc::c_void) {
     let mut id = 0;
     let at = std::ptr::from_ref(log).cast_mut().cast();
     // SAFETY: a thread with the default attributes; the log outlives it.
-    let made =
-        unsafe { libc::pthread_create(&raw mut id, std::ptr::null(), die_in_the_middle, at) };
+    let made = unsafe { libc::pthread_create(&raw mut id, std::ptr::null(), what, at) };
     assert_eq!(made, 0);
     // SAFETY: made above, and joined once.
     let joined = unsafe { libc::pthread_join(id, std::ptr::null_mut()) };
@@ -137,14 +158,16 @@ fn a_reader_settles_what_it_waits_for() {
 
 #[test]
 fn a_log_that_is_closed_prints_what_is_behind_a_dead_thread_s_record() {
-    let scratch = Scratch::new();
-    let log = scratch.log();
-    log.add_console(scratch.console("out", Overflow::DropOldest))
-        .expect("a console");
-    a_thread_dies(&log);
-    say(&log, 7);
-    log.close(PATIENCE);
-    assert_eq!(numbers(&scratch.read("out")), [7]);
+    for dies in [die_in_the_middle, die_with_a_number] {
+        let scratch = Scratch::new();
+        let log = scratch.log();
+        log.add_console(scratch.console("out", Overflow::DropOldest))
+            .expect("a console");
+        a_thread_does(&log, dies);
+        say(&log, 7);
+        log.close(PATIENCE);
+        assert_eq!(numbers(&scratch.read("out")), [7]);
+    }
 }
 
 /// Logs `numbers` until the console has them all, which it gets by log calls alone, or by a thread that one has told.
@@ -202,6 +225,72 @@ fn one_record_behind_a_dead_thread_s_is_printed_where_callers_print_and_no_other
                 "{mode:?}: said to be left"
             );
         }
+    }
+}
+
+/// A sink that is handed whole records, as one in Python is: it tells their numbers.
+#[derive(Debug)]
+struct Teller(Sender<u64>);
+
+impl RecordSink for Teller {
+    fn kind(&self) -> &'static str {
+        "teller"
+    }
+
+    fn target(&self) -> String {
+        "a test".into()
+    }
+
+    fn serve(&self, post: &mut Post) {
+        while let Some(batch) = post.next_batch() {
+            while let Some(taken) = batch.take() {
+                self.0.send(taken.meta.seq).expect("somebody waits");
+                batch.done();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_console_that_is_handed_records_gets_those_behind_a_dead_thread_s_and_at_its_end_too() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    let (tell, told) = channel();
+    let sink = SinkSpec::Records(SharedRecordSink(Arc::new(Teller(tell))));
+    log.add_console(ConsoleOptions {
+        sink,
+        format: Format::Text,
+        ..scratch.console("unused", Overflow::DropOldest)
+    })
+    .expect("a console");
+    a_thread_dies(&log);
+    say(&log, 1);
+    // The loss, under the number of what is lost; the record; and the notice.
+    let first = [(); 3].map(|()| told.recv_timeout(PATIENCE));
+    assert_eq!(first, [Ok(0), Ok(1), Ok(2)]);
+    assert_eq!(log.stats().reaped, 1);
+
+    a_thread_dies(&log);
+    say(&log, 2);
+    log.close(PATIENCE);
+    assert_eq!(told.try_iter().take(2).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn printers_that_have_parked_pass_a_number_that_a_thread_took_before_it_died() {
+    for mode in [Mode::Console, Mode::Smp] {
+        let scratch = Scratch::new();
+        let log = scratch.log();
+        log.add_console(scratch.console("out", Overflow::DropOldest))
+            .expect("a console");
+        log.set_mode(mode).expect("threads");
+        say(&log, 0);
+        flush(&log);
+        std::thread::sleep(std::time::Duration::from_millis(300)); // longer than they go on polling
+        a_thread_does(&log, die_with_a_number);
+        say(&log, 1);
+        wait_until(mode.name(), || numbers(&scratch.read("out")) == [0, 1]);
+        assert_eq!(log.stats().reaped, 1, "{mode:?}");
     }
 }
 

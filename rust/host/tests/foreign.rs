@@ -10,7 +10,7 @@ use pr_ring::Info;
 use pr_ring::reader::{next_seq, read_valid};
 use pr_ring::{Geometry, Read, Seq, Source, Unfinished};
 use proptest::prelude::*;
-use rings::{FileRing, Folder, Other, command, role, say, texts, wait, why};
+use rings::{Done, FileRing, Folder, Other, command, role, say, texts, wait, why};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -102,6 +102,7 @@ fn a_reader_beside_a_fast_writer_sees_whole_records_in_order() {
                     number = ring.write(&text).0 + 1;
                 }
             });
+            let _stop = Done(&stop);
             let (mut seq, mut seen, mut buffer) = (0, 0, [0; 256]);
             while seen < 2_000 {
                 match read_valid(&file, Seq(seq), &mut buffer, Unfinished::Wait).expect("readable")
@@ -116,7 +117,6 @@ fn a_reader_beside_a_fast_writer_sees_whole_records_in_order() {
                     Read::NotYet { .. } => std::thread::yield_now(),
                 }
             }
-            stop.store(true, Ordering::Relaxed);
         });
     }
 }

@@ -2,7 +2,8 @@
 
 mod scratch;
 
-use pr_host::{ConsoleOptions, Overflow};
+use pr_host::{ConsoleOptions, Log, Mode, Overflow};
+use pr_ring::Info;
 use scratch::{Scratch, numbers, say, wait_until};
 use std::time::Duration;
 
@@ -72,6 +73,33 @@ fn no_record_is_left_behind_whatever_the_moment_it_comes_at() {
             other.lag() == 0 && numbers(&scratch.read("out")).last() == Some(&i.cast_signed())
         });
     }
+}
+
+/// Of half of the ring's records, which come while the printer looks again and again.
+fn woken_by(log: &Log) -> usize {
+    let half = log.stats().descriptors as i64 / 2;
+    let wakes = |i: i64| {
+        let before = log.core().kick().ticket();
+        say(log, i);
+        std::thread::sleep(Duration::from_micros(300));
+        log.core().kick().ticket() != before
+    };
+    (0..half).filter(|i| wakes(*i)).count()
+}
+
+#[test]
+fn records_behind_one_that_is_not_finished_wake_nobody_again_and_again() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    log.set_mode(Mode::Console).expect("the mode");
+    log.add_console(scratch.console("out", Overflow::DropOldest))
+        .expect("a console");
+    say(&log, 0);
+    let ring = log.core().ring();
+    let unfinished = ring.reserve_ticket(8, &Info::default()).expect("room");
+    let woken = woken_by(&log);
+    assert!(woken < 10, "{woken}"); // each quarter of the ring at most one, but for what was awaited before
+    ring.finalize(unfinished);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use pr_host::plan::Plan;
 use pr_ring::layout::{SLOT_BYTES, ring_offset};
 use pr_ring::reader::read_valid;
 use pr_ring::{Geometry, Read, Seq, Unfinished};
-use rings::{FileRing, Folder};
+use rings::{Done, FileRing, Folder};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -82,15 +82,6 @@ fn scribble(file: &File, places: &[Vec<u64>], done: &AtomicBool) {
         file.write_all_at(&lie.to_ne_bytes(), at).expect("written");
         std::thread::yield_now();
         file.write_all_at(&old.to_ne_bytes(), at).expect("written");
-    }
-}
-
-/// Also when an assertion fails: the other thread must come to its end.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

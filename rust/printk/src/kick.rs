@@ -2,8 +2,8 @@
 //! while parks.
 //!
 //! What a record costs here is one barrier that is free on the writer's side ([`crate::barrier`]) and three loads from
-//! one line that nobody writes. Only two records make a system call: the first after a printer has parked, and the one
-//! that crosses the mark which a sleeping printer has set.
+//! one line that is hardly ever written: a mark stays where it is until it is too near. Only two records make a system call:
+//! the first after a printer has parked, and the one that crosses the mark which a sleeping printer has set.
 
 use crate::atomics::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::{barrier, futex};
@@ -18,18 +18,25 @@ const CPU_BITS: u32 = 31;
 /// A value that no record reaches.
 const NEVER: u64 = u64::MAX;
 
-/// The meeting point of the writers and the printers of one ring.
-#[repr(C, align(128))]
+/// What every record looks at, on lines of their own: whoever changes one of these words makes the next record fetch them
+/// from another core.
+#[repr(align(128))]
 #[derive(Debug)]
-pub struct Kick {
+struct Sleepers {
     /// 1: a printer is parked, and the next record must wake it.
     parked: AtomicU32,
-    /// Writers that wait for a printer's progress.
-    held: AtomicU32,
     /// A record with this number, or behind, wakes a sleeping printer early.
     wake_seq: AtomicU64,
     /// A record that ends here, or behind, does.
     wake_pos: AtomicU64,
+}
+
+/// The meeting point of the writers and the printers of one ring.
+#[derive(Debug)]
+pub struct Kick {
+    sleepers: Sleepers,
+    /// Writers that wait for a printer's progress.
+    held: AtomicU32,
     /// The futex of the printers that wait for records: changed by every wake.
     calls: AtomicU32,
     /// The futex of the printers that are not to print now: records leave it alone.
@@ -38,6 +45,19 @@ pub struct Kick {
     progress: AtomicU32,
     /// 1: there are printers that serve any console, of which one has to know of a record.
     crew: AtomicU32,
+}
+
+/// Where a printer stands that is about to sleep, and how much further the ring may get before it is woken early.
+#[derive(Clone, Copy, Debug)]
+pub struct Early {
+    /// The number of the record that it will print next.
+    pub seq: Seq,
+    /// Where the text of what it has printed ends.
+    pub pos: Lpos,
+    /// Records from there on.
+    pub records: u64,
+    /// Bytes of text.
+    pub bytes: u64,
 }
 
 /// What a printer has seen before it looked for something to do.
@@ -59,10 +79,12 @@ impl Kick {
     /// Nobody sleeps.
     pub fn new() -> Kick {
         Kick {
-            parked: AtomicU32::new(0),
+            sleepers: Sleepers {
+                parked: AtomicU32::new(0),
+                wake_seq: AtomicU64::new(NEVER),
+                wake_pos: AtomicU64::new(NEVER),
+            },
             held: AtomicU32::new(0),
-            wake_seq: AtomicU64::new(NEVER),
-            wake_pos: AtomicU64::new(NEVER),
             calls: AtomicU32::new(0),
             orders: AtomicU32::new(0),
             progress: AtomicU32::new(0),
@@ -75,9 +97,9 @@ impl Kick {
     pub fn published(&self, seq: Seq, end: Lpos) {
         // ORD(published:A): the record, then the look at the sleepers; pairs with ORD(park:A) (M14).
         barrier::light();
-        if self.parked.load(Ordering::Relaxed) != 0
-            || seq.0 >= self.wake_seq.load(Ordering::Relaxed)
-            || end.0 >= self.wake_pos.load(Ordering::Relaxed)
+        if self.sleepers.parked.load(Ordering::Relaxed) != 0
+            || seq.0 >= self.sleepers.wake_seq.load(Ordering::Relaxed)
+            || end.0 >= self.sleepers.wake_pos.load(Ordering::Relaxed)
         {
             self.wake_for_records();
         }
@@ -119,9 +141,9 @@ impl Kick {
 
     /// Nobody sleeps any more, as far as writers are concerned.
     fn call(&self) {
-        self.parked.store(0, Ordering::Relaxed);
-        self.wake_seq.store(NEVER, Ordering::Relaxed);
-        self.wake_pos.store(NEVER, Ordering::Relaxed);
+        self.sleepers.parked.store(0, Ordering::Relaxed);
+        self.sleepers.wake_seq.store(NEVER, Ordering::Relaxed);
+        self.sleepers.wake_pos.store(NEVER, Ordering::Relaxed);
         // ORD(wake:A): a printer that reads the old value here waits on it, and the kernel compares again.
         self.calls.fetch_add(1, Ordering::SeqCst);
     }
@@ -163,24 +185,28 @@ impl Kick {
         self.orders.load(Ordering::SeqCst) != ticket.orders
     }
 
-    /// A printer sleeps for `timeout_ns`, or until a record reaches one of the marks. A mark of another printer that is
-    /// overwritten here costs that printer at most its own timeout.
-    pub fn sleep(&self, ticket: Ticket, wake_seq: Seq, wake_pos: Lpos, timeout_ns: u64) {
-        self.wake_seq.fetch_min(wake_seq.0, Ordering::Relaxed);
-        self.wake_pos.fetch_min(wake_pos.0, Ordering::Relaxed);
+    /// A printer sleeps for `timeout_ns`, or until a record is as far on as it says, or half as far. A mark of another printer
+    /// that is overwritten here costs that printer at most its own timeout.
+    pub fn sleep(&self, ticket: Ticket, early: Early, timeout_ns: u64) {
+        arm(&self.sleepers.wake_seq, early.seq.0, early.records);
+        arm(&self.sleepers.wake_pos, early.pos.0, early.bytes);
         futex::wait(&self.calls, ticket.calls, Some(timeout_ns), ticket.who);
     }
 
-    /// A printer that has woken is no sleeper any more: its marks must not cost a writer a system call.
+    /// A printer that has much to print is no sleeper any more: its marks must not cost a writer a system call. A console's own
+    /// thread that has little leaves them for its next sleep. Another sleeper's marks go too, which costs it at most its timeout.
     pub fn awake(&self) {
-        self.wake_seq.store(NEVER, Ordering::Relaxed);
-        self.wake_pos.store(NEVER, Ordering::Relaxed);
+        for mark in [&self.sleepers.wake_seq, &self.sleepers.wake_pos] {
+            if mark.load(Ordering::Relaxed) != NEVER {
+                mark.store(NEVER, Ordering::Relaxed);
+            }
+        }
     }
 
     /// A printer parks until it is woken, unless `work` says that there is something to do. Without a timeout: an idle
     /// process has no wake-ups.
     pub fn park(&self, ticket: Ticket, work: impl FnOnce() -> bool) {
-        self.parked.store(1, Ordering::Relaxed);
+        self.sleepers.parked.store(1, Ordering::Relaxed);
         // ORD(park:A): parked, then the look for records; pairs with ORD(published:A) (M14).
         if !barrier::heavy() || work() {
             return; // `parked` may stay set: one record wakes nobody, once
@@ -233,6 +259,18 @@ impl Kick {
         };
         self.held.fetch_sub(1, Ordering::Relaxed);
         result
+    }
+}
+
+/// Sets a mark `ahead` of `from`. One that is there stays if it is as near, and not nearer than half of that.
+fn arm(mark: &AtomicU64, from: u64, ahead: u64) {
+    let wanted = from.saturating_add(ahead);
+    let seen = mark.load(Ordering::Relaxed);
+    if seen > wanted {
+        mark.fetch_min(wanted, Ordering::Relaxed);
+    } else if seen <= from.saturating_add(ahead / 2) {
+        // Left over. Should another printer have just set it, its own timeout wakes it.
+        mark.store(wanted, Ordering::Relaxed);
     }
 }
 

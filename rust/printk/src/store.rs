@@ -4,7 +4,8 @@ use crate::context::Owed;
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES};
 use crate::{stamp, thread};
-use pr_record::{Encoded, Payload, encode};
+use core::mem::MaybeUninit;
+use pr_record::{Encoded, Payload, encode, encode_whole};
 use pr_ring::Info;
 use pr_ring::{Lpos, Refused, Seq};
 
@@ -14,7 +15,7 @@ pub const FLAG_NEWLINE: u8 = 2;
 pub const FLAG_CONT: u8 = 8;
 /// A user program's record.
 pub const FACILITY_USER: u8 = 1;
-/// Records up to this size are encoded in a buffer that costs next to nothing to clear.
+/// Records up to this size are encoded in a buffer that is not cleared.
 const SMALL_BYTES: usize = 512;
 /// And up to this size in one without stack probes.
 const MEDIUM_BYTES: usize = 4096;
@@ -76,15 +77,15 @@ impl Core {
             return Stored::Closed;
         }
         let info = self.info(stamp);
-        let mut buffer = [0; SMALL_BYTES];
-        let small = buffer
-            .get_mut(..self.record_limit().min(SMALL_BYTES))
-            .unwrap_or_default();
-        let Encoded { len, truncated } = encode(payload, small);
-        if truncated {
+        let mut buffer = [const { MaybeUninit::uninit() }; SMALL_BYTES];
+        let limit = self.record_limit().min(SMALL_BYTES);
+        let small = buffer.get_mut(..limit).unwrap_or_default();
+        let Some(len) = encode_whole(payload, small) else {
             return self.store_medium(&info, payload);
-        }
-        self.put(&info, buffer.get(..len).unwrap_or_default())
+        };
+        // SAFETY: so many bytes were written, from the start of the buffer.
+        let bytes = unsafe { core::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), len) };
+        self.put(&info, bytes)
     }
 
     /// What the ring is told of a record of this thread.

@@ -49,13 +49,15 @@ pub(super) fn write(ring: &Ring<Region>, n: u64, threads: u32) -> f64 {
 #[inline(never)]
 pub(super) fn read_records(ring: &Ring<Region>, n: u64) {
     let mut text = [0_u8; 128];
-    let (mut seq, mut read) = (Seq(0), 0);
-    while read < n {
-        match ring.read_valid(seq, &mut text, Unfinished::Wait) {
-            Read::Found { info, .. } => (seq, read) = (Seq(info.seq.0 + 1), read + 1),
-            Read::NotYet { .. } => seq = Seq(0),
-        }
+    let (mut seq, mut left) = (Seq(0), n);
+    while left > 0 {
+        let Read::Found { info, .. } = ring.read_valid(seq, &mut text, Unfinished::Wait) else {
+            seq = Seq(0);
+            continue;
+        };
         black_box(&text);
+        seq = Seq(info.seq.0 + 1);
+        left -= 1;
     }
 }
 

@@ -5,7 +5,7 @@ use super::is_closed;
 use super::text::{Lines, Writer};
 use crate::life::Life;
 use crate::orders::{Grace, Orders};
-use crate::printer::{PARK_AFTER_NSEC, POLL_NSEC, WAKE_AT_PART};
+use crate::printer::{PARK_AFTER_NSEC, POLL_NSEC, early_for, look_after};
 use crate::sinks::{Sink, say_on_stderr};
 use crate::whole;
 use pr_printk::core::MAX_RECORD_BYTES;
@@ -15,7 +15,7 @@ use pr_printk::owner::{Owner, Priority};
 use pr_printk::store::FLAG_NEWLINE;
 use pr_printk::{stamp, thread};
 use pr_record::{Field, Level, Meta, Payload, Value, encode};
-use pr_ring::{Lpos, Read, RecordInfo, Seq, Unfinished};
+use pr_ring::{Read, RecordInfo, Seq, Unfinished};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -165,6 +165,7 @@ impl Post {
                     return Some(batch);
                 }
                 Look::Passed => (self.worked, grace) = (stamp::monotonic_nsec(), Grace::default()),
+                Look::Nothing if stop.is_some() && self.place.life.core().settles_the_dead() => {}
                 // Asked to stop, and a writer has what is missing in hand; unless it does not come.
                 Look::Nothing if stop.is_some() && !grace.is_left() => return None,
                 Look::Nothing if stop.is_none() => self.rest(ticket),
@@ -185,17 +186,15 @@ impl Post {
         let core = self.place.life.core();
         let seq = self.seq();
         let idle = stamp::monotonic_nsec().saturating_sub(self.worked);
+        let is_held_up = look_after(core, seq, idle);
         if idle > PARK_AFTER_NSEC && !core.has_more(seq) {
             core.kick().park(ticket, || {
                 core.has_more(seq) || self.place.orders.stop().is_some()
             });
             return;
         }
-        let geometry = core.ring().geometry();
-        let wake_seq = Seq(seq.0.saturating_add(geometry.descriptors() / WAKE_AT_PART));
-        let pos = Lpos(self.place.slot().pos.load(Ordering::Relaxed));
-        let wake_pos = pos.plus(geometry.data_bytes() / WAKE_AT_PART);
-        core.kick().sleep(ticket, wake_seq, wake_pos, POLL_NSEC);
+        let early = early_for(core, self.place.slot(), is_held_up);
+        core.kick().sleep(ticket, early, POLL_NSEC);
         core.kick().awake();
     }
 

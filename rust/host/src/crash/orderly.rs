@@ -15,6 +15,13 @@ use std::time::{Duration, Instant};
 /// What ends the process in order, before a signal is passed on.
 pub type End = dyn Fn(&str) + Send + Sync;
 
+/// How long after a signal was passed on, and then after each other, the main thread is woken.
+const MAIN_THREAD_WAKES: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+];
+
 /// What has been taken; for a forked child to do the same.
 static TAKEN: Listed<Option<Taken>> = Listed::new(None);
 /// One thread at a time changes who handles these signals. A forked child takes it over.
@@ -200,8 +207,50 @@ fn run() {
             end(cause::name(arrival.signal()));
         }
         alone(|| pass_on(&arrival));
+        if is_handled(arrival.signal()) {
+            wake_main_thread();
+        }
     }
 }
+
+/// Whether somebody's function handles this signal, and not the system.
+fn is_handled(signal: libc::c_int) -> bool {
+    let now = disposition(signal).map_or(libc::SIG_DFL, |now| now.sa_sigaction);
+    !matches!(now, libc::SIG_DFL | libc::SIG_IGN)
+}
+
+/// Interrupts what the main thread waits in, a few times, by a signal that means nothing. Python's handlers leave a note,
+/// which the main thread has to find: it looks before it waits and after an interruption. What is passed on comes when our
+/// end has let go of the interpreter, which is when that thread goes to its wait again: a note left between its look and its
+/// wait, or in another thread, would lie there as long as it waits.
+fn wake_main_thread() {
+    if is_handled(libc::SIGURG) {
+        return; // it means something
+    }
+    // SAFETY: plain bits; zero has no flags, so that calls are interrupted, and an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut before = action;
+    action.sa_sigaction = do_nothing as *const () as usize;
+    // SAFETY: a whole action; its function may be called anywhere.
+    if unsafe { libc::sigaction(libc::SIGURG, &raw const action, &raw mut before) } != 0 {
+        return;
+    }
+    for wait in MAIN_THREAD_WAKES {
+        std::thread::sleep(wait);
+        let pid = std::process::id();
+        // SAFETY: touches no memory. The main thread has the number of its process.
+        unsafe { libc::syscall(libc::SYS_tgkill, pid, pid, libc::SIGURG) };
+    }
+    std::thread::sleep(MAIN_THREAD_WAKES[0]); // it comes late on a busy machine, and would be for nobody
+    let is_ours =
+        disposition(libc::SIGURG).is_some_and(|now| now.sa_sigaction == action.sa_sigaction);
+    if is_ours {
+        // SAFETY: what the system gave.
+        unsafe { libc::sigaction(libc::SIGURG, &raw const before, std::ptr::null_mut()) };
+    }
+}
+
+extern "C" fn do_nothing(_signal: libc::c_int) {}
 
 #[cfg(test)]
 mod tests {

@@ -110,10 +110,7 @@ pub(crate) fn check_kind(path: &Path, found: &Metadata) -> Result<(), Error> {
             libc::ELOOP,
         )
     } else if kind.is_dir() {
-        (
-            "a directory: give a file in it, or `directory=`",
-            libc::EISDIR,
-        )
+        ("a directory: give a file in it", libc::EISDIR)
     } else if kind.is_fifo() {
         ("a pipe, not a file", libc::EINVAL)
     } else if kind.is_socket() {

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use core::ops::Deref;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use pr_host::error::Error;
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::{Existing, Identity, RingMap};
@@ -13,6 +13,15 @@ use pr_ring::{Read, Region, Ring, Seq, Unfinished};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Says so when it goes, also when an assertion fails: the other thread must come to its end.
+pub struct Done<'a>(pub &'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A folder that goes with the value.
 pub struct Folder(PathBuf);

@@ -5,7 +5,7 @@ use pr_printk::dump::{DumpIter, Form, Rendered, View};
 use pr_record::{Field, Format, NoSites, Out, Payload, Value, encode};
 use pr_ring::head::Head;
 use pr_ring::reader::TailWords;
-use pr_ring::slots::SlotCopy;
+use pr_ring::slots::{Slot, SlotCopy};
 use pr_ring::state::State;
 use pr_ring::{DescId, Geometry, Info, RecordInfo, Region, Ring, Seq, Source, Unfinished};
 use proptest::prelude::*;
@@ -251,6 +251,10 @@ struct Counting<'r>(&'r Ring<Region>, Cell<u64>);
 
 impl Source for Counting<'_> {
     type Error = Infallible;
+    type Slot<'s>
+        = &'s Slot
+    where
+        Self: 's;
     fn geometry(&self) -> Geometry {
         self.0.geometry()
     }
@@ -260,12 +264,15 @@ impl Source for Counting<'_> {
     fn tails(&self) -> Result<TailWords, Infallible> {
         Source::tails(self.0)
     }
-    fn state(&self, id: DescId) -> Result<State, Infallible> {
-        self.1.set(self.1.get() + 1);
-        Source::state(self.0, id)
+    fn slot(&self, id: DescId) -> &Slot {
+        Source::slot(self.0, id)
     }
-    fn contents(&self, id: DescId) -> Result<SlotCopy, Infallible> {
-        Source::contents(self.0, id)
+    fn state(&self, slot: &Slot) -> Result<State, Infallible> {
+        self.1.set(self.1.get() + 1);
+        Source::state(self.0, slot)
+    }
+    fn contents(&self, slot: &Slot) -> Result<SlotCopy, Infallible> {
+        Source::contents(self.0, slot)
     }
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Infallible> {
         Source::text(self.0, header, text)
