@@ -272,7 +272,7 @@ class Ring:
         """The number of the oldest readable record; `next_seq` when there is none."""
     @property
     def next_seq(self) -> int:
-        """The number after the newest readable record."""
+        """The first number that is not there yet: after the finished records, lost ones among them."""
     @property
     def next_reserve_seq(self) -> int:
         """The number that the next reserve will get."""
@@ -508,7 +508,8 @@ class ContextFields:
 
     They are fields of all records that are logged in it, by whatever logger and into whatever log, also by `RingHandler`: in
     this thread or task, and in tasks that are begun in it. It can be entered again, also within itself. Left in another
-    context than it was entered in (a generator that another task ends), it changes nothing there.
+    context than it was entered in (a generator that another task ends), it changes nothing there. Around a `yield` it holds
+    for whoever runs in between.
     """
 
     def __enter__(self) -> None: ...
@@ -522,7 +523,8 @@ class ContextFields:
 
 @final
 class Logger:
-    """Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`.
+    """Logs into one log under one name. Made by `Log.get_logger`, `printk_ring.get_logger`, or `bind`. A copy is the same
+    object. One of `printk_ring.get_logger` can be pickled, and is for the default log where it is unpickled.
 
     `event` is any object (str() of it is taken when it is not a str). With `args` it is a %-template (a single non-empty
     mapping as the only argument serves named ones, as in the standard library), kept with its arguments and put together by
@@ -534,7 +536,9 @@ class Logger:
     `stack_info`. `stacklevel`: as in the standard library; it moves the place of the call and the end of that stack.
     `extra`: a mapping of further fields; the call's own keywords win.
 
-    A call never raises (but TypeError for a missing event). A template that its arguments do not fit is stored as it
+    A call never raises (but TypeError for a missing event); an interruption that comes while it runs Python code of an
+    argument (Ctrl-C, `sys.exit` in a signal handler, whatever is no `Exception`) is passed on once the record is stored. A
+    template that its arguments do not fit is stored as it
     stands, with the fields `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is
     `<unprintable TYPE>`; a level that `log` cannot understand counts as INFO. Below the level a call returns at once and
     evaluates nothing.
@@ -543,6 +547,10 @@ class Logger:
     `printk_ring.exceptions.stack(stacklevel)`, imported when first needed; whatever they raise is swallowed.
     """
 
+    def __copy__(self) -> Logger:
+        """This one: a logger never changes."""
+    def __deepcopy__(self, _memo: object, /) -> Logger:
+        """This one."""
     @property
     def name(self) -> str | None:
         """Its name."""
@@ -592,7 +600,8 @@ class Logger:
         The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
         it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
         before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text`
-        is any object; "" does nothing.
+        is any object, of a template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows
+        nothing: they would take pieces out of lines.
         """
     def catch(self, reraise: bool = True) -> Catch:
         """A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR
@@ -758,10 +767,11 @@ class Log:
     the next such record and at the end.
 
     `redact`: what the log is not to hold, a list of key names and compiled patterns. The value of a field of such a name (in
-    any case; also of a key in dicts within) becomes "[redacted]", whoever gave it: the call, `extra`, `bind`,
-    `contextualize`, `RingHandler`. A pattern is for texts: the part that it matches becomes that, in the event, the message,
-    the exception's message and traceback, and in values that are str; other values whose text it matches, and those under
-    names that it matches whole, do so as a whole. It happens at the call, before anything is in the ring.
+    any case; also of a key in dicts within, and of an argument that goes by its name) becomes "[redacted]", whoever gave it:
+    the call, `extra`, `bind`, `contextualize`, `RingHandler`. A pattern is for texts: the part that it matches becomes that,
+    in the event, the message, the exception's message and traceback, and in values that are str; other values whose text it
+    matches, and those under names that it matches whole, do so as a whole. It happens at the call, before anything is in the
+    ring.
 
     The first log of a process registers the orderly exit with `atexit`, and with multiprocessing for its children, which
     leave by `os._exit`. A log that is garbage is closed.
@@ -913,7 +923,8 @@ class Log:
     def dynamic_debug(self, commands: str, /) -> int:
         """Switches call sites on, whatever their levels say, and back: commands as the kernel's dynamic debug has them, one
         a line or separated by `;`, each conditions (`file`, `func`, `logger`, `line`, `format`) and then flags (`+p`, `-p`,
-        `=pfl`, `=_`). They hold for sites that run later too. Returns how many of the sites that have logged they match.
+        `=pfl`, `=_`); `docs/dynamic-debug.md` has all of it. They hold for sites that run later too. Returns how many of the
+        sites that have logged they match.
 
         Raises:
             ConfigError: a command is wrong (the others are in force all the same), or there is no room for more.
@@ -1157,6 +1168,13 @@ class Context:
             ContextError: it was not entered; or on another thread, and then it has ended all the same.
         """
 
+def _listed_consoles(consoles: Iterable[ConsoleSpec], /) -> list[ConsoleSpec]:
+    """What `consoles=` has in it.
+
+    Raises:
+        TypeError: it has nothing in it, as a single sink has not.
+    """
+
 def _no_context(name: str, /) -> Context:
     """A section of this name that does nothing: of the default log while there is none."""
 
@@ -1166,9 +1184,9 @@ def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Lit
     False, and counted, where this thread is too deep in log calls already.
     """
 
-def _as_held(log: Log, object: _T, /) -> _T | str:
-    """This object as the log may hold its text: "[redacted]" for what has template strings in it, where the log hides
-    anything.
+def _as_held(log: Log, object: _T, /) -> _T:
+    """This object as the log may hold its text: itself, or, where the log hides anything, a copy with the values hidden that
+    are under such names, and template strings; "[redacted]" for one of these.
     """
 
 @disjoint_base
@@ -1190,6 +1208,11 @@ class _RingHandler:
 def _default_logger(name: str | None = None, **bound: object) -> Logger:
     """A logger for the default log, whichever that is at each call; while there is none its records go nowhere."""
 
+def _unpickled_logger(
+    name: str | None, bound: dict[str, object], is_once: bool, rate: tuple[int, int] | None, /
+) -> Logger:
+    """A logger for the default log, as `pickle` has kept it: `rate` is milliseconds and a number of records."""
+
 def _set_default(log: Log | None, /) -> None:
     """Makes `log` the one that default loggers write to; None: none."""
 
@@ -1202,7 +1225,12 @@ def _call_sites() -> tuple[str, int, int]:
     """
 
 def _use_public_frames(public: bool = True, /) -> None:
-    """Has call sites found by the public way from now on, or by the quick one again. For tests and measurements."""
+    """Has call sites found and ints read by the public way from now on, or by the quick one again. For tests and
+    measurements.
+    """
+
+def _ints() -> str:
+    """How ints are read: "digits", as the interpreter keeps them, or "public"."""
 
 def _watch(told: Callable[[int], object], /) -> None:
     """Has `told(life)` called before each log call that stores and each flush, with `Log._life` of the log. For good."""
@@ -1317,7 +1345,9 @@ class Record:
         """
     @property
     def file(self) -> str | None:
-        """The file of the call; a RingHandler's record has it, a Logger's has not."""
+        """The file of the call; None where none is known: of a line of `cont`, a notice of `ratelimited`, an integration
+        that was told none.
+        """
     @property
     def line(self) -> int | None:
         """The line of the call; as `file`."""

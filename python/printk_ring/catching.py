@@ -50,9 +50,7 @@ class Catch:
         if exc_value is None or isinstance(exc_value, _no_errors()):
             return False
         fields: dict[str, Any] = self._fields  # no options of the log call among them
-        # Where the block stands; of a decorated function, who called it.
-        level = 3 if "function" in fields else 2
-        self._logger.error("exception caught", exc_info=exc_value, stacklevel=level, **fields)
+        self._logger.error("exception caught", exc_info=exc_value, stacklevel=_level(), **fields)
         return not self._reraise and isinstance(exc_value, Exception)
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
@@ -69,6 +67,16 @@ class Catch:
     def __repr__(self) -> str:
         """Whose it is."""
         return f"<Catch of {self._logger!r}, reraise={self._reraise}>"
+
+
+def _level() -> int:
+    """The `stacklevel` of where the block stands; of a decorated function, of who called it."""
+    level = 2
+    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to a frame
+    while frame.f_globals is globals() and frame.f_back is not None:
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 def _no_errors() -> tuple[type[BaseException], ...]:

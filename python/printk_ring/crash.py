@@ -132,14 +132,15 @@ def _uncaught_in_thread(args: "threading.ExceptHookArgs") -> None:
         _before["threading.excepthook"](args)
 
 
-def _unraisable(args: "sys.UnraisableHookArgs") -> None:
+def _unraisable(args: "sys.UnraisableHookArgs", before: "dict[str, Callable[[Any], object]]" = _before) -> None:
     try:
-        fields = {"object": _shown(args.object)} if args.object is not None else {}
-        if args.err_msg:
-            fields["while"] = str(args.err_msg)
-        _oops(Level.ERROR, "unraisable exception", fields, (args.exc_type, args.exc_value, args.exc_traceback))
+        if _before is before:  # else the interpreter is taking this module apart at its end, and its names are None
+            fields = {"object": _shown(args.object)} if args.object is not None else {}
+            if args.err_msg:
+                fields["while"] = str(args.err_msg)
+            _oops(Level.ERROR, "unraisable exception", fields, (args.exc_type, args.exc_value, args.exc_traceback))
     finally:
-        _before["sys.unraisablehook"](args)
+        before["sys.unraisablehook"](args)
 
 
 def _tell_loop(context: dict[str, Any]) -> None:

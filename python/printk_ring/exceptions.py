@@ -6,6 +6,11 @@ from types import TracebackType
 
 from printk_ring.typing import ExcInfoLike
 
+if sys.version_info[:2] == (3, 13):
+    # There `traceback` imports these when it first shows a line. A child that is forked meanwhile waits for them for ever.
+    import ast  # noqa: F401
+    import tokenize  # noqa: F401
+
 __all__ = ["describe", "stack"]
 
 
@@ -43,7 +48,10 @@ def _exception(exc_info: object) -> tuple[BaseException | None, TracebackType | 
     if exc_info is None or exc_info is False:
         return None, None
     if isinstance(exc_info, BaseException):
-        return exc_info, exc_info.__traceback__
+        try:
+            return exc_info, exc_info.__traceback__
+        except Exception:  # noqa: BLE001 - a class may have a property of that name
+            return exc_info, None
     if isinstance(exc_info, tuple):
         value = exc_info[1] if len(exc_info) > 1 else None
         trace = exc_info[2] if len(exc_info) > 2 else None  # noqa: PLR2004 - a triple

@@ -82,7 +82,7 @@ def install(
         RingFileError: the file at `path` is not a whole ring, or a live log holds it; it is left untouched.
     """
     global _installed  # noqa: PLW0603 - the default log is the one global of this package
-    chosen = (Sink.stderr(),) if consoles is None else tuple(consoles)
+    chosen = (Sink.stderr(),) if consoles is None else tuple(_native._listed_consoles(consoles))  # noqa: SLF001 - our own
     options: dict[str, Any] = {
         "directory": directory,
         "name": name,

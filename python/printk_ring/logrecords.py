@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from printk_ring._native import Record
 
-__all__ = ["formatting", "handing", "log_record"]
+__all__ = ["NUMBERS", "formatting", "handing", "log_record"]
 
-_NUMBERS = {
+# The standard library's number of a level.
+NUMBERS = {
     Level.EMERG: logging.CRITICAL,
     Level.ALERT: logging.CRITICAL,
     Level.CRITICAL: logging.CRITICAL,
@@ -65,7 +66,7 @@ def log_record(record: "Record") -> logging.LogRecord:
     whose place is not known has the names that `logging` gives in that case. `thread` and `threadName` are those of a thread
     that lives; of one that is gone, or of another process, `thread` is the kernel's number. `taskName` is None.
     """
-    levelno = record.levelno if record.levelno is not None else _NUMBERS[record.level]
+    levelno = record.levelno if record.levelno is not None else NUMBERS[record.level]
     msg, args = _template(record)
     fields = record.fields
     exc = record.exc

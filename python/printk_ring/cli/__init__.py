@@ -1,14 +1,14 @@
 """`prdmesg`: shows a ring file, live or dead, from outside.
 
 Exit status: 0 (also when nothing matched, or the reader of a pipe has gone), 1 no such ring, not a ring, torn records, or
-under -w an owner that died; 2 usage, or --core without what reads a core; 130 interrupted.
+under -w an owner that died; 2 usage, a wrong command of --set, or --core without what reads a core; 130 interrupted.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
-from printk_ring._native import PrintkError, RingFile, RingFileError
+from printk_ring._native import ConfigError, PrintkError, RingFile, RingFileError
 from printk_ring.cli.consoles import show_consoles
 from printk_ring.cli.elf import NoReader
 from printk_ring.cli.find import find
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except NoReader as error:
+    except (NoReader, ConfigError) as error:
         _complain(str(error))
         return _USAGE
     except (NoRing, PrintkError) as error:
@@ -69,7 +69,7 @@ def _run(options: Options) -> int:
 def _show_one(target: Target, out: Output, options: Options) -> int:
     ring = target.ring
     if options.sets:
-        set_switches(ring, out, options)
+        set_switches(target, out, options)
         return 0
     # The counters say themselves whose they are.
     headed = options.listing or ((options.dead or options.core is not None) and not options.stats)

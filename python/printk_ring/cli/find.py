@@ -63,7 +63,7 @@ def _newest_in(directory: Path) -> Target:
 
     newest = max(found, key=age)
     if len(found) > 1:
-        newest.remarks.append(f"{directory}: {len(found)} rings; showing {newest.info.path.name}")
+        newest.remarks.append(f"{directory}: {len(found)} rings; the newest is {newest.info.path.name}")
     return newest
 
 

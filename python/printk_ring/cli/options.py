@@ -24,8 +24,8 @@ number, the name or the path of a ring, where the core has several. Each ring be
 --set, -n and -C write the control page of a ring, and nothing else: for the user whose process it is. The process needs no
 signal, and sees the change at its next log call.
 
-Exit status: 0 all well; 1 no such ring, not a ring, torn records, or (with -w) a process that died; 2 usage, or --core
-without pyelftools (pip install 'printk-ring[core]'); 130 interrupted.
+Exit status: 0 all well; 1 no such ring, not a ring, torn records, or (with -w, --set, -n) a process that died; 2 usage,
+a wrong command of --set, or --core without pyelftools (pip install 'printk-ring[core]'); 130 interrupted.
 """
 
 

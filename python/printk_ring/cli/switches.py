@@ -7,6 +7,7 @@ from printk_ring import _native
 from printk_ring._native import CallSite, RingFile
 from printk_ring.cli.options import Options
 from printk_ring.cli.output import Output, one_line
+from printk_ring.cli.target import NoRing, Target
 from printk_ring.levels import Level
 
 __all__ = ["set_switches", "show_index"]
@@ -14,9 +15,12 @@ __all__ = ["set_switches", "show_index"]
 _HEADER = '# file:line [logger]function =flags "event"'
 
 
-def set_switches(ring: RingFile, out: Output, options: Options) -> None:
+def set_switches(target: Target, out: Output, options: Options) -> None:
     """Sets what the user asked for, and says what that meets; raises PrintkError for a wrong command."""
-    with _native.control(ring.info.path) as switches:
+    info = target.info
+    if not info.alive and (options.commands is not None or options.console_level is not None):
+        raise NoRing(f"{info.path}: its process ({info.pid}) is gone: nobody is left to go by what is set")
+    with _native.control(info.path) as switches:
         if options.console_level is not None:
             switches.console_level = Level(options.console_level)
         if options.commands is not None:

@@ -12,6 +12,7 @@ from printk_ring import _native, exceptions
 from printk_ring._native import Log
 from printk_ring.levels import Level
 from printk_ring.log import default_log
+from printk_ring.logrecords import NUMBERS
 
 __all__ = ["RingHandler", "capture_root_logger"]
 
@@ -20,6 +21,7 @@ _FRESH_ATTRIBUTES = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__
 # Any other attribute came by `extra` or a record factory, and becomes a field.
 _STANDARD_ATTRIBUTES = frozenset(_FRESH_ATTRIBUTES) | {"message", "asctime", "taskName"}
 _LARGEST_NUMBER = 2**31 - 1
+_SMALLEST_NUMBER = -(2**31)
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
 
@@ -38,15 +40,17 @@ class RingHandler(_native._RingHandler, logging.Handler):
     are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
     the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
     line and func. A formatter, or a `format` of a derived class, replaces the message and nothing else; it is given the
-    record without exception and stack, which are kept on their own. It never raises, takes no lock, and a record logged from
-    inside (by a filter, a formatter, a `__str__`) is stored without running any more of such code, and without waiting.
+    record without exception and stack, which are kept on their own. `level` is a number of the standard library's, a name in
+    any case, or a `Level`. It raises nothing but what a filter raises, as any handler does, takes no lock, and a record
+    logged from inside (by a filter, a formatter, a `__str__`) is stored without running any more of such code, and without
+    waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
     """
 
     def __init__(self, log: Log | None = None, level: int | str = logging.NOTSET) -> None:
         """Remembers the log; opens nothing."""
-        super().__init__(level)
+        super().__init__(_as_logging_has_it(level))
         self._log = log
         self._inside = _Inside()
         self._serve(log, type(self) is RingHandler)
@@ -55,6 +59,10 @@ class RingHandler(_native._RingHandler, logging.Handler):
     def serves_nobody(self) -> bool:
         """True when the log it was made for is closed."""
         return self._log is not None and self._log.closed
+
+    def setLevel(self, level: int | str) -> None:  # noqa: N802 - the name is logging's
+        """As everywhere in `logging`; also with a name in any case, one of this package's, or a `Level`."""
+        super().setLevel(_as_logging_has_it(level))
 
     def createLock(self) -> None:  # noqa: N802 - the name is logging's
         """No lock: storing needs none, and a lock held during a fork would stay held in the child."""
@@ -110,8 +118,7 @@ class RingHandler(_native._RingHandler, logging.Handler):
             inside.stores = False
 
     def _store(self, log: Log, record: logging.LogRecord) -> None:
-        if _native._as_held(log, record.__dict__) is not record.__dict__:
-            record = _without_templates(log, record)
+        record = _as_held(log, record)
         event = _text(record.msg)
         fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
         if record.stack_info:
@@ -125,7 +132,7 @@ class RingHandler(_native._RingHandler, logging.Handler):
             logger=_text_or_none(record.name),
             levelno=_number(record.levelno),
             file=_text_or_none(record.pathname),
-            line=max(0, _number(record.lineno)),
+            line=_line(record.lineno),
             func=_text_or_none(record.funcName),
             exc=_exception(record),
             fields=fields,
@@ -141,9 +148,13 @@ class RingHandler(_native._RingHandler, logging.Handler):
             return self.format(_without_exception(record))
         except Exception as error:  # noqa: BLE001 - wrong format arguments, or a formatter that fails
             if record.args:
-                fields["format_args"] = _arguments(record.args)
+                fields["format_args"] = list(record.args) if isinstance(record.args, tuple) else [record.args]
             fields["format_error"] = f"{type(error).__name__}: {_text(error)}"
             return None
+
+
+# As the native module looks for a `format` that somebody has set on the class itself.
+_FRESH_CLASS = (RingHandler.__dict__, len(RingHandler.__dict__))
 
 
 def capture_root_logger(log: Log) -> None:
@@ -181,8 +192,25 @@ def _kernel_level(levelno: object) -> int:
 
 
 def _number(value: object) -> int:
-    """`value` if it is a number that a record can hold, else 0; records can be given anything as a level or line."""
-    return value if isinstance(value, int) and abs(value) <= _LARGEST_NUMBER else 0
+    """The number nearest to `value` that a record can hold; 0 for what is none: records can be given anything as a level."""
+    return max(_SMALLEST_NUMBER, min(value, _LARGEST_NUMBER)) if isinstance(value, int) else 0
+
+
+def _line(value: object) -> int:
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST_NUMBER else 0
+
+
+def _as_logging_has_it(level: int | str) -> int | str:
+    """The number that `logging` has for a level; what nobody knows, as it is: `logging` refuses it."""
+    if isinstance(level, Level):
+        return NUMBERS[level]
+    known = logging.getLevelNamesMapping()
+    if not isinstance(level, str) or level in known:
+        return level
+    name = level.upper()
+    if name in known:
+        return known[name]
+    return NUMBERS[Level[name]] if name in Level.__members__ else level
 
 
 def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
@@ -191,16 +219,16 @@ def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
     return bare
 
 
-def _without_templates(log: Log, record: logging.LogRecord) -> logging.LogRecord:
-    """A copy with nothing of template strings in it: their text shows their values, whatever the names of these."""
+def _as_held(log: Log, record: logging.LogRecord) -> logging.LogRecord:
+    """The record as the log may make text of it: a copy, with what is hidden by its name."""
+    if _native._as_held(log, record.__dict__) is record.__dict__:
+        return record
     bare = copy.copy(record)
     for key, value in record.__dict__.items():
-        if key != "args":
+        if key in _STANDARD_ATTRIBUTES:
             bare.__dict__[key] = _native._as_held(log, value)
-        elif isinstance(value, tuple):
-            bare.args = tuple(_native._as_held(log, argument) for argument in value)
-        elif isinstance(value, dict):
-            bare.args = {name: _native._as_held(log, argument) for name, argument in value.items()}
+        else:
+            bare.__dict__.update(_native._as_held(log, {key: value}))
     return bare
 
 
@@ -211,12 +239,6 @@ def _exception(record: logging.LogRecord) -> tuple[str, str, str] | None:
         kind, _, message = record.exc_text.rstrip("\n").rpartition("\n")[2].partition(": ")
         return kind, message, record.exc_text
     return None
-
-
-def _arguments(args: object) -> object:
-    if isinstance(args, tuple):
-        return [value if type(value) in _PLAIN_TYPES else _text(value) for value in args]
-    return _text(args)
 
 
 def _text_or_none(value: object) -> str | None:

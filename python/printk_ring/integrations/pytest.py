@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections import Counter
+import weakref
+from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ _NOTES = "printk_ring_notes"
 # would keep it open.
 _places: dict[int, int] = {}
 _noted: list[str] = []
+# Records that were made of a ring's; and of the others, in which logs their copy by a RingHandler has been met.
+_made: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
+_met: weakref.WeakKeyDictionary[logging.LogRecord, set[int]] = weakref.WeakKeyDictionary()
 
 
 class RingCaplog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final to users: the fixture below is one of these
@@ -60,15 +64,21 @@ def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def _hand_over(handler: Any) -> None:
     """Gives pytest's handler the new records, in the order of their times."""
-    fresh = _fresh()
+    fresh = [(life, record) for life, records in _fresh() for record in records]
     if not fresh:
         return
-    known = Counter(map(_origin, handler.records))
-    for record in fresh:
+    known = defaultdict(list)
+    for record in handler.records:
+        if record not in _made:
+            known[_origin(record)].append(record)
+    for life, record in fresh:
         made = log_record(record)
-        if known[_origin(made)] > 0:  # a RingHandler has stored what the handler was given too
-            known[_origin(made)] -= 1
+        # A RingHandler has stored what the handler was given too.
+        twin = next((twin for twin in known[_origin(made)] if life not in _met.setdefault(twin, set())), None)
+        if twin is not None:
+            _met[twin].add(life)
         elif made.levelno >= handler.level:
+            _made.add(made)
             handler.handle(made)
     times = [record.created for record in handler.records]
     if times != sorted(times):
@@ -78,13 +88,14 @@ def _hand_over(handler: Any) -> None:
         handler.stream.writelines(handler.format(record) + handler.terminator for record in handler.records)
 
 
-def _fresh() -> list[_native.Record]:
-    """Records that have come since the last look, of all logs that are open."""
+def _fresh() -> list[tuple[int, list[_native.Record]]]:
+    """Records that have come since the last look, of all logs that are open, by the log's life."""
     found = []
     for log in _native._open_logs():  # noqa: SLF001 - our own
-        reader = log.reader(_places.get(log._life, "oldest"))  # noqa: SLF001 - our own
-        found += list(reader)
-        _places[log._life] = reader.seq  # noqa: SLF001 - our own
+        life = log._life  # noqa: SLF001 - our own
+        reader = log.reader(_places.get(life, "oldest"))
+        found.append((life, list(reader)))
+        _places[life] = reader.seq
     return found
 
 

@@ -104,11 +104,7 @@ class RingLogger:
             log = self._log if self._log is not None else default_log()
             if log is None:
                 return
-            if args:
-                event_dict.setdefault("event", args[0])
-                if len(args) > 1:
-                    event_dict.setdefault("positional_args", args[1:])
-            _store(log, self.name, name, event_dict)
+            _store(log, self.name, name, _event_dict(args, event_dict))
 
         self.__dict__[name] = store
         return store
@@ -129,6 +125,21 @@ class RingLoggerFactory:
         return RingLogger(str(args[0]) if args and args[0] is not None else None, self._log)
 
 
+def _event_dict(args: tuple[object, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """What a logger was handed, as an event dict. Some chains end in the arguments of a logger of the standard library."""
+    if not args and "event" not in given and "msg" in given:
+        args = (given.pop("msg"),)
+    if not args:
+        return given
+    extra = given.pop("extra", None)
+    event_dict = {**extra, **given} if isinstance(extra, Mapping) else given
+    event_dict.pop("stacklevel", None)
+    event_dict.setdefault("event", args[0])
+    if len(args) > 1:
+        event_dict.setdefault("positional_args", args[1:])
+    return event_dict
+
+
 def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> None:
     """Stores what is in `fields`, which is the caller's no more."""
     number = fields.pop("level_number", None)
@@ -141,7 +152,7 @@ def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> Non
     log._emit(
         level,
         event,
-        message=_message(event, fields),
+        message=_message(log, event, fields),
         logger=name,
         levelno=number if type(number) is int and abs(number) <= _LARGEST_NUMBER else None,
         exc=_exception(fields),
@@ -168,9 +179,9 @@ def _place(fields: dict[str, Any]) -> dict[str, Any]:
     return {"file": path, "line": line if type(line) is int and line >= 0 else 0, "func": function}
 
 
-def _message(event: object, fields: dict[str, Any]) -> str | None:
+def _message(log: Log, event: object, fields: dict[str, Any]) -> str | None:
     """The text of a `%` template, as the standard library would make it; None: the event is the message."""
-    args = fields.pop("positional_args", None)
+    args = _native._as_held(log, fields.pop("positional_args", None))
     if not args:
         return None
     single = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
@@ -178,7 +189,8 @@ def _message(event: object, fields: dict[str, Any]) -> str | None:
         return str(event) % single
     except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ fails
         fields["format_args"] = list(args)
-        fields["format_error"] = type(error).__name__
+        described = exceptions.describe(error)
+        fields["format_error"] = f"{type(error).__name__}: {described[1] if described else ''}"
         return None
 
 

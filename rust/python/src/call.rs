@@ -7,15 +7,15 @@ use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
 use crate::levels::Given;
 use crate::logger::Logger;
-use crate::tstring::{self, Template};
+use crate::tstring::Template;
 use crate::{logs, redact};
 use pr_host::Log;
 use pr_host::rules::Flags;
 use pr_printk::thread;
-use pr_record::{Ambient, Args, Exc, Field, FromSite, Payload};
-use pyo3::exceptions::{PyBaseException, PyTypeError};
+use pr_record::{Ambient, Args, Exc, Field, FromSite, Payload, template};
+use pyo3::exceptions::{PyBaseException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString, PyTuple};
+use pyo3::types::{PyInt, PyList, PyString, PyTuple};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
@@ -94,7 +94,7 @@ pub fn emit(py: Python<'_>, logger: &Logger, log: &Log, call: &Call<'_, '_>) -> 
         log.count_recursion(); // a `__str__` that logs itself
         return Ok(());
     };
-    let mut taker = Taker::hiding(redact::of(log).is_some());
+    let mut taker = Taker::of(log);
     let mut template = Template::of(&mut taker, log, call.event);
     let event = match &template {
         Some(template) => PyString::new(py, &template.event()),
@@ -409,7 +409,7 @@ fn render(
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) {
-    let shown = tstring::without_templates(log, args);
+    let shown = redact::shown::arguments(taker, log, args);
     match shown.and_then(|args| format(py, event, &args)) {
         Ok(message) => draft.message = Some(message),
         Err(why) => tell_misfit(py, taker, draft, args, why),
@@ -445,6 +445,12 @@ fn format(
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) -> PyResult<String> {
+    let int = |n: usize| args.get(n)?.cast::<PyInt>().ok()?.extract::<i64>().ok();
+    if template::is_enormous(&event.to_string_lossy(), int) {
+        let most = template::MOST_PADDING;
+        let why = format!("the template's widths and precisions add up to more than {most}");
+        return Err(PyValueError::new_err(why));
+    }
     let message = match args {
         [only] if mapping::is_mapping(only)? && ending::truth(only)? => {
             ending::remainder(event, only)?
@@ -487,7 +493,7 @@ fn is_true(taker: &mut Taker, object: &Bound<'_, PyAny>) -> bool {
 
 /// The number of `stacklevel`, at least 1. None: it is no number.
 fn stacklevel(given: &Bound<'_, PyAny>) -> Option<u32> {
-    let given = given.cast::<pyo3::types::PyInt>().ok()?;
+    let given = given.cast::<PyInt>().ok()?;
     let number = given.extract::<i64>().unwrap_or_else(|_| {
         if given.gt(0).unwrap_or(false) {
             i64::MAX

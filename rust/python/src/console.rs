@@ -1,16 +1,18 @@
 //! `Console`, and the ways to ask for one.
 
 use crate::convert::{mapping, text};
-use crate::errors;
 use crate::levels::{self, LevelArg};
 use crate::logs::{self, LogHandle};
 use crate::parameters::{FormatArg, LookArg, OverflowArg, ReliabilityArg, Seconds};
 use crate::sink::Sink;
 use crate::watch;
+use crate::{ending, errors};
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, Log};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use std::borrow::Cow;
 use std::fmt::{Display, Formatter, Result};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -305,6 +307,24 @@ pub fn plain(sink: &Sink) -> ConsoleOptions {
 /// The parameters of `add_console`, for those who give one that is not there.
 const PARAMETERS: &str =
     "sink, name, level, format, replay, reliability, overflow, block_timeout, bootstrap";
+
+/// What `consoles=` has in it. Raises TypeError for what has nothing in it, such as a single sink.
+#[pyfunction]
+#[pyo3(signature = (consoles, /))]
+pub fn _listed_consoles<'py>(consoles: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let py = consoles.py();
+    consoles.try_iter().map_err(|why| {
+        if !why.is_instance_of::<PyTypeError>(py) {
+            return why;
+        }
+        let kind = consoles.get_type().name();
+        let kind = kind.as_ref().map_or(Cow::Borrowed("this"), text::of_str);
+        PyTypeError::new_err(format!(
+            "consoles is a list of sinks, of mappings of add_console's arguments, or of pairs of both; not {kind}"
+        ))
+    })?;
+    ending::list(consoles)
+}
 
 /// A console of `consoles=`: a sink, a mapping of `add_console`'s arguments, or a pair of both.
 pub fn from_spec(spec: &Bound<'_, PyAny>) -> PyResult<ConsoleOptions> {

@@ -2,7 +2,6 @@
 
 use crate::convert::{Taken, Taker};
 use crate::fastcall::ambient;
-use crate::redact;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::collections::HashMap;
@@ -38,8 +37,8 @@ pub fn take_fields(
     taken: &mut Vec<(Box<str>, Taken)>,
     fields: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    // Which log it will be for nobody knows: template strings are hidden for all where one hides values.
-    let mut taker = Taker::hiding(redact::is_used());
+    // Which log it will be for nobody knows: what is to be text is hidden for all where one hides values.
+    let mut taker = Taker::of_any_log();
     let entries = fields.map_or_else(Vec::new, |fields| fields.iter().collect());
     let newer = entries.into_iter();
     merge(

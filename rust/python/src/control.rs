@@ -35,7 +35,9 @@ impl CallSite {
     fn __repr__(&self) -> String {
         let file = self.file.as_deref().unwrap_or("?");
         let line = self.line.unwrap_or(0);
-        format!("<CallSite {} {file}:{line} {:?}>", self.id, self.event)
+        let event = self.event.as_ref();
+        let event = event.map_or_else(String::new, |event| format!(" {event:?}"));
+        format!("<CallSite {} {file}:{line}{event}>", self.id)
     }
 }
 

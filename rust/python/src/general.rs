@@ -6,7 +6,6 @@ use crate::convert::Taker;
 use crate::fastcall::ambient;
 use crate::logs::{self, LogHandle};
 use crate::parameters::Clamped;
-use crate::redact;
 use pr_host::Emit;
 use pr_printk::thread;
 use pr_record::{Args, Exc, Payload};
@@ -51,7 +50,7 @@ pub fn emit(
         log.count_recursion();
         return Ok(false);
     }
-    let mut taker = Taker::hiding(redact::of(log).is_some());
+    let mut taker = Taker::of(log);
     let mut text = |object: &Bound<'_, PyAny>| taker.text_of(object);
     let event = text(parts.event);
     let [message, logger, file, func] =

@@ -40,6 +40,8 @@ struct Records {
     class: Py<PyType>,
     /// `LogRecord.getMessage`; None: it was replaced.
     get_message: Option<Py<PyAny>>,
+    /// What `RingHandler` itself has, and how much that was to begin with: to count it is quicker than to look for a name.
+    handlers: (Py<PyAny>, usize),
     /// The attributes of a fresh record, in their order, and which part each is.
     fresh: Vec<(Py<PyString>, Option<usize>)>,
     /// The attributes that are no fields.
@@ -78,6 +80,7 @@ impl Records {
             Ok(Records {
                 class: class.cast_into::<PyType>()?.unbind(),
                 get_message: is_own.then(|| get_message.unbind()),
+                handlers: ours.getattr("_FRESH_CLASS")?.extract()?,
                 fresh,
                 standard: ours.getattr("_STANDARD_ATTRIBUTES")?.extract()?,
             })
@@ -198,6 +201,11 @@ fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResu
     let own = attributes::of(handler)?;
     if own.len() != expected {
         return Ok(false);
+    }
+    let (class, fresh) = &Records::get(py)?.handlers;
+    let class = class.bind(py);
+    if class.len()? != *fresh && class.contains(name!(py, c"format"))? {
+        return Ok(false); // somebody has set it on `RingHandler` itself
     }
     let formatter = own.get_item(name!(py, c"formatter"))?;
     let filters = own.get_item(name!(py, c"filters"))?;

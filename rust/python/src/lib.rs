@@ -91,7 +91,7 @@ mod _native {
     #[pymodule_export]
     use crate::callable::_Batch;
     #[pymodule_export]
-    use crate::console::Console;
+    use crate::console::{_listed_consoles, Console};
     #[pymodule_export]
     use crate::context::{_nested, _no_context, Context};
     #[pymodule_export]
@@ -107,6 +107,8 @@ mod _native {
     #[pymodule_export]
     use crate::dumper::{_Alone, Dumper};
     #[pymodule_export]
+    use crate::fastcall::digits::_ints;
+    #[pymodule_export]
     use crate::fastcall::site::{_call_sites, _use_public_frames};
     #[pymodule_export]
     use crate::file::{_carve, _recover, _remove_ring, RingFile, RingFileInfo, open_ring};
@@ -121,7 +123,7 @@ mod _native {
     #[pymodule_export]
     use crate::log::Log;
     #[pymodule_export]
-    use crate::logger::Logger;
+    use crate::logger::{_unpickled_logger, Logger};
     #[pymodule_export]
     use crate::offload::{_stop_process, _while_suspended, Offload};
     #[pymodule_export]

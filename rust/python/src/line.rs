@@ -5,12 +5,13 @@ use crate::fastcall::ambient;
 use crate::fastcall::interned::name;
 use crate::fastcall::kept::Kept;
 use crate::logger::Logger;
+use crate::tstring::Template;
 use crate::{call, context, ending, logs, redact, watch};
 use pr_host::{Log, Piece};
 use pr_printk::thread;
 use pr_record::{Level, Payload};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a line is logged at: as with a level that says nothing.
@@ -30,8 +31,13 @@ pub fn cont(py: Python<'_>, logger: &Logger, given: &Bound<'_, PyAny>) -> PyResu
     };
     // What is in the middle of other code speaks for itself: one deeper is somebody else to the ring.
     let _deeper = is_in_handler.then(thread::enter);
-    let mut taker = Taker::hiding(redact::of(log).is_some());
-    let given = taker.str_of(given);
+    let mut taker = Taker::of(log);
+    let template = Template::of(&mut taker, log, given);
+    let message = template.and_then(|template| taker.ok(py, template.message()));
+    let given = match message {
+        Some(message) => PyString::new(py, &message),
+        None => taker.str_of(given),
+    };
     let task = taker.ok(py, task(py)).unwrap_or_default();
     let stored = store(py, logger, log, &text::of_str(&given), task);
     taker.interrupt().map_or(stored, Err).and(told)

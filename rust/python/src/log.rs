@@ -83,7 +83,7 @@ impl Log {
     #[new]
     #[pyo3(
         signature = (
-            path=None, *, directory=None, name=None, size=default_size(), avg_record=i64::from(default::AVG_RECORD),
+            path=None, *, directory=None, name=None, size=default_size(), avg_record=Clamped(default::AVG_RECORD.into()),
             level=default_level(default::LEVEL), console_level=default_level(default::CONSOLE_LEVEL), consoles=None,
             sync_on=None, dump_on=None, dump_last=None, redact=None
         ),
@@ -97,7 +97,7 @@ impl Log {
         directory: Option<PathBuf>,
         name: Option<&Bound<'_, PyString>>,
         size: SizeArg,
-        avg_record: i64,
+        avg_record: Clamped,
         level: LevelArg,
         console_level: LevelArg,
         consoles: Option<&Bound<'_, PyAny>>,
@@ -112,8 +112,8 @@ impl Log {
         };
         let mut specs = Vec::new();
         if let Some(consoles) = consoles {
-            for spec in consoles.try_iter()? {
-                specs.push(console::from_spec(&spec?)?);
+            for spec in console::_listed_consoles(consoles)? {
+                specs.push(console::from_spec(&spec)?);
             }
         }
         let options = LogOptions {
@@ -121,10 +121,10 @@ impl Log {
             directory,
             name: name.map(text::owned),
             size_bytes: size.0,
-            avg_record: u32::try_from(avg_record.max(0)).unwrap_or(u32::MAX),
+            avg_record: avg_record.0,
             level: level.0,
             console_level: console_level.0,
-            argv: argv(py),
+            argv: argv(py, beside.redaction.as_deref()),
             errands: ErrandOptions {
                 sync_on: sync_on.map(|level| level.0),
                 dump_on: dump_on.map(|level| level.0),
@@ -187,12 +187,13 @@ impl Log {
 
     /// A logger for this log, with these fields bound.
     #[pyo3(signature = (name=None, **bound))]
-    fn get_logger(
+    fn get_logger<'py>(
         &self,
+        py: Python<'py>,
         name: Option<&Bound<'_, PyString>>,
         bound: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Logger> {
-        Logger::new(Some(self.handle.clone()), name, bound)
+    ) -> PyResult<Bound<'py, Logger>> {
+        Logger::for_all(py, Some(self.handle.clone()), name, bound)
     }
 
     /// Adds a console with a printer thread of its own and returns it.

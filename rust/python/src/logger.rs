@@ -1,10 +1,10 @@
 //! `Logger`: a log, a name, a level and bound fields. Its log calls are in [`crate::fastcall`].
 
 use crate::contextualize::{ContextFields, take_fields};
-use crate::convert::{Taken, text};
+use crate::convert::{Taken, give, text};
 use crate::errors;
-use crate::fastcall::default_log;
 use crate::fastcall::kept::Kept;
+use crate::fastcall::{default_log, shared};
 use crate::levels::{self, LevelArg};
 use crate::limits::{self, Often};
 use crate::line;
@@ -81,6 +81,27 @@ pub struct Logger {
     bound: Vec<(Box<str>, Taken)>,
 }
 
+/// What makes a logger again, and of what.
+type Reduced<'py> = (
+    Bound<'py, PyAny>,
+    (Option<String>, Bound<'py, PyDict>, bool, Option<(u64, u64)>),
+);
+
+/// A logger for the default log, as `pickle` has kept it.
+#[pyfunction]
+#[pyo3(signature = (name, bound, is_once, rate, /))]
+pub fn _unpickled_logger(
+    name: Option<&Bound<'_, PyString>>,
+    bound: &Bound<'_, PyDict>,
+    is_once: bool,
+    rate: Option<(u64, u64)>,
+) -> PyResult<Logger> {
+    let often = rate.map(|(interval_ms, burst)| Often::Rate(Rate { interval_ms, burst }));
+    let mut logger = Logger::new(None, name, Some(bound))?;
+    logger.often = is_once.then_some(Often::Once).or(often);
+    Ok(logger)
+}
+
 /// The levels of the names of the default log, whichever that is.
 static DEFAULT_NAMES: Kept<Names> = Kept::new();
 
@@ -106,8 +127,18 @@ impl Target {
 }
 
 impl Logger {
-    /// A logger for `log`; None: for the default log.
-    pub fn new(
+    /// A logger for `log`; None: for the default log. Such a one is made once and used by all threads, as a rule; those of
+    /// `bind` come and go.
+    pub fn for_all<'py>(
+        py: Python<'py>,
+        log: Option<LogHandle>,
+        name: Option<&Bound<'_, PyString>>,
+        bound: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Bound<'py, Logger>> {
+        shared(py, Logger::new(log, name, bound)?)
+    }
+
+    fn new(
         log: Option<LogHandle>,
         name: Option<&Bound<'_, PyString>>,
         bound: Option<&Bound<'_, PyDict>>,
@@ -284,7 +315,8 @@ impl Logger {
     /// The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
     /// it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
     /// before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text` is
-    /// any object; "" does nothing.
+    /// any object, of a template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows
+    /// nothing: they would take pieces out of lines.
     #[pyo3(signature = (text, /))]
     fn cont(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
         line::cont(py, self, text)
@@ -312,6 +344,53 @@ impl Logger {
     #[pyo3(signature = (**fields))]
     fn contextualize(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<ContextFields> {
         ContextFields::new(fields)
+    }
+
+    /// A logger never changes: a copy is this one.
+    fn __copy__<'py>(logger: &Bound<'py, Logger>) -> Bound<'py, Logger> {
+        logger.clone()
+    }
+
+    #[pyo3(signature = (_memo, /))]
+    fn __deepcopy__<'py>(
+        logger: &Bound<'py, Logger>,
+        _memo: &Bound<'py, PyAny>,
+    ) -> Bound<'py, Logger> {
+        logger.clone()
+    }
+
+    /// What `pickle` keeps of a logger for the default log, which is another one where it is unpickled.
+    ///
+    /// Raises:
+    ///     TypeError: it is a logger of one log.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        if let Target::Own { .. } = self.target {
+            return Err(PyTypeError::new_err(
+                "a logger of one log cannot be pickled, for that log is this process's: \
+                 printk_ring.get_logger gives loggers that can, for whatever log is the default",
+            ));
+        }
+        let bound = PyDict::new(py);
+        for (key, taken) in &self.bound {
+            bound.set_item(&**key, give::value(py, &taken.value())?)?;
+        }
+        let rate = match self.often {
+            Some(Often::Rate(rate)) => Some((rate.interval_ms, rate.burst)),
+            _ => None,
+        };
+        let is_once = matches!(self.often, Some(Often::Once));
+        let make = py
+            .import("printk_ring._native")?
+            .getattr("_unpickled_logger")?;
+        Ok((
+            make,
+            (
+                self.name.as_deref().map(str::to_owned),
+                bound,
+                is_once,
+                rate,
+            ),
+        ))
     }
 
     fn __repr__(&self) -> String {

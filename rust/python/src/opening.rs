@@ -4,6 +4,7 @@ use crate::convert::Taker;
 use crate::ending;
 use crate::fastcall::kept::Kept;
 use crate::levels::LevelArg;
+use crate::redact::Redaction;
 use crate::sizes::SizeArg;
 use pr_host::options::{self, default};
 use pyo3::prelude::*;
@@ -19,17 +20,16 @@ pub fn default_size() -> SizeArg {
     SizeArg(options::parse_size(default::SIZE).unwrap_or(options::MIN_SIZE))
 }
 
-/// The program's command line, if it has one.
-pub fn argv(py: Python<'_>) -> Option<Vec<String>> {
+/// The program's command line, if it has one, without what the log is not to hold.
+pub fn argv(py: Python<'_>, redaction: Option<&Redaction>) -> Option<Vec<String>> {
     let argv = py.import("sys").and_then(|sys| sys.getattr("argv")).ok()?;
     let mut taker = Taker::default();
-    Some(
-        argv.cast::<PyList>()
-            .ok()?
-            .iter()
-            .map(|argument| taker.text_of(&argument))
-            .collect(),
-    )
+    let words = argv.cast::<PyList>().ok()?.iter();
+    let words = words.map(|argument| taker.text_of(&argument)).collect();
+    Some(match redaction {
+        Some(redaction) => redaction.command_line(py, words),
+        None => words,
+    })
 }
 
 /// Has the orderly exit happen. Once a process; threads that come at the same moment do

@@ -6,7 +6,7 @@ use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Overflow, SharedRecordSink, SinkSpec};
 use pr_record::Format;
 use pr_record::render::FORMATS;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 use std::time::Duration;
@@ -196,14 +196,14 @@ impl<'py> FromPyObject<'_, 'py> for Clamped {
     type Error = PyErr;
 
     fn extract(number: Borrowed<'_, 'py, PyAny>) -> PyResult<Clamped> {
-        let number = number.cast::<PyInt>()?;
-        let beyond = || {
-            if number.lt(0).unwrap_or(false) {
-                i64::MIN
-            } else {
-                i64::MAX
-            }
+        let why = match number.extract() {
+            Ok(number) => return Ok(Clamped(number)),
+            Err(why) => why,
         };
-        Ok(Clamped(number.extract().unwrap_or_else(|_| beyond())))
+        if !why.is_instance_of::<PyOverflowError>(number.py()) {
+            return Err(why);
+        }
+        let is_negative = number.lt(0)?;
+        Ok(Clamped(if is_negative { i64::MIN } else { i64::MAX }))
     }
 }

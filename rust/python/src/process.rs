@@ -11,11 +11,12 @@ use pyo3::types::{PyDict, PyString};
 /// A logger for the default log, whichever that is at each call; while there is none its records go nowhere.
 #[pyfunction]
 #[pyo3(signature = (name=None, **bound))]
-pub fn _default_logger(
+pub fn _default_logger<'py>(
+    py: Python<'py>,
     name: Option<&Bound<'_, PyString>>,
     bound: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Logger> {
-    Logger::new(None, name, bound)
+) -> PyResult<Bound<'py, Logger>> {
+    Logger::for_all(py, None, name, bound)
 }
 
 /// Makes `log` the one that default loggers write to; None: none.

@@ -1,6 +1,9 @@
 //! What a log is not to hold: values under names, and texts that match patterns. They are replaced before a record is
 //! encoded, so that no byte of them is in the ring.
 
+mod command_line;
+pub mod shown;
+
 use crate::beside;
 use crate::convert::Taken;
 use crate::convert::Taker;
@@ -14,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What is to be hidden in one log.
 #[derive(Debug)]
@@ -38,6 +42,9 @@ pub const NO_FIELD: Field<'static> = Field {
 /// Whether any log of this process hides anything.
 static USED: AtomicBool = AtomicBool::new(false);
 
+/// What all logs of this process hide.
+static EVERYWHERE: Mutex<Vec<Weak<Redaction>>> = Mutex::new(Vec::new());
+
 /// One load, which is all that it costs those who hide nothing.
 #[inline(always)]
 pub fn is_used() -> bool {
@@ -48,18 +55,43 @@ pub fn is_used() -> bool {
 #[inline]
 pub fn of(log: &Log) -> Option<&Redaction> {
     if is_used() {
-        beside::of(log)?.redaction.as_ref()
+        beside::of(log)?.redaction.as_deref()
     } else {
         None
     }
 }
 
+/// The same, to be kept.
+pub fn kept(log: &Log) -> Option<Arc<Redaction>> {
+    if is_used() {
+        beside::of(log)?.redaction.clone()
+    } else {
+        None
+    }
+}
+
+/// What all logs of this process hide, for values of which nobody knows yet which log they come to.
+pub fn everywhere() -> Vec<Arc<Redaction>> {
+    if !is_used() {
+        return Vec::new();
+    }
+    let all = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().filter_map(Weak::upgrade).collect()
+}
+
 /// What a log is to hide; None: nothing.
-pub fn wanted(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Redaction>> {
+pub fn wanted(
+    py: Python<'_>,
+    given: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<Arc<Redaction>>> {
     let redaction = parse(py, given)?;
     if redaction.names.is_empty() && redaction.patterns.is_empty() {
         return Ok(None);
     }
+    let redaction = Arc::new(redaction);
+    let mut all = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|other| other.strong_count() > 0);
+    all.push(Arc::downgrade(&redaction));
     USED.store(true, Ordering::Relaxed);
     Ok(Some(redaction))
 }

@@ -1,6 +1,7 @@
 //! The bare ring: `Ring`, `Reservation`, `RawRecord`, `RecordInfo`.
 
 use crate::errors;
+use crate::parameters::Clamped;
 use pr_host::BareRing;
 use pr_record::Meta;
 use pr_ring::Info;
@@ -293,15 +294,15 @@ impl Ring {
 #[pymethods]
 impl Ring {
     #[new]
-    #[pyo3(signature = (*, desc_bits, avg_data_bits, path=None, retire_ahead=0))]
+    #[pyo3(signature = (*, desc_bits, avg_data_bits, path=None, retire_ahead=Clamped(0)), text_signature = "(*, desc_bits, avg_data_bits, path=None, retire_ahead=0)")]
     fn new(
         py: Python<'_>,
-        desc_bits: i64,
-        avg_data_bits: i64,
+        desc_bits: Clamped,
+        avg_data_bits: Clamped,
         path: Option<PathBuf>,
-        retire_ahead: i64,
+        retire_ahead: Clamped,
     ) -> PyResult<Ring> {
-        let bits = |what, bits: i64, range: &RangeInclusive<u32>| {
+        let bits = |what, Clamped(bits): Clamped, range: &RangeInclusive<u32>| {
             let fits = u32::try_from(bits).ok().filter(|bits| range.contains(bits));
             let text = format!(
                 "{what} is {bits}: it must be {} to {}",
@@ -410,7 +411,7 @@ impl Ring {
         self.ring().first_valid_seq().0
     }
 
-    /// The number after the newest readable record.
+    /// The first number that is not there yet: after the finished records, lost ones among them.
     #[getter]
     fn next_seq(&self) -> u64 {
         self.ring().next_seq().0

@@ -1,14 +1,13 @@
 //! Template strings (`t"..."`, Python 3.14) as events: the text as it is written, a field for each value, and the message that an
 //! f-string would be.
 
-use crate::convert::{Taken, Taker, mapping, text};
+use crate::convert::{Taken, Taker, text};
 use crate::{ending, redact};
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -152,7 +151,8 @@ impl<'py> Interpolation<'py> {
         self.is_hidden_in_text = self.is_hidden || holds_template(&self.value);
         if !self.is_hidden_in_text {
             let taken = taker.take(&self.value);
-            self.is_hidden_in_text = redact::hides_within(py, taker, log, &taken.value());
+            self.is_hidden_in_text = redact::hides_within(py, taker, log, &taken.value())
+                || redact::shown::of(taker, &self.value).is_some();
             self.taken = Some(taken);
         }
         Ok(())
@@ -223,42 +223,23 @@ fn holds_template_within(object: &Bound<'_, PyAny>, depth: usize) -> bool {
     is_template(object)
 }
 
-/// Arguments with nothing of template strings in them, as a log that hides values may have them in a text.
-pub fn without_templates<'a, 'py>(
-    log: &Log,
-    args: &'a [Bound<'py, PyAny>],
-) -> PyResult<Cow<'a, [Bound<'py, PyAny>]>> {
-    if redact::of(log).is_none() || !args.iter().any(holds_template) {
-        return Ok(Cow::Borrowed(args));
-    }
-    let shown = |arg: &Bound<'py, PyAny>| {
-        if holds_template(arg) {
-            PyString::new(arg.py(), REDACTED).into_any()
-        } else {
-            arg.clone()
-        }
-    };
-    if let [only] = args
-        && let Ok(named) = only.cast::<PyDict>()
-    {
-        let copy = named.copy()?;
-        for (name, value) in mapping::copied(named) {
-            copy.set_item(name, shown(&value))?;
-        }
-        return Ok(Cow::Owned(vec![copy.into_any()]));
-    }
-    Ok(Cow::Owned(args.iter().map(shown).collect()))
-}
-
-/// This object as the log may hold its text: `[redacted]` for what has template strings in it, where the log hides anything.
+/// This object as the log may hold its text: itself, or a copy with the values hidden that are under such names, and template
+/// strings; `[redacted]` for one of these. An error is an interruption that came meanwhile.
 #[pyfunction]
 #[pyo3(signature = (log, object, /))]
 pub fn _as_held<'py>(
     log: &Bound<'py, crate::log::Log>,
     object: Bound<'py, PyAny>,
-) -> Bound<'py, PyAny> {
-    if redact::of(log.get().handle()).is_some() && holds_template(&object) {
-        return PyString::new(object.py(), REDACTED).into_any();
+) -> PyResult<Bound<'py, PyAny>> {
+    let log = log.get().handle();
+    if redact::of(log).is_none() {
+        return Ok(object);
     }
-    object
+    if is_template(&object) {
+        return Ok(PyString::new(object.py(), REDACTED).into_any());
+    }
+    let mut taker = Taker::of(log);
+    let shown = redact::shown::of(&mut taker, &object);
+    taker.interrupt().map_or(Ok(()), Err)?;
+    Ok(shown.unwrap_or(object))
 }

@@ -34,7 +34,7 @@ pub fn args<'py>(py: Python<'py>, args: Args<'_>) -> PyResult<Bound<'py, PyAny>>
 }
 
 /// A value. Text that does not say what its kind promises (a damaged record) stays text.
-fn value<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub fn value<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
         Value::Bool(flag) => flag.into_pyobject(py)?.to_owned().into_any(),

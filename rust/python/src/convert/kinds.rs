@@ -3,7 +3,7 @@
 
 use crate::fastcall::kept::Kept;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 /// The kept types that are not built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +65,24 @@ static KNOWN: [Known; 6] = [
 
 static MODULES: Kept<Py<PyDict>> = Kept::new();
 
+/// A type and what it is derived from.
+#[cfg(not(Py_LIMITED_API))]
+fn bases<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyTuple>> {
+    Ok(class.mro())
+}
+
+/// The same by the attribute: `mro` would keep its name in a cell whose maker others wait for.
+#[cfg(Py_LIMITED_API)]
+fn bases<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyTuple>> {
+    let name = crate::fastcall::interned::name!(class.py(), c"__mro__");
+    Ok(class.getattr(name)?.cast_into()?)
+}
+
 /// The kind of an object, by its type's base classes. Runs no Python code.
 pub fn kind_of(object: &Bound<'_, PyAny>) -> Option<Kind> {
     let py = object.py();
     let modules = MODULES.import(py, "sys", "modules").ok()?;
-    let bases = object.get_type().mro();
+    let bases = bases(&object.get_type()).ok()?;
     KNOWN
         .iter()
         .find(|known| {

@@ -4,13 +4,16 @@ use super::cost::Budget;
 use super::kinds::{Kind, kind_of};
 use super::text;
 use crate::ending;
+use crate::redact::{self, Redaction, shown};
 use crate::tstring::holds_template;
+use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pr_record::wire::{MAX_DEPTH, MAX_ITEMS, MAX_PAYLOAD};
 use pr_record::{Field, NoSites, Payload, Value, ValueWriter, decode, encode};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use std::sync::Arc;
 
 /// A value that was taken: it needs Python no more.
 #[derive(Clone, Debug)]
@@ -98,17 +101,35 @@ pub enum Tree {
 #[derive(Default)]
 pub struct Taker {
     interrupt: Option<PyErr>,
+    /// Of template strings nothing is taken: their text shows their values, whatever the names of these.
     hides_templates: bool,
+    /// What is hidden in collections whose text is taken.
+    hidden: Vec<Arc<Redaction>>,
 }
 
 impl Taker {
-    /// One for a log that hides what it is told to. Of template strings it takes nothing: their text shows their values,
-    /// whatever the names of these.
-    pub fn hiding(hides_templates: bool) -> Taker {
+    /// One for a log, which may hide something.
+    pub fn of(log: &Log) -> Taker {
+        let hidden: Vec<_> = redact::kept(log).into_iter().collect();
         Taker {
             interrupt: None,
-            hides_templates,
+            hides_templates: !hidden.is_empty(),
+            hidden,
         }
+    }
+
+    /// One for values that may come to any log.
+    pub fn of_any_log() -> Taker {
+        Taker {
+            interrupt: None,
+            hides_templates: redact::is_used(),
+            hidden: redact::everywhere(),
+        }
+    }
+
+    /// What it hides in texts of collections.
+    pub fn hidden(&self) -> Vec<Arc<Redaction>> {
+        self.hidden.clone()
     }
 
     /// The first interruption, now the caller's to raise.
@@ -136,7 +157,12 @@ impl Taker {
         if self.hides_templates && holds_template(object) {
             return PyString::new(object.py(), REDACTED);
         }
-        let text = ending::str(object);
+        let shown = if self.hidden.is_empty() {
+            None
+        } else {
+            shown::of(self, object)
+        };
+        let text = ending::str(shown.as_ref().unwrap_or(object));
         self.ok(object.py(), text)
             .unwrap_or_else(|| PyString::new(object.py(), &text::unprintable(object)))
     }

@@ -2,7 +2,7 @@
 
 use super::ambient::Ambient;
 use super::site::Forget;
-use super::{exception, frame, log_any, log_at, none};
+use super::{digits, exception, frame, log_any, log_at, none};
 use crate::logger::Logger;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -163,6 +163,7 @@ fn give_methods(py: Python<'_>, methods: &'static Methods<10>) -> PyResult<()> {
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     frame::find_way(py);
+    digits::find_way(py)?;
     py.get_type::<Ambient>();
     py.get_type::<Forget>();
     give_methods(py, &LOG_METHODS)?;

@@ -9,12 +9,14 @@ mod args;
 pub mod attributes;
 mod contextvar;
 mod default;
+pub mod digits;
 mod frame;
 mod gather;
 pub mod interned;
 pub mod kept;
 mod methods;
 mod object;
+mod shared;
 pub mod site;
 pub mod way;
 
@@ -42,6 +44,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use default::{default_log, set_default};
 pub use methods::{add_to, watch};
+pub use shared::shared;
 
 /// What a raw function is given: the arguments of one call, alive until it returns.
 #[derive(Clone, Copy)]
@@ -102,7 +105,7 @@ unsafe extern "C" fn log_at<const LEVEL: u8, const WATCHED: bool>(
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     if nargs < 1 {
-        return missing(c"missing 1 required positional argument: 'event'");
+        return missing_event(LEVEL);
     }
     // SAFETY: a method of `Logger`.
     let logger = unsafe { logger_of(logger) };
@@ -457,6 +460,18 @@ fn none() -> *mut ffi::PyObject {
     // SAFETY: a live object.
     unsafe { ffi::Py_INCREF(none) };
     none
+}
+
+/// The method of a fixed level was called without anything; it is called as its level is.
+#[cold]
+fn missing_event(level: u8) -> *mut ffi::PyObject {
+    answer(|_| {
+        let method = Level::from_bits(level).name();
+        Err(PyTypeError::new_err(format!(
+            "{}() missing 1 required positional argument: 'event'",
+            method.to_ascii_lowercase()
+        )))
+    })
 }
 
 #[cold]

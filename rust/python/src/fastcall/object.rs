@@ -1,8 +1,8 @@
 //! Python objects as the fast path sees them: looked at by exact type, never owned, no Python code run.
 
+use super::digits;
 use pr_record::Value;
 use pyo3::ffi;
-use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -151,10 +151,8 @@ impl<'a> Object<'a> {
 
     #[inline(always)]
     fn int(self) -> Option<Value<'a>> {
-        let mut overflow: c_int = 0;
-        // SAFETY: the object is an int, so that this cannot fail but by overflow, which is no exception.
-        let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(self.as_ptr(), &raw mut overflow) };
-        (overflow == 0).then_some(Value::Int(value))
+        // SAFETY: the object is an int, and this thread is attached.
+        unsafe { digits::value(self.as_ptr()) }.map(Value::Int)
     }
 
     #[inline(always)]
@@ -239,8 +237,13 @@ impl<'a> Names<'a> {
         let len = if tuple.is_null() {
             0
         } else {
+            #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
             // SAFETY: a tuple.
-            (unsafe { ffi::PyTuple_Size(tuple) }) as usize
+            let len = unsafe { ffi::PyTuple_GET_SIZE(tuple) };
+            #[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
+            // SAFETY: a tuple.
+            let len = unsafe { ffi::PyTuple_Size(tuple) };
+            len as usize
         };
         Names {
             tuple,

@@ -3,6 +3,7 @@
 //! A site is an instruction of a code object. It is looked up by its address in a table of fixed size; what was learned of
 //! it goes with its code object. Calls of a site that finds no room are as good as any, and slower.
 
+use super::digits;
 use super::frame::{Frame, Place, find_way, is_quick, place, use_public_way};
 use super::object::{Names, Object};
 use crate::call::is_option;
@@ -537,13 +538,16 @@ pub fn _call_sites() -> (&'static str, usize, usize) {
     (way, TAKEN.load(Ordering::Relaxed), sites)
 }
 
-/// Has call sites found by the public way from now on, or by the quick one again. For tests and measurements.
+/// Has call sites found and ints read by the public way from now on, or by the quick one again. For tests and measurements.
 #[pyfunction]
 #[pyo3(signature = (public=true, /))]
-pub fn _use_public_frames(py: Python<'_>, public: bool) {
+pub fn _use_public_frames(py: Python<'_>, public: bool) -> PyResult<()> {
     if public {
         use_public_way();
+        digits::use_public_way();
+        Ok(())
     } else {
         find_way(py);
+        digits::find_way(py)
     }
 }
