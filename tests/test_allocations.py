@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.children import succeed
+from tests.interpreters import code_goes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +104,7 @@ def test_a_log_call_at_a_known_site_allocates_nothing(tmp_path: Path) -> None:
     )
 
 
+@code_goes
 def test_code_and_events_without_end_leave_nothing_behind() -> None:
     succeed("""
         import ctypes, gc, sys
@@ -124,13 +126,18 @@ def test_code_and_events_without_end_leave_nothing_behind() -> None:
         logger = log.get_logger("app")
         names = {"logger": logger, "once": logger.once(), "limited": logger.ratelimited()}
 
+        def code(n):
+            source = f"logger.info(f'event {{n}} {n}', n=n, key{n}=1); once.info('{n}'); limited.info('{n}')"
+            return compile(source, f"<{n}>", "exec")
+
         def work(first, last):
             for n in range(first, last):
-                code = f"logger.info(f'event {{n}} {n}', n=n, key{n}=1); once.info('{n}'); limited.info('{n}')"
-                exec(compile(code, f"<{n}>", "exec"), {**names, "n": n})
+                exec(code(n), {**names, "n": n})
                 logger.info(f"unbounded {n}", n=n)
                 logger.info(f"unbounded {n} %s %s", n, n)
 
+        for n in range(12_000):
+            code(n)  # from 3.14 on the interpreter keeps each name for good
         work(0, 2000)
         blocks, bytes_used = used()
         work(2000, 12_000)

@@ -48,6 +48,9 @@ def only(log: pr.Log) -> pr.Record:
         ("%(name)s", ({"other": 1},)),
         ("%s", ()),
         ("%9999999999999d", (1,)),
+        ("%99999999d", (1,)),
+        ("%*d", (99_999_999, 1)),
+        ("%.99999999f", (1.5,)),
         ("%c", (-1,)),
     ],
     ids=repr,
@@ -204,6 +207,19 @@ def test_a_level_that_is_none_counts_as_info_or_as_what_it_says(log: pr.Log, lev
     assert only(log).level is (pr.Level.CRITICAL if level == 10**30 else pr.Level.INFO)
 
 
+def test_an_exception_whose_attributes_fail_is_still_told(log: pr.Log) -> None:
+    def fails(_self: object) -> None:
+        raise RuntimeError
+
+    faulty = type("Faulty", (Exception,), dict.fromkeys(["__traceback__", "__cause__", "__notes__"], property(fails)))
+    log.get_logger().error("failed", exc_info=faulty("it said"))
+    [record] = log.reader()
+    assert record.exc is not None
+    assert record.exc["type"].endswith("Faulty")
+    assert record.exc["message"] == "it said"
+    assert "it said" in record.exc["stacktrace"]
+
+
 def test_an_exception_that_cannot_be_printed_is_still_told(log: pr.Log) -> None:
     class Faulty(Exception):
         def __str__(self) -> str:
@@ -235,10 +251,12 @@ def test_an_object_that_logs_while_it_is_printed_comes_to_an_end(log: pr.Log) ->
 
 
 def test_a_missing_event_is_the_one_thing_that_raises(log: pr.Log) -> None:
-    with pytest.raises(TypeError):
-        log.get_logger().info()  # type: ignore[call-arg]  # that is the test
-    with pytest.raises(TypeError):
-        log.get_logger().log("INFO")  # type: ignore[call-arg]  # that is the test
+    logger: Any = log.get_logger()
+    for name in (*(level.name.lower() for level in pr.Level), "exception"):
+        with pytest.raises(TypeError, match=rf"^{name}\(\) .*'event'"):
+            getattr(logger, name)()
+    with pytest.raises(TypeError, match=r"^log\(\) .*'event'"):
+        logger.log("INFO")
 
 
 def test_a_full_disk_behind_a_console_does_not_reach_the_caller(log: pr.Log, tmp_path: Path) -> None:

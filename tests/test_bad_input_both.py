@@ -12,6 +12,7 @@ import pytest
 
 import printk_ring as pr
 from tests.children import succeed
+from tests.interpreters import nested_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +145,7 @@ def test_an_exit_out_of_a_str_is_passed_on_and_the_record_stored(log: pr.Log, em
     assert (only(log).event, only(log).fields["kept"]) == ("leaving", 1)
 
 
+@pytest.mark.parametrize("emit", ["native", pytest.param("stdlib", marks=nested_logging)], indirect=True)
 def test_a_str_that_logs_is_stored_before_what_it_is_part_of(log: pr.Log, emit: Callable[..., None]) -> None:
     class Talking:
         def __str__(self) -> str:

@@ -45,6 +45,29 @@ def test_an_exception_of_a_block_is_logged_and_goes_on(log: pr.Log) -> None:
     assert raised.value.__context__ is None
 
 
+def test_the_place_is_that_of_the_block_or_of_whoever_called_the_function(log: pr.Log) -> None:
+    logger = log.get_logger()
+
+    @logger.catch(reraise=False)
+    @logger.catch()
+    @logger.catch()
+    def work() -> None:
+        fail()
+
+    def call() -> None:
+        work()
+
+    def block() -> None:
+        with logger.catch(reraise=False), logger.catch():
+            work()
+            fail()
+
+    call()
+    block()
+    places = [(record.func, record.file) for record in log.reader()]
+    assert places == [("call", __file__)] * 3 + [("block", __file__)] * 5
+
+
 def test_without_reraise_it_ends_there(log: pr.Log) -> None:
     catch = log.get_logger().catch(reraise=False)
     for what in ("one", "two"):

@@ -48,6 +48,13 @@ def test_a_text_that_is_a_whole_line_is_a_record_like_others(log: pr.Log) -> Non
     assert {record.flags for record in log.reader()} == {2}
 
 
+def test_no_piece_of_a_line_is_kept_back_by_once_or_by_a_rate(log: pr.Log) -> None:
+    for logger in (log.get_logger().once(), log.get_logger().ratelimited(60.0, 1)):
+        for piece in ("1 ", "2 ", "3\n"):
+            logger.cont(piece)
+    assert lines(log) == [("1 2 3", False)] * 2
+
+
 def test_any_other_record_ends_the_line_and_the_rest_is_a_record_of_its_own(log: pr.Log) -> None:
     logger = log.get_logger("a")
     logger.cont("one ")

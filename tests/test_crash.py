@@ -302,3 +302,24 @@ def test_an_exception_in_an_exit_hook_says_so(tmp_path: Path) -> None:
         "Exception ignored in atexit callback"
     )  # since Python 3.14: which one
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_what_goes_wrong_when_the_interpreter_has_taken_modules_apart_is_told_as_ever() -> None:
+    done = run(
+        """
+        import sys, types
+        earlier = sys.modules["earlier"] = types.ModuleType("earlier")
+        import printk_ring as pr
+        from printk_ring import crash
+
+        class Late:
+            def __del__(self):
+                raise ValueError("late")
+
+        pr.install(size="256 KiB", consoles=())
+        earlier.late = Late()
+        sys.kept = earlier, crash  # so each is emptied in its turn, that module first
+        """
+    )
+    assert "ValueError: late" in done.stderr
+    assert "sys.unraisablehook" not in done.stderr

@@ -225,6 +225,8 @@ def test_the_sites_are_listed_with_what_is_switched_on(log: pr.Log) -> None:
     assert log.dynamic_debug("func pay -l") == 3
     assert log.dynamic_debug("line 5 -p") == 1
     assert [site.flags for site in log.sites()] == ["p", "p", "_"]
+    assert repr(first) == '<CallSite 0 /srv/shop/db.py:3 "paying %d">'
+    assert repr(second) == "<CallSite 1 /srv/shop/db.py:4>"
 
 
 def test_there_is_an_end_to_commands(log: pr.Log) -> None:
@@ -335,6 +337,8 @@ def test_switches_are_for_logs_that_are_written(tmp_path: Path) -> None:
         pr.control(other)
     with pytest.raises(pr.RingFileError):
         pr.control(tmp_path / "none")
+    with pytest.raises(pr.RingFileError, match="a directory: give a file in it"):
+        pr.control(tmp_path)
     for arguments in (
         ["--set", "+p", "--index"],
         ["--set", "+p", "--dead"],
@@ -346,7 +350,7 @@ def test_switches_are_for_logs_that_are_written(tmp_path: Path) -> None:
         assert done.returncode == 2, arguments
     with pr.Log(tmp_path / "app.ring", size="512 KiB") as log:
         done = prdmesg("--set", "colour red +p", tmp_path / "app.ring")
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "no keyword" in done.stderr
         assert log.rules == ""
         switches = pr.control(tmp_path / "app.ring")
@@ -354,6 +358,13 @@ def test_switches_are_for_logs_that_are_written(tmp_path: Path) -> None:
         switches.close()
         with pytest.raises(pr.RingFileError):
             switches.level = "DEBUG"
+    before = (tmp_path / "app.ring").read_bytes()
+    for arguments in (["--set", "+p"], ["-n", "debug"]):
+        done = prdmesg(*arguments, tmp_path / "app.ring")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "is gone" in done.stderr
+    assert (tmp_path / "app.ring").read_bytes() == before
+    assert prdmesg("-C", tmp_path / "app.ring").returncode == 0, "whoever reads it later goes by its clear mark"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

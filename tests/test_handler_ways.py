@@ -260,3 +260,14 @@ def test_the_handler_works_while_the_interpreter_ends() -> None:
         logging.getLogger("app").last = last
     """)
     assert "app: from an exit hook" in told
+
+
+def test_a_format_that_is_set_on_the_class_itself_is_called(log: pr.Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = pr.RingHandler(log)
+    monkeypatch.setattr(pr.RingHandler, "tag", 1, raising=False)
+    handler.handle(record_of(msg="a %s", args=("b",)))
+    monkeypatch.setattr(pr.RingHandler, "format", lambda _self, record: f"<{record.getMessage()}>")
+    handler.handle(record_of(msg="a %s", args=("b",)))
+    monkeypatch.undo()
+    handler.handle(record_of(msg="a %s", args=("b",)))
+    assert [record.message for record in log.reader()] == ["a b", "<a b>", "a b"]

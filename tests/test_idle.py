@@ -15,13 +15,14 @@ IDLE = """
 
     folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 
+    def printers():
+        return [task for task in Path("/proc/self/task").iterdir() if (task / "comm").read_text()[:3] == "pr/"]
+
     def switches():
         found = {}
-        for task in Path("/proc/self/task").iterdir():
-            name = (task / "comm").read_text().strip()
-            if name.startswith("pr/"):
-                status = (task / "status").read_text()
-                found[f"{name}:{task.name}"] = int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
+        for task in printers():
+            name, status = (task / "comm").read_text().strip(), (task / "status").read_text()
+            found[f"{name}:{task.name}"] = int(status.partition("voluntary_ctxt_switches:")[2].split()[0])
         return found
 
     def once(condition):
@@ -41,7 +42,15 @@ IDLE = """
     for number in range(100):
         logger.info("event", number=number)
     once(lambda: all(console.lag == 0 for console in consoles[:3]))
-    time.sleep(1.0)  # printers go to rest 200 ms after their last record
+    def rests():  # each waits for a futex, and its fourth argument, the time, is none: a caller's printer naps for 1 s first
+        waits = [(task / "syscall").read_text().split() for task in printers()]
+        return all(wait[0] != "running" and wait[4] == "0x0" for wait in waits)
+
+    def all_rest():
+        seen = switches()
+        return rests() and rests() and switches() == seen  # the second look: none was woken by one seen later
+
+    once(all_rest)
     before = switches()
     time.sleep(seconds)
     after = switches()

@@ -63,6 +63,7 @@ def test_too_small_a_size_is_a_config_error_that_names_the_minimum(size: int | s
         {"console_level": -3},
         {"size": "big"},
         {"avg_record": 0},
+        {"avg_record": 2**80},
         {"consoles": [{"format": "text"}]},
         {"consoles": [{"sink": pr.sinks.stderr(), "format": "xml"}]},
         {"consoles": [{"sink": pr.sinks.stderr(), "no": 1}]},
@@ -71,6 +72,16 @@ def test_too_small_a_size_is_a_config_error_that_names_the_minimum(size: int | s
 def test_wrong_arguments_are_config_errors_and_leave_no_file(ring_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises((pr.ConfigError, TypeError)):
         pr.Log(ring_path, **wrong)
+    assert not ring_path.exists()
+
+
+def test_what_is_wrong_with_an_argument_is_said_as_it_was_given(ring_path: Path) -> None:
+    with pytest.raises(pr.ConfigError, match="avg_record is -1"):
+        pr.Log(avg_record=-1)
+    for make in (pr.Log, pr.install):
+        for wrong in (pr.sinks.stderr(), 5):
+            with pytest.raises(TypeError, match=f"consoles is a list .* not {type(wrong).__name__}"):
+                make(ring_path, consoles=wrong)  # type: ignore[arg-type]  # that is the test
     assert not ring_path.exists()
 
 

@@ -367,6 +367,35 @@ def _name_of(thread: int) -> str:
     return Path(f"/proc/self/task/{thread}/comm").read_text().strip()
 
 
+@pytest.mark.parametrize(("policy", "kept"), [("SCHED_OTHER", False), ("SCHED_IDLE", True)])
+@pytest.mark.parametrize("mode", ["console", "smp"])
+def test_a_printer_that_wakes_takes_the_processor_from_nobody(mode: str, policy: str, kept: bool) -> None:
+    succeed(
+        """
+import os
+import sys
+
+import printk_ring as pr
+
+mode, policy, kept = sys.argv[1:]
+before = getattr(os, policy)
+os.sched_setscheduler(0, before, os.sched_param(0))
+log = pr.Log(size="256 KiB", consoles=[pr.sinks.file("/dev/null")])
+log.offload.mode = mode
+log.get_logger().info("event")
+assert log.flush(timeout=30.0)
+printers = log.offload.threads()
+assert printers
+for name, number in printers:
+    assert os.sched_getscheduler(number) == (before if kept == "True" else os.SCHED_BATCH), name
+assert os.sched_getscheduler(0) == before, "the caller's is its own business"
+""",
+        mode,
+        policy,
+        kept,
+    )
+
+
 def test_an_order_that_is_not_a_bool_is_a_type_error(log: pr.Log) -> None:
     with pytest.raises(TypeError):
         log.offload.enforce_emergency = "yes"  # type: ignore[assignment]  # that is the test

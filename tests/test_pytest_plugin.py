@@ -69,6 +69,27 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
             logger.info("after")
             assert "after" in caplog.text
 
+        def test_a_place_that_logs_again_after_a_look(caplog):
+            for number in range(3):
+                logger.info("native %d", number)
+                assert caplog.messages[-1] == f"native {number}"
+                stdlib.warning("std %d", number)
+                assert caplog.messages[-1] == f"std {number}"
+            assert len(caplog.records) == 6
+
+        def test_a_record_that_two_logs_have_is_there_once(caplog):
+            with pr.Log(size="256 KiB") as other:
+                handlers = [pr.RingHandler(), pr.RingHandler(other)]
+                stdlib.handlers[:] = handlers
+                for number in range(3):
+                    stdlib.warning("std %d", number)
+                    assert caplog.messages == [f"std {n}" for n in range(number + 1)]
+                stdlib.propagate = False
+                stdlib.warning("std 3")
+                assert caplog.messages.count("std 3") == 2, "caplog has it from the rings alone"
+                stdlib.propagate = True
+                stdlib.handlers.clear()
+
         def test_levels(caplog):
             with caplog.at_level(logging.WARNING):
                 logger.info("too little")
@@ -106,7 +127,7 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
         """,
         *PLUGIN,
     )
-    assert "6 passed" in said, said
+    assert "8 passed" in said, said
     assert status == 0
 
 

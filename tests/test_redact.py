@@ -10,6 +10,7 @@ import logging
 import pathlib
 import re
 import signal
+import types
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,117 @@ def test_names_within_values_are_hidden_at_any_depth(log: pr.Log, named: pr.Log)
         with one.get_logger().contextualize(around=nested):
             one.get_logger().info("around")
         assert fields(one) == [{"request": expected}, {"bound": expected}, {"around": expected}]
+
+
+def deep(value: Any, times: int) -> Any:
+    """That value within so many dicts."""
+    for _ in range(times):
+        value = {"in": value}
+    return value
+
+
+def test_names_within_what_becomes_text_are_hidden_too(log: pr.Log, named: pr.Log) -> None:
+    secret = {"user": "ann", "password": SECRET, 1: {"PASSWORD": [SECRET]}}
+    shown = {"user": "ann", "password": HIDDEN, 1: {"PASSWORD": HIDDEN}}
+    wide = {f"k{number}": number for number in range(80)}
+    for one in (log, named):
+        logger = one.get_logger()
+        logger.info("wide", value={**wide, "password": SECRET})
+        logger.info("deep", value=deep({"password": SECRET}, 6))
+        logger.info("keys", value=secret, error=(secret, {"ok"}))
+        logger.bind(bound=secret).info("bound")
+        with logger.contextualize(around=secret):
+            logger.info("around")
+        found = fields(one)
+        assert found[0] == {"value": str({**wide, "password": HIDDEN})}
+        assert found[1] == {"value": deep(str(deep({"password": HIDDEN}, 2)), 4)}
+        assert found[2] == {"value": str(shown), "error": [str(shown), "{'ok'}"]}
+        assert found[3:] == [{"bound": str(shown)}, {"around": str(shown)}]
+        assert SECRET.encode() not in bytes(one.snapshot().data)
+
+
+def test_names_of_arguments_are_hidden(log: pr.Log, named: pr.Log) -> None:
+    secret = {"user": "ann", "password": SECRET}
+    shown = {"user": "ann", "password": HIDDEN}
+    for one in (log, named):
+        logger = one.get_logger()
+        logger.info("%(user)s: %(password)s", secret)
+        logger.info("%(user)s: %(password)s", types.MappingProxyType(secret), exc_info=False)
+        logger.info("%s and %r", [secret], (secret, 1))
+        logger.info("%(user)s: %(deep)s", {"user": "ann", "deep": deep(secret, 20)})
+        logger.info(secret)
+        logger.info("%d", secret)
+        logger.cont(secret)
+        logger.cont("\n")
+        expected = [
+            f"ann: {HIDDEN}",
+            f"ann: {HIDDEN}",
+            f"[{shown}] and ({shown}, 1)",
+            f"ann: {deep(shown, 20)}",
+            str(shown),
+            "%d",
+            str(shown),
+        ]
+        assert [record.message for record in one.reader()] == expected
+        assert fields(one)[5]["format_args"] == [shown]
+        assert SECRET.encode() not in bytes(one.snapshot().data)
+        assert secret == {"user": "ann", "password": SECRET}
+
+
+class Resisting(dict[Any, Any]):
+    """A dict whose methods all fail; what is in it is there all the same."""
+
+    def fails(self, *_: object) -> Any:
+        raise RuntimeError
+
+    keys = values = items = copy = __iter__ = fails
+
+
+def test_dicts_of_classes_of_their_own_are_looked_at_and_not_asked(named: pr.Log) -> None:
+    resisting = Resisting(password=SECRET, a=1)
+    shown = {"password": HIDDEN, "a": 1}
+    named.get_logger().info("%s", resisting)
+    named.get_logger().info("%(a)s %(password)s", resisting)
+    named.get_logger().info("event", value={1: resisting})
+    one, two, three = named.reader()
+    assert (one.message, two.message) == (str(shown), f"1 {HIDDEN}")
+    assert three.fields == {"value": str({1: shown})}
+
+
+def test_collections_without_an_end_are_shown_as_far_as_a_record_goes(named: pr.Log) -> None:
+    endless: dict[str, Any] = {"password": SECRET}
+    endless["self"] = [endless, endless]
+    long = [{"password": SECRET}] * 100_000
+    named.get_logger().info("%s %s", endless, 1)
+    named.get_logger().info("long", value=long)
+    one, two = named.reader()
+    assert one.message.startswith(f"{{'password': '{HIDDEN}', 'self': [{{'password': '{HIDDEN}'")
+    assert two.truncated
+    assert two.fields["value"].startswith(f"[{{'password': '{HIDDEN}'}}, ")
+    assert SECRET.encode() not in bytes(named.snapshot().data)
+
+
+def test_arguments_of_the_standard_librarys_records_are_no_exception(log: pr.Log, named: pr.Log) -> None:
+    secret = {"user": "ann", "password": SECRET}
+    shown = {"user": "ann", "password": HIDDEN}
+    for one in (log, named):
+        logger = logging.Logger("std")
+        handler = pr.RingHandler(one)
+        logger.addHandler(handler)
+        logger.info("%(user)s: %(password)s", secret)
+        logger.info("%s", [secret])
+        logger.info(secret)
+        logger.info("%d", secret)
+        handler.setFormatter(logging.Formatter("%(password)s %(message)s"))
+        logger.info("hello", extra={"password": SECRET})
+        assert [record.message for record in one.reader()] == [
+            f"ann: {HIDDEN}",
+            str([shown]),
+            str(shown),
+            "%d",
+            f"{HIDDEN} hello",
+        ]
+        assert SECRET.encode() not in bytes(one.snapshot().data)
 
 
 def test_a_pattern_hides_what_it_matches_in_texts(log: pr.Log) -> None:
@@ -217,6 +329,43 @@ def test_what_a_dying_process_says_of_itself_is_hidden_too(ring_path: pathlib.Pa
         assert all(b"hunter2" not in content for content in files)
         assert all(HIDDEN.encode() in content for content in files)
         assert done.stdout == ("ValueError: [redacted]\n" if how == "dumper" else "")
+
+
+def test_the_command_line_that_a_file_keeps_is_no_exception(ring_path: pathlib.Path) -> None:
+    code = """
+    import re, sys
+    import printk_ring as pr
+
+    with pr.Log(sys.argv[1], size="256 KiB", redact=["Api_Key", "password", re.compile("tok_.")]) as log:
+        log.get_logger().info("event")
+    """
+    given = [
+        "--password=hunter2",
+        "--API-KEY",
+        "hunter2",
+        "--user=ann",
+        "-password",
+        "hunter2",
+        "as=tok_1",
+        "password",
+        "x",
+    ]
+    done = run(code, ring_path, *given)
+    assert done.returncode == 0, done.stderr
+    assert b"hunter2" not in ring_path.read_bytes()
+    assert b"tok_1" not in ring_path.read_bytes()
+    kept = pr.open(ring_path).info.argv[2:]
+    assert kept == [
+        "--password=[redacted]",
+        "--API-KEY",
+        HIDDEN,
+        "--user=ann",
+        "-password",
+        HIDDEN,
+        f"as={HIDDEN}",
+        "password",
+        "x",
+    ]
 
 
 def test_a_pattern_that_is_interrupted_hides_all_and_the_interruption_goes_on() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import printk_ring as pr
 from tests.children import succeed, wait_until
+from tests.interpreters import nested_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +130,7 @@ def test_what_the_collector_runs_in_the_middle_of_a_call_may_log(log: pr.Log) ->
 # --- the standard library --------------------------------------------------------------------------------------------
 
 
+@nested_logging
 def test_a_filter_that_logs_through_its_own_handler_comes_to_an_end(log: pr.Log, stdlib: logging.Logger) -> None:
     def chatty(record: logging.LogRecord) -> bool:
         stdlib.warning("filtering %s", record.msg)
@@ -140,6 +142,7 @@ def test_a_filter_that_logs_through_its_own_handler_comes_to_an_end(log: pr.Log,
     assert log.stats()["recursion_dropped"] == 0
 
 
+@nested_logging
 def test_a_filter_that_logs_through_its_own_logger_comes_to_an_end(log: pr.Log, stdlib: logging.Logger) -> None:
     depth = 0
 
@@ -158,6 +161,7 @@ def test_a_filter_that_logs_through_its_own_logger_comes_to_an_end(log: pr.Log, 
     assert set(events[:-1]) == {"filtering"}
 
 
+@nested_logging
 def test_a_formatter_that_logs_in_both_ways_comes_to_an_end(log: pr.Log, stdlib: logging.Logger) -> None:
     class Chatty(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
@@ -171,6 +175,7 @@ def test_a_formatter_that_logs_in_both_ways_comes_to_an_end(log: pr.Log, stdlib:
     assert list(log.reader())[-1].message == "formatted"
 
 
+@nested_logging
 def test_two_handlers_that_log_into_each_other_are_cut_off_and_counted(tmp_path: Path) -> None:
     with pr.Log(size="256 KiB") as first, pr.Log(size="256 KiB") as second:
         loggers = {log: logging.Logger("stdlib") for log in (first, second)}

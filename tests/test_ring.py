@@ -190,7 +190,9 @@ def test_a_text_of_more_than_half_the_ring_is_refused() -> None:
     assert small().reserve(2**40) is None
 
 
-@pytest.mark.parametrize("bits", [{"desc_bits": 0}, {"desc_bits": 25}, {"avg_data_bits": 2}, {"avg_data_bits": 17}])
+@pytest.mark.parametrize(
+    "bits", [{"desc_bits": 0}, {"desc_bits": 2**80}, {"desc_bits": 25}, {"avg_data_bits": 2}, {"avg_data_bits": 17}]
+)
 def test_a_geometry_out_of_range_is_a_config_error_that_gives_the_range(bits: dict[str, Any]) -> None:
     with pytest.raises(pr.ConfigError, match=r"1.*24|3.*16"):
         pr.Ring(**{"desc_bits": 4, "avg_data_bits": 5, **bits})

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import decimal
 import logging
 import logging.config
 import logging.handlers
 import queue
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import printk_ring as pr
+from tests.interpreters import nested_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +57,49 @@ def test_numbers_are_the_standard_librarys(log: pr.Log, stdlib: logging.Logger, 
     stdlib.log(number, "event")
     record = only(log)
     assert (record.level, record.levelno) == (level, number)
+
+
+@pytest.mark.parametrize(
+    ("number", "level", "kept"), [(2**31, 2, 2**31 - 1), (2**80, 2, 2**31 - 1), (-(2**80), 7, -(2**31))]
+)
+def test_a_number_beyond_all_others_is_the_nearest_that_a_record_holds(
+    log: pr.Log, stdlib: logging.Logger, number: int, level: int, kept: int
+) -> None:
+    stdlib.handlers[0].handle(logging.LogRecord("std", number, "f.py", 1, "event", None, None))
+    record = only(log)
+    assert (record.level, record.levelno) == (level, kept)
+
+
+@pytest.mark.parametrize(
+    ("level", "number"),
+    [
+        ("info", 20),
+        ("Warn", 30),
+        ("notice", 25),
+        ("EMERG", 50),
+        ("notset", 0),
+        (pr.Level.INFO, 20),
+        (pr.Level.ALERT, 50),
+        (15, 15),
+        ("15", None),
+        ("no such level", None),
+        (1.5, None),
+    ],
+)
+def test_a_handlers_level_is_a_name_in_any_case_or_the_standard_librarys_number(level: Any, number: int | None) -> None:
+    if number is None:
+        with pytest.raises((ValueError, TypeError), match=re.escape(f"{level!r}")):
+            pr.RingHandler(level=level)
+        return
+    assert pr.RingHandler(level=level).level == number
+    handler = pr.RingHandler()
+    handler.setLevel(level)
+    assert handler.level == number
+
+
+def test_a_level_that_the_application_has_named_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(logging._nameToLevel, "Audit", 33)  # addLevelName, for this test alone
+    assert pr.RingHandler(level="Audit").level == 33
 
 
 def test_the_handlers_own_level_and_filters_apply(log: pr.Log, stdlib: logging.Logger) -> None:
@@ -177,6 +223,20 @@ class Unprintable:
     __repr__ = __str__
 
 
+@pytest.mark.parametrize(
+    "args", [([1, "a"],), ({"a": 1},), ({},), ((1,), None), (decimal.Decimal("1.0"), "b"), (Unprintable(),)]
+)
+def test_arguments_that_do_not_fit_are_kept_as_a_logger_of_ours_keeps_them(
+    log: pr.Log, stdlib: logging.Logger, args: tuple[Any, ...]
+) -> None:
+    stdlib.info("%(a)s %c", *args)
+    log.get_logger().info("%(a)s %c", *args)
+    theirs, ours = log.reader()
+    assert theirs.fields == ours.fields
+    assert type(theirs.fields["format_args"]) is list
+    assert theirs.message == ours.message == "%(a)s %c"
+
+
 def test_objects_that_resist_raise_nothing(log: pr.Log, stdlib: logging.Logger) -> None:
     stdlib.info(Unprintable())
     stdlib.info("argument %s", Unprintable())
@@ -200,6 +260,7 @@ def test_a_formatter_that_fails_costs_its_message_only(log: pr.Log, stdlib: logg
     assert (record.event, record.fields["k"], record.fields["format_error"]) == ("event %d", 2, "ZeroDivisionError: no")
 
 
+@nested_logging
 def test_an_object_that_logs_while_it_is_printed_is_stored_and_comes_to_an_end(
     log: pr.Log, stdlib: logging.Logger
 ) -> None:

@@ -33,6 +33,38 @@ def test_an_event_dict_becomes_a_record_and_is_printed_nowhere(log: pr.Log, caps
 
 
 @pytest.mark.parametrize(
+    "renderer", [structlog.stdlib.render_to_log_kwargs, structlog.stdlib.render_to_log_args_and_kwargs]
+)
+def test_what_was_made_for_the_standard_librarys_loggers_is_understood(log: pr.Log, renderer: Any) -> None:
+    logger = structlog.wrap_logger(
+        RingLogger("app", log), processors=[renderer], wrapper_class=structlog.stdlib.BoundLogger
+    )
+    try:
+        raise KeyError("k")
+    except KeyError:
+        logger.warning("paid", amount=2, extra={"own": 1}, exc_info=True)
+    record = only(log)
+    assert (record.event, record.level) == ("paid", pr.Level.WARNING)
+    assert record.fields["amount"] == 2
+    assert set(record.fields) == {"amount", "extra"}
+    assert record.exc is not None
+
+
+def test_names_of_positional_arguments_are_hidden() -> None:
+    with pr.Log(size="256 KiB", redact=["password"]) as log:
+        logger = chained(log, wrapper_class=structlog.stdlib.BoundLogger)
+        logger.info("%(user)s %(password)s", {"user": "ann", "password": "hunter2"})
+        logger.info("%s of %s", {"password": "hunter2"}, 1)
+        logger.info("%d", [{"password": "hunter2"}])
+        assert [record.message for record in log.reader()] == [
+            "ann [redacted]",
+            "{'password': '[redacted]'} of 1",
+            "%d",
+        ]
+        assert b"hunter2" not in bytes(log.snapshot().data)
+
+
+@pytest.mark.parametrize(
     ("method", "level"),
     [("debug", 7), ("info", 6), ("warning", 4), ("warn", 4), ("error", 3), ("critical", 2), ("fatal", 2), ("msg", 6)],
 )
@@ -164,7 +196,7 @@ def test_odd_values_raise_nothing(log: pr.Log) -> None:
     assert first.event == "<unprintable Raising>"
     assert first.logger == "5"
     assert second.fields == {"message": "mine", "seq": 1}
-    assert third.fields["format_error"] == "RuntimeError"
+    assert third.fields["format_error"] == "RuntimeError: no text"
 
 
 def test_without_a_log_it_serves_the_default_one(default_log: pr.Log) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import sys
 from collections import Counter
 from decimal import Decimal
 from functools import partial
@@ -20,6 +21,7 @@ import pytest
 import printk_ring as pr
 from printk_ring import _native
 from tests.children import succeed
+from tests.interpreters import FREE_THREADED, KEEPS_CODE
 from tests.together import beside, let_others, together
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ CALLS = 400
 @pytest.fixture
 def log() -> Iterator[pr.Log]:
     """Nothing that these tests store is overwritten."""
-    with pr.Log(size="8 MiB") as made:
+    with pr.Log(size="32 MiB") as made:
         yield made
+        assert not made.stats()["overwritten"]
 
 
 def each_once(records: list[pr.Record], name: str = "thread") -> None:
@@ -105,7 +108,7 @@ def test_code_that_comes_and_goes_on_all_threads_is_never_taken_for_other_code(l
         assert record.event == f"event {n}"
         assert (record.file, record.func, record.line) == (f"/srv/{thread}.py", f"made_{thread}_{n % 5}", 2 + n % 7)
     gc.collect()
-    assert _native._call_sites()[2] <= before + THREADS, "sites of code that is gone are still kept"
+    assert KEEPS_CODE or _native._call_sites()[2] <= before + THREADS, "sites of code that is gone are still kept"
 
 
 def test_levels_that_change_lose_nothing_that_no_level_holds_back(log: pr.Log) -> None:
@@ -207,6 +210,61 @@ def test_consoles_that_come_and_go_take_nothing_from_the_one_that_stays(log: pr.
     assert found == Counter((thread, n) for thread in range(THREADS) for n in range(CALLS))
     for numbers in seen:
         assert numbers == sorted(set(numbers))
+
+
+def test_who_reads_dumps_and_opens_other_logs_beside_disturbs_no_record(log: pr.Log) -> None:
+    logger = log.get_logger("app")
+    seen: list[pr.Record] = []
+    log.add_console(pr.sinks.callable(seen.append), name="seen", level="DEBUG")
+    shared_reader, shared_lines = log.reader(), iter(log.dump_iter())
+    dumped: list[object] = []
+
+    def work(thread: int) -> None:
+        for n in range(CALLS):
+            let_others(n)
+            logger.info("event", thread=thread, n=n)
+            logger.cont(f"{thread}.")
+            logger.cont(f"{n}\n")
+
+    def read() -> None:
+        shared_reader.read(0.0)
+        next(shared_lines, None)
+        lines = log.dump_iter()
+        lines.get_line()
+        lines.get_buffer(4096)
+        log.sites()
+        log.stats()
+
+    def dump() -> None:
+        dumper = log.register_dumper(lambda *why: dumped.append(why), name="dumper")
+        log._call_dumpers("oops", "a test's")
+        dumper.unregister()
+        with log.deferred(), log.report():
+            logger.debug("in sections")
+        log.flush(0.01)
+
+    def close_another() -> None:
+        with pr.Log(size="256 KiB") as other:
+            own = other.get_logger("other")
+
+            def talk() -> None:
+                for n in range(20):
+                    own.info("into the other", n=n)
+
+            together(talk, talk, other.close)
+            own.info("after its end")
+
+    works = [partial(work, thread) for thread in range(THREADS)]
+    beside(read, [lambda: beside(dump, [lambda: beside(close_another, works)])])
+    assert log.flush(30.0)
+    for records in list(log.reader()), seen:
+        each_once([record for record in records if record.event == "event"])
+        assert not any(record.torn for record in records)
+        text = "".join(record.message for record in records if record.event not in {"event", "in sections"})
+        assert sum(map(text.count, "0123456789.")) == sum(
+            len(f"{thread}.{n}") for thread in range(THREADS) for n in range(CALLS)
+        )
+    assert dumped
 
 
 def test_values_that_other_threads_change_are_taken_as_they_are_at_some_moment(log: pr.Log) -> None:
@@ -337,3 +395,14 @@ print(before, getattr(sys, "_is_gil_enabled", lambda: True)())
 """
     before, after = succeed(check).split()
     assert before == after
+
+
+@pytest.mark.skipif(
+    not FREE_THREADED or sys.version_info < (3, 14),
+    reason="references are counted there; that threads share a logger is tested above everywhere",
+)
+def test_running_code_counts_no_references_to_a_logger_that_threads_share(log: pr.Log) -> None:
+    interpreter: Any = pytest.importorskip("_testinternalcapi", reason="Debian has it in another package")
+    for logger in log.get_logger("shared"), pr.get_logger("shared"), pr.get_logger(bound=1):
+        assert interpreter.has_deferred_refcount(logger)
+        assert not interpreter.has_deferred_refcount(logger.bind(a=1)), "it goes when nobody has it any more"

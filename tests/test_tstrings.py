@@ -257,7 +257,8 @@ def test_a_template_string_as_a_value_shows_nothing_where_a_log_hides_something(
         assert b"hunter2" not in bytes(log.snapshot().data)
         shown = "[redacted]"
         messages = [record.message for record in log.reader()]
-        assert messages == [f"{shown} of 1", shown, f"{shown} {shown}", shown, shown, f"{shown} of 1", shown]
+        line = f"in {shown}"
+        assert messages == [f"{shown} of 1", shown, f"{shown} {shown}", line, shown, f"{shown} of 1", shown]
         everywhere = stored(log, "x", one=inner)
         assert everywhere.fields == {"one": shown}
         assert stored(other, "%s", inner).message == str(inner), "a log that hides nothing"

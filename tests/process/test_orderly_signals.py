@@ -164,6 +164,25 @@ def test_ctrl_c_is_a_keyboard_interrupt_in_the_main_thread_after_it(tmp_path: Pa
     assert (status, output.splitlines()[:2]) == (0, ["SHUTDOWN SIGINT", "interrupted 1"])
 
 
+def test_a_main_thread_that_waits_hears_of_one_that_another_thread_was_given(tmp_path: Path) -> None:
+    child = start(
+        program("""
+        begin(signal.SIGINT)
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        urgent = signal.getsignal(signal.SIGURG)
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("interrupted", urgent is signal.getsignal(signal.SIGURG) is signal.SIG_DFL)
+        """),
+        cwd=tmp_path,
+    )
+    status, output = ended(child, signal.SIGINT)
+    assert (status, output.splitlines()[:2]) == (0, ["SHUTDOWN SIGINT", "interrupted True"])
+
+
 def test_one_that_is_ignored_stays_so_and_close_gives_the_others_back(tmp_path: Path) -> None:
     succeed(
         program("""
