@@ -133,7 +133,8 @@ def callers(results: Results, folder: Path, calls: int, rounds: int, gap_ns: int
     """`caller.pXX.CONSOLES`; their yardstick is `caller.pXX.noop`, the same loop around the function that does nothing.
 
     `caller.pXX.work`: around one that computes for a third of a log call's time, and shares nothing with anybody: a tail
-    that comes from the machine alone.
+    that comes from the machine alone. Many short rounds, all targets in turn: a disturbance of the host has a round or two,
+    and the median of the rounds, or the best one, is without it.
     """
     with ExitStack() as stack:
         targets: dict[str, object] = {"noop": _native._noop, "work": _native._work}

@@ -42,6 +42,7 @@ class Effort(NamedTuple):
     calls: int
     paced_calls: int
     paced_rounds: int
+    stuck_rounds: int
     ring_paced: int
     ring_paced_rounds: int
     crowd: int
@@ -60,8 +61,9 @@ FULL = Effort(
     rounds=61,
     operations=1_000_000,
     calls=100_000,
-    paced_calls=50_000,
-    paced_rounds=3,
+    paced_calls=10_000,
+    paced_rounds=15,
+    stuck_rounds=5,
     ring_paced=50_000,
     ring_paced_rounds=21,
     crowd=1_000_000,
@@ -79,8 +81,9 @@ QUICK = FULL._replace(
     rounds=9,
     operations=300_000,
     calls=30_000,
-    paced_calls=10_000,
-    paced_rounds=1,
+    paced_calls=3_000,
+    paced_rounds=3,
+    stuck_rounds=1,
     ring_paced=10_000,
     ring_paced_rounds=3,
     crowd=300_000,
@@ -99,6 +102,7 @@ SMOKE = QUICK._replace(
     operations=1_000,
     calls=500,
     paced_calls=200,
+    paced_rounds=1,
     ring_paced=500,
     ring_paced_rounds=1,
     crowd=2_000,
@@ -138,7 +142,7 @@ def measure(effort: Effort, folder: Path) -> tuple[Results, list[str]]:
     progress("callers, paced")
     calls.callers(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
     progress("callers whose stdout is stuck")
-    wrong = stuck.stdout(results, folder, effort.paced_calls, effort.paced_rounds, GAP_NS)
+    wrong = stuck.stdout(results, folder, effort.paced_calls, effort.stuck_rounds, GAP_NS)
     progress("ways to a console")
     wrong += delivery.after_idle(results, folder, effort.wakes, effort.idle_seconds)
     delivery.beside_slow(results, folder, effort.ways)

@@ -36,7 +36,7 @@ step kill.sh 2
 step death.sh --short
 step crash.sh 10
 step planted.sh --short
-step stress.sh 12
+step stress.sh 20
 step san.sh 10
 step fuzz.sh 10000
 step modes.sh

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# freethreaded.sh [PYTHON]: the package without the interpreter's lock. PYTHON, or $FT_PYTHON, or a python3.14t on the path
-# (PyO3 takes none below 3.14):
+# freethreaded.sh [PYTHON]: the package without the interpreter's lock. PYTHON, or $FT_PYTHON, or a python3.14t on the path:
 #  - the wheel is built for it, and the lock stays off when it is imported
 #  - the tests of what threads share: sites, levels, rules, values, consoles
 #  - benches/threads.py: what a call costs beside another thread's
 # An ordinary PYTHON is taken too: the same, with threads that take turns. Without any there is nothing to run.
 # freethreaded.sh --compile: the binding is compiled as for such an interpreter, which need not be there.
 # Everything is made in target/freethreaded.
+# PyO3 takes none below 3.14, and promises nothing for what is built with UNSAFE_PYO3_SKIP_VERSION_CHECK=1. So it was run on
+# CPython 3.13.5, configured with --disable-gil. Some tests are skipped there: that interpreter keeps all code.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -134,7 +134,7 @@ rest() {
         let index = begin.0 & (self.size * 2 - 1);
         let rest = self.size * 2 - index;'
     mistake ring hostile "a block may be longer than half of the ring" \
-        ring/src/blocks.rs '|| bytes > self.size / 2 {' '{'
+        ring/src/blocks.rs 'capacity.wrapping_sub(1) >= self.max_text() {' 'capacity.wrapping_sub(1) >= u64::MAX - 16 {'
     mistake ring hostile "a reader walks until the ids end" \
         ring/src/reader.rs 'if is_beyond || passed > descriptors || looks > source.most_looks() {' 'if false {'
     mistake ring hostile "the search for the next number walks until the ids end" \

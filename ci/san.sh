@@ -4,13 +4,13 @@
 #
 # The compiler is the stable one: RUSTC_BOOTSTRAP lets it take the option. The standard library is not instrumented; the
 # harness uses nothing of it but threads. With cmpxchg16b as a feature the head's compare-exchange is the intrinsic, which
-# the sanitizer sees; as inline assembly it would not.
+# the sanitizer sees; as inline assembly it would not. For the same reason text is copied by words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-20}
 
 export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$PWD/target/san
-export RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer -Ctarget-feature=+cmpxchg16b'
+export RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer -Ctarget-feature=+cmpxchg16b --cfg pr_words'
 export TSAN_OPTIONS='halt_on_error=0 report_signal_unsafe=0 exitcode=66'
 target=$(rustc -vV | sed -n 's/^host: //p')
 harness=$(cargo test --quiet --locked --release --target "$target" --package pr-ring --test stress --no-run --message-format=json |

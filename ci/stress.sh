@@ -36,7 +36,7 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
     plant_lay_out ring
     # The first two are what ring.md's and printk's authors feared most; then one for each kind of check.
     broken "a reader does not look at the state again" "$seconds" reader.rs \
-        'if source.state(id)? != state || id < tails.tail {' 'if false {'
+        'if source.state(slot)? != state || id < tails.tail {' 'if false {'
     broken "a reader does not ask whether the text was dropped" "$seconds" reader.rs \
         'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
     broken "text is dropped without telling" "$seconds" recycle.rs \
