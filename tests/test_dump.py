@@ -129,20 +129,20 @@ def test_last_is_a_number_of_records(filled: pr.Log) -> None:
 def test_last_is_a_time(log: pr.Log) -> None:
     second = 1_000_000_000
     now = time.monotonic_ns()
-    for age in (7200, 3000, 100, 1):
+    for age in (95, 80, 65, 10):  # a machine may have been up for two minutes only
         log._emit(6, f"{age} s ago", ts_nsec=now - age * second)
-    for last, count in [("1ms", 0), ("30s", 1), ("50.5 s", 1), ("10min", 2), ("1h", 3), ("1d", 4)]:
+    for last, count in [("1ms", 0), ("30s", 1), ("50.5 s", 1), ("1.2min", 2), ("88s", 3), ("1h", 4), ("1d", 4)]:
         memory = io.BytesIO()
         assert log.dump(memory, last=last) == count, last
         assert memory.getvalue().count(b"ago\n") == count
 
 
 def test_an_old_time_stamp_among_new_ones_does_not_end_a_dump_of_a_time(log: pr.Log) -> None:
-    now = time.monotonic_ns()
-    for event, ts_nsec in [("old", now - 10**13), ("new", now), ("late", now - 10**13), ("newer", now)]:
+    now, boot = time.monotonic_ns(), 1
+    for event, ts_nsec in [("old", boot), ("new", now), ("late", boot), ("newer", now)]:
         log._emit(6, event, ts_nsec=ts_nsec)
     memory = io.BytesIO()
-    assert log.dump(memory, last="100s") == 3
+    assert log.dump(memory, last="30s") == 3
     assert [line.split()[-1] for line in memory.getvalue().splitlines()] == [b"new", b"late", b"newer"]
 
 
@@ -269,7 +269,7 @@ def test_a_wrong_value_is_named(filled: pr.Log, arguments: dict[str, Any], match
         {"description": 5},
         {"description": b"why"},
     ],
-    ids=str,
+    ids=lambda arguments: " ".join(f"{name}={type(value).__name__}" for name, value in arguments.items()),
 )
 def test_a_wrong_type_is_refused(filled: pr.Log, arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError):

@@ -716,7 +716,7 @@ def test_a_text_without_end_is_cut(log: pr.Log, tmp_path: Path) -> None:
     assert lines == ["ü" * (1 << 19) + "<truncated>"] * 3
 
 
-@pytest.mark.parametrize("wrong", [5, None, b"text", object()], ids=repr)
+@pytest.mark.parametrize("wrong", [5, None, b"text", object()], ids=["int", "None", "bytes", "object"])
 def test_what_is_no_format_is_a_type_error(log: pr.Log, tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(TypeError, match="format"):
         log.add_console(pr.sinks.file(tmp_path / "out"), format=wrong)
@@ -861,7 +861,7 @@ def test_a_threads_number_that_is_used_again_means_the_new_thread(log: pr.Log) -
     assert [record.threadName for record in kept.records] == [record.msg for record in kept.records]
 
 
-@pytest.mark.parametrize("wrong", [None, print, logging.Formatter()], ids=repr)
+@pytest.mark.parametrize("wrong", [None, print, logging.Formatter()], ids=["None", "function", "formatter"])
 def test_what_is_no_handler_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match="handler"):
         pr.sinks.handler(wrong)
