@@ -35,6 +35,8 @@ CREATED := $(VENV)/created.stamp
 TOOLS := $(VENV)/tools.stamp
 INSTALLED := $(VENV)/installed.stamp
 PEERS := $(VENV)/peers
+# More than two processors have something to do: half of what tests do is wait. 0: all in one process, for a debugger.
+PYTEST_WORKERS ?= 3
 BENCH_FLAGS := $(if $(QUICK),--quick,) $(BENCH_ARGS)
 
 .PHONY: help demo test test-rust test-python bench compare check check-rust check-python check-ci install wheel clean
@@ -51,7 +53,7 @@ test-rust: $(CREATED)
 	$(CARGO) test --locked --workspace --exclude pr-python
 
 test-python: $(INSTALLED) $(TOOLS)
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 bench: $(INSTALLED) $(TOOLS)
 	$(PY) benches/run.py $(BENCH_FLAGS)

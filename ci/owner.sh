@@ -12,7 +12,7 @@ export RUSTFLAGS='--cfg owner_model' CARGO_TARGET_DIR=$PWD/target/owner
 export CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
 cargo test --quiet --locked --release --package pr-printk --test owner_models --test turn_models --test kick_models
 
-PLANTED=$PWD/target/owner-planted
+PLANTED=$PWD/target/owner-planted PLANTED_TARGET=$CARGO_TARGET_DIR
 source ci/plant.sh
 plant_lay_out ring record printk
 

@@ -1,9 +1,11 @@
 # Sourced by stress.sh and planted.sh, from the root of the repository: a copy of some crates, and mistakes to plant in it.
 #
 # It lies in $PLANTED, a folder that whoever sources this has chosen, and keeps its place from one mistake to the next, so
-# that only what was touched is compiled again.
+# that only what was touched is compiled again. What these crates depend on is taken from $PLANTED_TARGET, where whoever
+# sources this has compiled it already.
 
 TREE=$PLANTED/tree
+PLANTED_TARGET=${PLANTED_TARGET:-$PLANTED/target}
 
 # plant_lay_out CRATE...: a workspace of these crates alone, with the versions of the committed Cargo.lock.
 plant_lay_out() {
@@ -21,7 +23,7 @@ plant_lay_out() {
 planted_cargo() {
     local seconds=$1
     shift
-    (cd "$TREE" && CARGO_TARGET_DIR=$PLANTED/target timeout --kill-after=5 "$seconds" cargo "$@")
+    (cd "$TREE" && CARGO_TARGET_DIR=$PLANTED_TARGET timeout --kill-after=5 "$seconds" cargo "$@")
 }
 
 # plant (FILE OLD NEW)...: mends what was planted before, then replaces the one place of each file where OLD stands.
