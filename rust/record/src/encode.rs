@@ -53,6 +53,25 @@ pub struct Payload<'a> {
     pub site: Option<FromSite>,
 }
 
+impl Payload<'_> {
+    /// It has a logger, and not the one of its call site.
+    #[inline(always)]
+    fn says_logger(&self) -> bool {
+        self.logger.is_some() && self.site.is_none_or(|site| !site.has_logger)
+    }
+
+    /// It has details beside event, logger, arguments and fields.
+    #[inline(always)]
+    fn says_more(&self) -> bool {
+        self.message.is_some()
+            || self.levelno.is_some()
+            || self.file.is_some()
+            || self.line != 0
+            || self.func.is_some()
+            || self.exc.is_some()
+    }
+}
+
 /// What [`encode`] made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded {
@@ -143,16 +162,37 @@ fn write_parts<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<(
         pen.site(site.id)?;
     }
     if payload.site.is_none_or(|site| !site.has_event) {
-        pen.tagged(wire::EVENT, payload.event.as_bytes())?;
+        write_event(pen, payload.event)?;
     }
     write_details(pen, payload)
+}
+
+// What most records have not, or their call site has for them, is written by functions of their own: a call out of cold
+// caches pays for each line of code that it passes.
+
+#[inline(never)]
+fn write_event<B: Cell>(pen: &mut Pen<'_, B>, event: &str) -> Option<()> {
+    pen.tagged(wire::EVENT, event.as_bytes())
 }
 
 /// The parts beside the event.
 #[inline(always)]
 fn write_details<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
+    let says_logger = payload.says_logger();
+    if says_logger || payload.says_more() {
+        write_rare_details(pen, payload, says_logger)?;
+    }
+    payload.args.write(pen)
+}
+
+#[inline(never)]
+fn write_rare_details<B: Cell>(
+    pen: &mut Pen<'_, B>,
+    payload: &Payload<'_>,
+    says_logger: bool,
+) -> Option<()> {
     if let Some(logger) = payload.logger
-        && payload.site.is_none_or(|site| !site.has_logger)
+        && says_logger
     {
         pen.tagged(wire::LOGGER, logger.as_bytes())?;
     }
@@ -174,13 +214,19 @@ fn write_details<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option
     if let Some(exc) = &payload.exc {
         write_exc(pen, exc)?;
     }
-    payload.args.write(pen)
+    Some(())
 }
 
-#[inline(always)]
+#[inline(never)]
 fn write<B: Cell>(pen: &mut Pen<'_, B>, payload: &Payload<'_>) -> Option<()> {
     write_parts(pen, payload)?;
-    for field in payload.fields {
+    write_keyed(pen, payload.fields)
+}
+
+/// Fields with their names.
+#[inline(never)]
+fn write_keyed<B: Cell>(pen: &mut Pen<'_, B>, fields: &[Field<'_>]) -> Option<()> {
+    for field in fields {
         pen.field(field.key, &field.value)?;
     }
     Some(())
@@ -195,8 +241,8 @@ fn write_at_site<B: Cell>(
 ) -> Option<()> {
     write_parts(pen, payload)?;
     let (own, named) = payload.fields.split_at_checked(site.named_from)?;
-    for field in own {
-        pen.field(field.key, &field.value)?;
+    if !own.is_empty() {
+        write_keyed(pen, own)?;
     }
     write_named(pen, named)
 }

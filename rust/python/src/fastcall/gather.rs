@@ -44,20 +44,9 @@ pub fn gather<'r, 'a: 'r, const AMBIENT: bool>(
     if names.len() > STACK_FIELDS {
         return None;
     }
-    let mut count = 0;
-    let mut is_done = 0_u32;
-    for (key, value) in logger.bound() {
-        let given = position(names, key)?;
-        let value = match given {
-            Some(index) => {
-                is_done |= 1 << index;
-                values.get(index)?.value()?
-            }
-            None if AMBIENT && around.iter().any(|(other, _)| other == key) => continue,
-            None => value.value(),
-        };
-        room.get_mut(count)?.write(Field { key, value });
-        count += 1;
+    let (mut count, mut is_done) = (0, 0_u32);
+    if !logger.bound().is_empty() {
+        (count, is_done) = gather_bound::<AMBIENT>(logger, arguments, around, room)?;
     }
     let mut ambient = Ambient::default();
     if AMBIENT {
@@ -93,6 +82,32 @@ pub fn gather<'r, 'a: 'r, const AMBIENT: bool>(
         ambient,
         named_from,
     })
+}
+
+/// The fields that are bound to the logger: how many, and which of the call's were among them. Apart from the others: most
+/// loggers have none, and a call pays for each line of code that it passes.
+#[inline(never)]
+fn gather_bound<'a, const AMBIENT: bool>(
+    logger: &'a Logger,
+    arguments: Arguments<'a>,
+    around: &'a [(Box<str>, Taken)],
+    room: &mut Room<'a>,
+) -> Option<(usize, u32)> {
+    let Arguments { names, values, .. } = arguments;
+    let (mut count, mut is_done) = (0, 0_u32);
+    for (key, value) in logger.bound() {
+        let value = match position(names, key)? {
+            Some(index) => {
+                is_done |= 1 << index;
+                values.get(index)?.value()?
+            }
+            None if AMBIENT && around.iter().any(|(other, _)| other == key) => continue,
+            None => value.value(),
+        };
+        room.get_mut(count)?.write(Field { key, value });
+        count += 1;
+    }
+    Some((count, is_done))
 }
 
 /// The fields of a call that its site has no names for: its keywords differ from call to call, or some are bound. How many

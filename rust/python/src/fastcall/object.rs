@@ -80,7 +80,7 @@ impl<'a> Object<'a> {
         None
     }
 
-    #[inline]
+    #[inline(never)]
     fn text_by_call(self) -> Option<&'a str> {
         let mut len: ffi::Py_ssize_t = 0;
         // SAFETY: the object is a str.
@@ -155,7 +155,7 @@ impl<'a> Object<'a> {
         unsafe { digits::value(self.as_ptr()) }.map(Value::Int)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn bytes(self) -> &'a [u8] {
         // SAFETY: the object is a bytes object.
         let data = unsafe { ffi::PyBytes_AsString(self.as_ptr()) };

@@ -107,7 +107,7 @@ impl Site {
     #[inline(always)]
     pub fn has_logger(&self, name: Option<&Arc<str>>) -> bool {
         match (&self.logger, name) {
-            (Some(own), Some(name)) => Arc::ptr_eq(own, name) || **own == **name,
+            (Some(own), Some(name)) => Arc::ptr_eq(own, name) || is_same(own, name),
             _ => false,
         }
     }
@@ -250,6 +250,13 @@ pub fn called<'py>(py: Python<'py>, between: &str) -> PyResult<Option<Called<'py
     Ok(None)
 }
 
+/// The same name in two places.
+#[inline(never)]
+fn is_same(one: &str, other: &str) -> bool {
+    one == other
+}
+
+#[inline(always)]
 fn first_step(key: usize) -> usize {
     (key >> 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.trailing_zeros())
 }
@@ -259,8 +266,18 @@ fn steps(key: usize) -> impl Iterator<Item = &'static Slot> {
     (0..STEPS).filter_map(move |step| TABLE.get((first + step) % PLACES))
 }
 
+/// Most sites lie where they are looked for first.
 #[inline(always)]
 fn find(at: Place) -> Option<*mut Site> {
+    let slot = TABLE.get(first_step(at.0))?;
+    if slot.key.load(Ordering::Acquire) == at.0 {
+        return Some(slot.site.load(Ordering::Acquire));
+    }
+    find_further(at)
+}
+
+#[inline(never)]
+fn find_further(at: Place) -> Option<*mut Site> {
     for slot in steps(at.0) {
         let key = slot.key.load(Ordering::Acquire);
         if key == at.0 {
