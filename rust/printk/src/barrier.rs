@@ -6,14 +6,18 @@
 //! runs a thread of this process (`membarrier`), and the writer's side is a compiler barrier. Where the kernel refuses,
 //! both sides fence.
 
+use crate::glance::GLANCE;
 use core::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
 
-const UNKNOWN: u32 = 0;
+pub(crate) const UNKNOWN: u32 = 0;
 const ASYMMETRIC: u32 = 1;
 const SYMMETRIC: u32 = 2;
 
 /// How this process pays. Decided before the first printer can park; SYMMETRIC is always right.
-static MODE: AtomicU32 = AtomicU32::new(UNKNOWN);
+#[inline(always)]
+fn setting() -> &'static AtomicU32 {
+    &GLANCE.barrier
+}
 
 const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
@@ -31,13 +35,13 @@ pub fn prepare() {
         SYMMETRIC
     };
     // A process that has once fenced goes on: a printer may be parked on the strength of it.
-    let _ = MODE.compare_exchange(UNKNOWN, mode, Ordering::SeqCst, Ordering::SeqCst);
+    let _ = setting().compare_exchange(UNKNOWN, mode, Ordering::SeqCst, Ordering::SeqCst);
 }
 
 /// The common side: after its store, before its load.
 #[inline(always)]
 pub fn light() {
-    if MODE.load(Ordering::Relaxed) == ASYMMETRIC {
+    if setting().load(Ordering::Relaxed) == ASYMMETRIC {
         compiler_fence(Ordering::SeqCst); // ORD(light:A) pairs with ORD(heavy:A)
     } else {
         fence(Ordering::SeqCst); // ORD(light:B) pairs with ORD(heavy:B)
@@ -49,9 +53,9 @@ pub fn light() {
 #[must_use]
 pub fn heavy() -> bool {
     fence(Ordering::SeqCst); // ORD(heavy:B)
-    if MODE.load(Ordering::Relaxed) != ASYMMETRIC || membarrier(PRIVATE_EXPEDITED) {
+    if setting().load(Ordering::Relaxed) != ASYMMETRIC || membarrier(PRIVATE_EXPEDITED) {
         return true; // ORD(heavy:A): the kernel's barrier on every processor
     }
-    MODE.store(SYMMETRIC, Ordering::SeqCst);
+    setting().store(SYMMETRIC, Ordering::SeqCst);
     false
 }

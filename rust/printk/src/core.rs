@@ -60,21 +60,25 @@ pub mod direct {
 /// How many consoles there have been in this process.
 static CONSOLE_IDS: AtomicU32 = AtomicU32::new(0);
 
-/// One life of a log: its memory, and what this process keeps beside it.
+/// One life of a log: its memory, and what this process keeps beside it. In this order: what every record looks at lies
+/// together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Core {
     ring: Ring<Region>,
     control: NonNull<Control>,
-    consoles: NonNull<[ConsoleSlot; SLOTS]>,
-    sites: Table,
-    kick: Kick,
     generation: u64,
-    pid: u32,
     record_limit: usize,
+    pid: u32,
     /// What may make writers wait: how many consoles, and [`REPORT`]. 0 for nearly all.
     holds: AtomicU32,
     /// Bits of [`direct`]: when callers print themselves.
     direct: AtomicU32,
+    /// What the ring drops at once while no console does.
+    retire_ahead: u32,
+    sites: Table,
+    consoles: NonNull<[ConsoleSlot; SLOTS]>,
+    kick: Kick,
     /// The sections that are open, of all threads.
     contexts: Contexts,
     /// Whose turn it is to print, where callers do.
@@ -89,8 +93,6 @@ pub struct Core {
     panic_memory: AtomicPtr<Memory>,
     /// Where all of its memory lies that a file is behind, and how much it is.
     mapped: [AtomicU64; 2],
-    /// What the ring drops at once while no console does.
-    retire_ahead: u32,
     /// Wall clock minus monotonic clock, as last sampled.
     clock_offset: AtomicI64,
     /// Whether something is held up by an unfinished record, and since when.

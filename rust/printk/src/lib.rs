@@ -4,6 +4,7 @@
 //! | module | one idea |
 //! |---|---|
 //! | [`barrier`] | a full barrier that only the rare side pays for |
+//! | `glance` | what every record looks at, of the whole process |
 //! | [`stamp`] | the clocks |
 //! | [`thread`] | what a thread knows about itself: its id, how deep it is in log calls, on whose behalf it prints |
 //! | [`context`] | sections: deferred, emergency, report |
@@ -65,6 +66,7 @@ pub mod fatal;
 pub mod fd;
 pub mod flush;
 pub mod futex;
+mod glance;
 pub mod kick;
 pub mod limit;
 pub mod line;

@@ -93,12 +93,13 @@ pub struct Private {
     pub pieces: NonNull<[u8]>,
 }
 
-/// The table of one log.
+/// The table of one log. Its number comes first: that is what every record looks at.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Table {
+    number: u32,
     section: NonNull<[u8]>,
     private: Private,
-    number: u32,
     /// Places that are given out. Not the section's own figures: what others can write decides nothing here.
     given: AtomicU32,
     /// Bytes of text that are given out.

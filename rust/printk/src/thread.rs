@@ -8,6 +8,7 @@
 use crate::context::{SectionWord, Sections};
 use crate::fatal::stack;
 use crate::fd::{errno, set_errno};
+use crate::glance::GLANCE;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// One thread's state. Only its own thread touches it; a signal handler that interrupts it finds it whole, since every
@@ -81,12 +82,10 @@ pub struct Times {
 }
 
 /// Those of a process that no host has prepared.
-static UNPREPARED: Times = Times {
+pub(crate) static UNPREPARED: Times = Times {
     generation: AtomicU64::new(1),
     epoch: AtomicU64::new(1),
 };
-/// Where they lie: on a page that is wiped in a forked child, once a host has given one.
-static TIMES: AtomicPtr<Times> = AtomicPtr::new((&raw const UNPREPARED).cast_mut());
 /// The highest epoch so far; plain memory, so that a child goes on counting.
 static LAST_EPOCH: AtomicU64 = AtomicU64::new(1);
 /// The highest generation so far; plain memory, so that a child goes on counting.
@@ -95,7 +94,7 @@ static LAST: AtomicU64 = AtomicU64::new(1);
 #[inline(always)]
 fn times() -> &'static Times {
     // ORD(generation:A) pairs with ORD(watch_forks:A): the page is initialised.
-    let at = TIMES.load(Ordering::Acquire);
+    let at = GLANCE.times.load(Ordering::Acquire);
     // SAFETY: the static, or a page that `watch_forks`' caller promised to keep for ever.
     unsafe { &*at }
 }
@@ -132,7 +131,8 @@ pub unsafe fn watch_forks(page: *mut Times) -> bool {
         .epoch
         .store(epoch.load(Ordering::Relaxed), Ordering::Relaxed);
     let unprepared = (&raw const UNPREPARED).cast_mut();
-    let published = TIMES.compare_exchange(unprepared, page, Ordering::AcqRel, Ordering::Acquire); // ORD(watch_forks:A)
+    let place = &GLANCE.times;
+    let published = place.compare_exchange(unprepared, page, Ordering::AcqRel, Ordering::Acquire); // ORD(watch_forks:A)
     published.is_ok()
 }
 

@@ -10,13 +10,14 @@ use crate::convert::Taker;
 use crate::convert::take::{Tree, seal};
 use crate::ending;
 use crate::errors;
+use crate::fastcall::glance::GLANCE;
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pr_record::{Exc, Field, Payload, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What is to be hidden in one log.
@@ -39,16 +40,13 @@ pub const NO_FIELD: Field<'static> = Field {
     value: Value::Null,
 };
 
-/// Whether any log of this process hides anything.
-static USED: AtomicBool = AtomicBool::new(false);
-
 /// What all logs of this process hide.
 static EVERYWHERE: Mutex<Vec<Weak<Redaction>>> = Mutex::new(Vec::new());
 
 /// One load, which is all that it costs those who hide nothing.
 #[inline(always)]
 pub fn is_used() -> bool {
-    USED.load(Ordering::Relaxed)
+    GLANCE.hides.load(Ordering::Relaxed)
 }
 
 /// What this log hides.
@@ -92,7 +90,7 @@ pub fn wanted(
     let mut all = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|other| other.strong_count() > 0);
     all.push(Arc::downgrade(&redaction));
-    USED.store(true, Ordering::Relaxed);
+    GLANCE.hides.store(true, Ordering::Relaxed);
     Ok(Some(redaction))
 }
 

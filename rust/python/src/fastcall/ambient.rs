@@ -2,6 +2,7 @@
 //! variable, so that each task and each thread has its own.
 
 use super::contextvar;
+use super::glance::GLANCE;
 use crate::contextualize::merge;
 use crate::convert::Taken;
 use pyo3::ffi;
@@ -18,17 +19,20 @@ pub struct Ambient {
 }
 
 /// The context variable; null until somebody contextualizes anything.
-static VARIABLE: AtomicPtr<ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
+#[inline(always)]
+fn place() -> &'static AtomicPtr<ffi::PyObject> {
+    &GLANCE.ambient
+}
 
 /// Whether anybody ever did. One load, which is all that it costs those who do not.
 #[inline(always)]
 pub fn is_used() -> bool {
-    !VARIABLE.load(Ordering::Acquire).is_null()
+    !place().load(Ordering::Acquire).is_null()
 }
 
 /// What is in force here. None: nothing.
 pub fn current(py: Python<'_>) -> Option<Bound<'_, Ambient>> {
-    let variable = VARIABLE.load(Ordering::Acquire);
+    let variable = place().load(Ordering::Acquire);
     if variable.is_null() {
         return None;
     }
@@ -50,14 +54,14 @@ fn set(py: Python<'_>, value: Option<Bound<'_, Ambient>>) -> PyResult<()> {
 
 /// The variable, made at its first use and kept for ever.
 fn variable(py: Python<'_>) -> PyResult<*mut ffi::PyObject> {
-    let found = VARIABLE.load(Ordering::Acquire);
+    let found = place().load(Ordering::Acquire);
     if !found.is_null() {
         return Ok(found);
     }
     let made = contextvar::new(py)?;
     let at = made.as_ptr();
     let null = std::ptr::null_mut();
-    match VARIABLE.compare_exchange(null, at, Ordering::AcqRel, Ordering::Acquire) {
+    match place().compare_exchange(null, at, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Ok(made.into_ptr()),
         Err(other) => Ok(other), // another thread was first
     }

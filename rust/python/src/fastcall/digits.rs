@@ -4,13 +4,11 @@
 //! word says is declared for each version of CPython, and tried on ints of all kinds when the module is imported. A build
 //! that keeps them otherwise, and the one for the stable ABI, ask the interpreter.
 
+use super::glance::GLANCE;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Whether they were found as declared.
-static IS_GOOD: AtomicBool = AtomicBool::new(false);
+use std::sync::atomic::Ordering;
 
 /// Bits of a digit.
 const BITS: u32 = 30;
@@ -54,7 +52,7 @@ const fn sign_of_two(word: usize) -> Option<i64> {
 /// `int` is an int, and this thread is attached to the interpreter.
 #[inline(always)]
 pub unsafe fn value(int: *mut ffi::PyObject) -> Option<i64> {
-    if IS_GOOD.load(Ordering::Relaxed) {
+    if GLANCE.has_digits.load(Ordering::Relaxed) {
         // SAFETY: an int, and they are as declared.
         if let Some(value) = unsafe { small(int) } {
             return Some(value);
@@ -101,13 +99,15 @@ unsafe fn ask(int: *mut ffi::PyObject) -> Option<i64> {
 /// Tries on ints of all kinds whether they are as declared.
 pub fn find_way(py: Python<'_>) -> PyResult<()> {
     let is_known = !cfg!(any(Py_LIMITED_API, PyPy, GraalPy));
-    IS_GOOD.store(is_known && are_as_declared(py)?, Ordering::Relaxed);
+    GLANCE
+        .has_digits
+        .store(is_known && are_as_declared(py)?, Ordering::Relaxed);
     Ok(())
 }
 
 /// Asks the interpreter from now on.
 pub fn use_public_way() {
-    IS_GOOD.store(false, Ordering::Relaxed);
+    GLANCE.has_digits.store(false, Ordering::Relaxed);
 }
 
 /// Those around each power of two, of both signs, some of them of more digits than are read here.
@@ -132,7 +132,7 @@ fn are_as_declared(py: Python<'_>) -> PyResult<bool> {
 /// How ints are read: "digits", as the interpreter keeps them, or "public".
 #[pyfunction]
 pub fn _ints() -> &'static str {
-    if IS_GOOD.load(Ordering::Relaxed) {
+    if GLANCE.has_digits.load(Ordering::Relaxed) {
         "digits"
     } else {
         "public"

@@ -4,6 +4,7 @@
 //! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
 //! elsewhere, and the build for the stable ABI take the public way, which is slower.
 
+use super::glance::GLANCE;
 use super::interned::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -57,7 +58,11 @@ const WAYS: &[Way] = if cfg!(Py_3_13) {
 const WAYS: &[Way] = &[];
 
 /// The way that was tried and found good; 0: the public one.
-static WAY: AtomicUsize = AtomicUsize::new(0);
+#[inline(always)]
+fn way() -> &'static AtomicUsize {
+    &GLANCE.way
+}
+
 /// Where in a code object its instructions begin.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
@@ -97,7 +102,7 @@ impl Way {
 /// This thread is attached to the interpreter.
 #[inline(always)]
 pub unsafe fn place() -> Place {
-    let packed = WAY.load(Ordering::Relaxed);
+    let packed = way().load(Ordering::Relaxed);
     if packed == 0 {
         // SAFETY: the caller's promise.
         return unsafe { public_place() };
@@ -198,17 +203,17 @@ impl<'py> Frame<'py> {
 /// Finds the way for this interpreter; without one, and where memory cannot be looked at with care, it stays the public one.
 pub fn find_way(py: Python<'_>) {
     let found = WAYS.iter().find(|way| is_good(py, **way).unwrap_or(false));
-    WAY.store(found.map_or(0, |way| way.pack()), Ordering::Relaxed);
+    way().store(found.map_or(0, |way| way.pack()), Ordering::Relaxed);
 }
 
 /// Takes the public way from now on.
 pub fn use_public_way() {
-    WAY.store(0, Ordering::Relaxed);
+    way().store(0, Ordering::Relaxed);
 }
 
 /// Whether this is the quick way.
 pub fn is_quick() -> bool {
-    WAY.load(Ordering::Relaxed) != 0
+    way().load(Ordering::Relaxed) != 0
 }
 
 /// Three calls in one line of one function: what is read must lie within its code object, at one distance from where the

@@ -12,6 +12,7 @@ mod default;
 pub mod digits;
 mod frame;
 mod gather;
+pub mod glance;
 pub mod interned;
 pub mod kept;
 mod methods;

@@ -57,21 +57,24 @@ struct Code {
 }
 
 /// A call site.
+#[repr(C)]
 pub struct Site {
     /// Watches its code object: a weak reference that its [`Code`] keeps.
     watch: *mut ffi::PyObject,
-    /// The offset of its instruction.
-    offset: usize,
     /// The event, if it is a constant of the code: an object that is there as long as the site. Else null.
     event: *mut ffi::PyObject,
     /// The names of its keywords, in the same way; null also if there are none.
     names: *mut ffi::PyObject,
     /// How many fields they are. None: some are no fields, or no text.
-    fields: Option<usize>,
+    fields: Option<u32>,
+    /// Their names.
+    field_names: Box<[Box<str>]>,
     /// The name of the logger that was called first.
     logger: Option<Arc<str>>,
     /// What the log keeps of it.
     pub cell: Cell,
+    /// The offset of its instruction.
+    offset: usize,
     /// What rules say of it, and which rules.
     judged: AtomicU64,
     described: Described,
@@ -88,7 +91,6 @@ struct Described {
     file: String,
     line: u32,
     func: String,
-    names: Vec<String>,
 }
 
 impl Site {
@@ -126,7 +128,7 @@ impl Site {
     #[inline(always)]
     pub fn fields(&self, names: Names<'_>) -> Option<usize> {
         if self.names == names.as_ptr() {
-            self.fields
+            self.fields.map(|count| count as usize)
         } else {
             None
         }
@@ -135,7 +137,7 @@ impl Site {
     /// The names of these fields.
     #[inline(always)]
     pub fn name(&self, index: usize) -> Option<&str> {
-        self.described.names.get(index).map(String::as_str)
+        self.field_names.get(index).map(|name| &**name)
     }
 
     /// File, line and function.
@@ -184,7 +186,7 @@ impl Site {
             which: u32::try_from(self.offset).unwrap_or(0),
             ..Description::default()
         };
-        site.write(self.described.names.iter().map(String::as_str), out)
+        site.write(self.field_names.iter().map(|name| &**name), out)
     }
 }
 
@@ -328,12 +330,11 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
     let given = caller.names;
     let has_names = given.len() > 0 && is_constant(given.as_ptr());
     let names = (0..given.len()).map(|n| given.get(n)?.text().filter(|name| !is_option(name)));
-    let names: Option<Vec<String>> = names.map(|name| name.map(str::to_owned)).collect();
-    let fields = match given.len() {
-        0 => Some(0),
-        _ if has_names => names.as_ref().map(Vec::len),
-        _ => None,
-    };
+    let names: Option<Box<[Box<str>]>> = names.map(|name| name.map(Box::from)).collect();
+    let names = names.filter(|_| has_names || given.len() == 0);
+    let fields = names
+        .as_ref()
+        .and_then(|names| u32::try_from(names.len()).ok());
     let str_of = |name: &str| -> PyResult<String> {
         Ok(text::owned(code.getattr(name)?.cast::<PyString>()?))
     };
@@ -351,6 +352,7 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
             std::ptr::null_mut()
         },
         fields,
+        field_names: names.unwrap_or_default(),
         logger: caller.logger.cloned(),
         cell: Cell::default(),
         judged: AtomicU64::new(0),
@@ -363,11 +365,6 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
             file: str_of("co_filename")?,
             line: frame.line()?,
             func: str_of("co_name")?,
-            names: if fields.is_some() {
-                names.unwrap_or_default()
-            } else {
-                Vec::new()
-            },
         },
     })
 }
