@@ -15,7 +15,10 @@ plant_lay_out() {
     mkdir -p "$TREE/rust" "$TREE/tests"
     for crate in "$@"; do cp -r "rust/$crate" "$TREE/rust/"; done
     cp -r tests/vectors "$TREE/tests/"
-    sed -e "s|^members = .*|members = [${members%, }]|" Cargo.toml >"$TREE/Cargo.toml"
+    # Another version makes them other packages: cargo does not tell two places of one workspace apart, and would take what
+    # was compiled of a mistake for the real thing.
+    sed -e "s|^members = .*|members = [${members%, }]|" -e 's|^\(version = "[^"]*\)"|\1-planted"|' Cargo.toml >"$TREE/Cargo.toml"
+    grep -q '^version = ".*-planted"$' "$TREE/Cargo.toml" || { echo "plant: the copy has the version of the original" >&2; exit 1; }
     cp Cargo.lock "$TREE/"
 }
 

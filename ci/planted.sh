@@ -8,7 +8,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-PLANTED=$PWD/target/planted PLANTED_TARGET=${CARGO_TARGET_DIR:-$PWD/target}   # for plant.sh
+PLANTED=$PWD/target/planted PLANTED_TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")   # for plant.sh
 source ci/plant.sh
 mode=${1:-}
 out=$PLANTED/out

@@ -80,7 +80,8 @@ impl<'a> Object<'a> {
         None
     }
 
-    #[inline(never)]
+    // Where the quick way is never taken, it is the only one.
+    #[cfg_attr(not(any(Py_LIMITED_API, Py_3_14, PyPy, GraalPy)), inline(never))]
     fn text_by_call(self) -> Option<&'a str> {
         let mut len: ffi::Py_ssize_t = 0;
         // SAFETY: the object is a str.

@@ -57,7 +57,7 @@ struct Code {
 }
 
 /// A call site.
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Site {
     /// Watches its code object: a weak reference that its [`Code`] keeps.
     watch: *mut ffi::PyObject,
