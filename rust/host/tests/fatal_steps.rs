@@ -92,6 +92,9 @@ fn a_crash_at_any_instruction_of_a_log_call_leaves_a_whole_report() {
     for place in (1..=all).step_by(stride as usize) {
         let scratch = Scratch::new();
         let death = death(&scratch, |log| stepped(place, || say(log, 6)));
+        if death.status == 0 && place > all - all / 50 {
+            continue; // this call was some instructions shorter than the one that was counted
+        }
         let lacks = death.lacks_anything(libc::SIGSEGV, "fatal signal SIGSEGV");
         assert_eq!(lacks, None, "at instruction {place} of {all}");
         assert!(death.text.contains("address 0x0000000000000010"));
