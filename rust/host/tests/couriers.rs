@@ -260,8 +260,10 @@ fn what_its_code_logs_is_not_handed_to_it_in_any_log_but_to_others() {
     flush(&log);
     flush(&log);
     flush(&second);
-    assert_eq!(told.try_iter().count(), 10);
-    assert_eq!(numbers(&other.read("out")), (0..10).collect::<Vec<_>>());
+    // What its code logs may be stored between two of the ten, so their numbers are not 0 to 9.
+    let told: Vec<i64> = told.try_iter().map(|seq| seq as i64).collect();
+    assert_eq!(told.len(), 10);
+    assert_eq!(numbers(&other.read("out")), told);
     assert_eq!(here.errors(), 0);
     assert_eq!(numbers(&scratch.read("native")).len(), 20);
 }
