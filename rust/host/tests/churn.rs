@@ -111,7 +111,11 @@ fn a_thousand_come_and_go(mode: Mode) {
             entries("/proc/self/fd"),
             resident(),
         );
-        assert!(come_and_go(&scratch, &log, 900) > 0);
+        let printed = come_and_go(&scratch, &log, 900);
+        // All of them may have come and gone while whoever logs was off the processor.
+        wait_until("some of them have printed", || {
+            printed > 0 || come_and_go(&scratch, &log, 10) > 0
+        });
     });
     let grown = resident().saturating_sub(memory); // before this test makes much of its own
     flush(&log);
