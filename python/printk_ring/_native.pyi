@@ -875,7 +875,8 @@ class Log:
     def panic(self, text: str) -> NoReturn:
         """Gives the process up: stores `text` at EMERG, prints all logs of the process, and ends it by SIGABRT.
 
-        Printing takes at most 20 ms, the most reliable consoles first; what that is too short for is in the ring. What other
+        Printing takes at most 20 ms, the most reliable consoles first; what that is too short for is in the ring. Before
+        that `text` waits 10 ms at most, where the ring is full behind a record that another thread has in hand. What other
         threads log meanwhile is dropped and counted in `stats()["panic_dropped"]`. Consoles that take locks, as all Python
         ones do, come last, and their own threads print on them. A second thread that panics waits for the first.
         """

@@ -18,8 +18,10 @@ use crate::fd::pause;
 use crate::flush::{Reached, Room, has_passed, is_usable, print_until};
 use crate::owner::Priority;
 use crate::port::{Port, class};
+use crate::store::{Stamp, Stored};
 use crate::{roll, stamp, thread};
 use core::sync::atomic::{AtomicU64, Ordering};
+use pr_record::{Level, Payload};
 use pr_ring::{Read, Seq, Unfinished};
 
 /// How long a dying process may print, on all consoles of all logs together.
@@ -28,6 +30,9 @@ pub const BOUND_NSEC: u64 = 20_000_000;
 const HANDOVER_PART: u64 = 20;
 /// The part that is kept for consoles that take locks: one pipe that takes nothing must not cost them theirs.
 const LOCKING_PART: u64 = 4;
+
+/// How long the last words wait for a record that is in their way.
+const WORDS_NSEC: u64 = 10_000_000;
 
 /// The thread that panics: the low half of the process's generation, and its id. 0: nobody does.
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -256,6 +261,39 @@ impl Core {
                 && !has_passed(Some(slot), target)
         });
         lacking.count() as u64
+    }
+
+    /// Stores why the process ends, by the thread that panics. Where the ring is full behind a record whose writer is off its
+    /// processor, that one may come back and finish it, for 10 ms; each try that is refused is counted. One of this thread's
+    /// own, which a crash interrupted, is waited for in vain.
+    pub fn store_last_words(&self, payload: &Payload<'_>) -> Stored {
+        let stamp = Stamp {
+            level: Level::Emerg as u8,
+            ts_nsec: None,
+        };
+        let until = stamp::monotonic_nsec().saturating_add(WORDS_NSEC);
+        let mut is_last_try = false;
+        loop {
+            let stored = self.store(stamp, payload);
+            if stored != Stored::Refused || is_last_try {
+                return stored;
+            }
+            is_last_try = !self.oldest_is_finished(until);
+        }
+    }
+
+    /// Waits for the oldest unfinished record, and for a moment in any case. False: it is not finished in time.
+    fn oldest_is_finished(&self, until_nsec: u64) -> bool {
+        let oldest = self.ring().next_seq();
+        loop {
+            pause();
+            if stamp::monotonic_nsec() >= until_nsec {
+                return false;
+            }
+            if self.look_after_unfinished() || self.ring().next_seq() > oldest {
+                return true;
+            }
+        }
     }
 
     /// What to do about a record that is not finished: its writer was stopped, or will be, if this thread panics.

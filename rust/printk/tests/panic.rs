@@ -394,6 +394,58 @@ fn a_record_that_a_stopped_writer_has_in_hand_is_passed_and_told_unless_it_is_th
     });
 }
 
+/// The ring is full behind a record that another thread finishes as soon as the last words were refused once, if it
+/// finishes it at all. What became of the words, and how many records were refused beside those that filled the ring.
+fn last_words_behind_a_record_in_hand(
+    core: &Core,
+    words: &str,
+    is_finished: bool,
+) -> (Stored, u64) {
+    let failed = || core.control().failed.load(Ordering::Relaxed);
+    let mut ticket = core.ring().reserve_ticket(8, &Info::default()).ok();
+    while store(core, words) == Stored::Yes {}
+    let before = failed();
+    let stored = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while is_finished && failed() == before {
+                std::hint::spin_loop();
+            }
+            if is_finished {
+                core.ring().finalize(ticket.take().expect("room"));
+            }
+        });
+        core.store_last_words(&rig::payload(words))
+    });
+    (stored, failed() - before)
+}
+
+#[test]
+fn the_last_words_wait_for_a_record_that_is_in_their_way() {
+    // Short ones find no descriptor, long ones no room for their text.
+    for length in [8, 200] {
+        in_a_child(|| {
+            let (core, words) = (rig::listed_core(), "w".repeat(length));
+            assert_eq!(panic::begin(), Begun::Mine);
+            let came = (0..50).any(|_| {
+                let (stored, refused) = last_words_behind_a_record_in_hand(core, &words, true);
+                assert!(refused >= 1, "they were refused first");
+                stored == Stored::Yes // the other thread may have lost its processor for all of the time
+            });
+            assert!(came, "{length}");
+        });
+    }
+}
+
+#[test]
+fn the_last_words_do_not_wait_for_ever_and_are_tried_twice() {
+    in_a_child(|| {
+        let core = rig::listed_core();
+        assert_eq!(panic::begin(), Begun::Mine);
+        let (stored, refused) = last_words_behind_a_record_in_hand(core, "why", false);
+        assert_eq!((stored, refused), (Stored::Refused, 2));
+    });
+}
+
 #[test]
 fn what_does_not_take_the_last_words_costs_the_bound_and_is_counted() {
     in_a_child(|| {

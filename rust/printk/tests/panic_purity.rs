@@ -11,6 +11,7 @@ use pr_printk::registry::flag;
 use pr_printk::store::Stored;
 use pr_printk::thread;
 use pr_record::Format;
+use pr_ring::Info;
 use purity::{PURE, allow_only_pure_calls};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -44,10 +45,14 @@ fn panic_purely(before: impl FnOnce()) -> ! {
         PURE.store(thread::tid(), Ordering::SeqCst);
         before();
         let begun = panic::begin();
-        let stored = core.store(rig::STAMP, &rig::payload("last words"));
+        let stored = core.store_last_words(&rig::payload("last words"));
         let whole = panic::flush(BOUND_NSEC, false);
         let fine = begun == Begun::Mine && stored == Stored::Yes && !whole;
         let left = core.control().left_behind.load(Ordering::Relaxed);
+        let _in_the_way = core.ring().reserve_ticket(8, &Info::default());
+        while core.store(rig::STAMP, &rig::payload("full")) == Stored::Yes {}
+        let waited = core.store_last_words(&rig::payload("too many"));
+        let fine = fine && waited == Stored::Refused;
         PURE.store(0, Ordering::SeqCst);
         let printed = read_purely(&file);
         // SAFETY: does not return.

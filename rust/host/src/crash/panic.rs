@@ -3,8 +3,7 @@
 use crate::log::Log;
 use pr_printk::fatal;
 use pr_printk::panic::{self, Begun};
-use pr_printk::store::Stamp;
-use pr_record::{Level, Payload};
+use pr_record::Payload;
 use std::time::{Duration, Instant};
 
 /// How long the end of another thread's panic is waited for. Longer than any panic takes whose dumpers come back.
@@ -28,12 +27,8 @@ impl Log {
             event: text,
             ..Payload::default()
         };
-        let stamp = Stamp {
-            level: Level::Emerg as u8,
-            ts_nsec: None,
-        };
         if log.is_some() {
-            let _ = self.core().store(stamp, &last_words);
+            let _ = self.core().store_last_words(&last_words);
         }
         if begun == Begun::Mine {
             fatal::run(self.own_core(), text);

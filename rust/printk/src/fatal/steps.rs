@@ -364,11 +364,7 @@ fn store_words(core: Option<&Core>) {
         fields: &fields,
         ..Payload::default()
     };
-    let stamp = Stamp {
-        level: Level::Emerg as u8,
-        ts_nsec: None,
-    };
-    let _ = core.store(stamp, &payload);
+    let _ = core.store_last_words(&payload);
 }
 
 fn begin_report(told: Option<&'static Told>, core: Option<&Core>) {
