@@ -16,7 +16,6 @@ import pytest
 import printk_ring as pr
 from printk_ring import _native
 from tests.children import run
-from tests.interpreters import code_goes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,7 +187,6 @@ def test_a_call_by_native_code_is_at_the_line_that_called_that(log: pr.Log) -> N
     assert {record.func for record in found} == {sys._getframe().f_code.co_name}
 
 
-@code_goes
 def test_a_site_goes_with_its_code_and_its_place_is_free_for_another(log: pr.Log) -> None:
     logger = log.get_logger()
     gc.collect()  # what tests before this one have left
@@ -204,7 +202,6 @@ def test_a_site_goes_with_its_code_and_its_place_is_free_for_another(log: pr.Log
     ]
 
 
-@code_goes
 def test_ten_thousand_sites_are_told_apart_though_not_all_are_kept() -> None:
     with pr.Log(size="16 MiB") as log:
         calls = "".join(f'    logger.info("event {n}", n={n}, name="x")\n' for n in range(10_000))

@@ -316,18 +316,27 @@ def test_the_lines_of_a_report_stay_together(log: pr.Log) -> None:
         thread.start()
     reporter = log.get_logger("report")
     seqs: list[list[int]] = []
-    for number in range(reports):
-        start = log.reader("newest").seq
-        with log.report():
-            for line in range(lines):
-                reporter.info("line", report=number, line=line)
-                time.sleep(0)  # gives the interpreter away: the others would come between
-            # Now, while others wait: where nothing else holds them back they go round the ring in no time.
-            seqs.append([record.seq for record in log.reader(start) if record.logger == "report"])
-        time.sleep(0.001)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    start = 0
+
+    def told() -> list[int]:
+        return [record.seq for record in log.reader(start) if record.logger == "report"]
+
+    try:
+        for number in range(reports):
+            start = log.reader("newest").seq
+            with log.report():
+                for line in range(lines):
+                    reporter.info("line", report=number, line=line)
+                    time.sleep(0)  # gives the interpreter away: the others would come between
+                # Now, while others wait: where nothing else holds them back they go round the ring in no time. Without the
+                # interpreter's lock one of them may have begun a record before these, and lost its processor.
+                wait_until(lambda: len(told()) == lines, "the report can be read")
+                seqs.append(told())
+            time.sleep(0.001)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert [len(found) for found in seqs] == [lines] * reports
     between = [found[-1] + 1 - found[0] - lines for found in seqs]
     # Without the interpreter's lock each of the others may have been in the middle of a call when the report began.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import printk_ring as pr
+from tests.children import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,15 +244,21 @@ def test_walks_end_and_give_each_record_once_while_four_threads_log(tmp_path: Pa
         try:
             while log.stats()["overwritten"] == 0:
                 pass
-            seen = 0  # whatever a walk wanted may be overwritten before it begins
-            for size in (200, 1000, 5000, 20000, 1 << 20):
-                seen += check_numbers(b"".join(reversed(list(blocks(log.dump_iter(), size)))).decode().splitlines())
-                seen += check_numbers(list(log.dump_iter()))
-            assert seen > 0
+            # Whatever a walk wanted may be overwritten before it begins.
+            wait_until(lambda: walk(log), "a walk has seen something")
         finally:
             done.set()
             for thread in threads:
                 thread.join()
+
+
+def walk(log: pr.Log) -> int:
+    """How many records are seen, in blocks of several sizes and line by line."""
+    seen = 0
+    for size in (200, 1000, 5000, 20000, 1 << 20):
+        seen += check_numbers(b"".join(reversed(list(blocks(log.dump_iter(), size)))).decode().splitlines())
+        seen += check_numbers(list(log.dump_iter()))
+    return seen
 
 
 def check_numbers(lines: list[str]) -> int:

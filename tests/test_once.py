@@ -12,7 +12,6 @@ import pytest
 
 import printk_ring as pr
 from tests.children import succeed
-from tests.interpreters import code_goes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +92,6 @@ def test_of_threads_that_come_at_once_one_logs(log: pr.Log) -> None:
     assert sorted(events(log), key=int) == [str(number) for number in range(200)]
 
 
-@code_goes
 def test_code_that_is_gone_leaves_nothing_behind_and_other_code_in_its_place_is_other_code(log: pr.Log) -> None:
     names = {"once": log.get_logger().once()}
     places = set()
@@ -111,7 +109,6 @@ def test_code_that_is_gone_leaves_nothing_behind_and_other_code_in_its_place_is_
     assert len(kept) < 1500
 
 
-@code_goes
 def test_code_that_stays_is_remembered_among_much_that_goes(log: pr.Log) -> None:
     names = {"once": log.get_logger().once()}
     kept = compile("once.info('kept')", "<kept>", "exec")

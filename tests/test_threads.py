@@ -21,7 +21,7 @@ import pytest
 import printk_ring as pr
 from printk_ring import _native
 from tests.children import succeed
-from tests.interpreters import FREE_THREADED, KEEPS_CODE
+from tests.interpreters import FREE_THREADED
 from tests.together import beside, let_others, together
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_code_that_comes_and_goes_on_all_threads_is_never_taken_for_other_code(l
         assert record.event == f"event {n}"
         assert (record.file, record.func, record.line) == (f"/srv/{thread}.py", f"made_{thread}_{n % 5}", 2 + n % 7)
     gc.collect()
-    assert KEEPS_CODE or _native._call_sites()[2] <= before + THREADS, "sites of code that is gone are still kept"
+    assert _native._call_sites()[2] <= before + THREADS, "sites of code that is gone are still kept"
 
 
 def test_levels_that_change_lose_nothing_that_no_level_holds_back(log: pr.Log) -> None:
