@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benches import beside_linux
 from benches.entries import INSTRUCTIONS, NS, PER_MILLION
 from benches.targets import TARGETS
 
@@ -112,6 +113,8 @@ def markdown(results: Results, how: str) -> str:
                 for key, value in entry.facts.items()
             )
             lines += ["", f"`{name}`: {facts}."]
+    if "ring.read" in results.entries:
+        lines += ["", *beside_linux.table(results, amount, ratio_text)]
     return "\n".join(lines)
 
 

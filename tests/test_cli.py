@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+TWO_RINGS = """
+    import sys, time
+    import printk_ring as pr
+
+    logs = [pr.Log(f"{sys.argv[1]}/{name}.ring") for name in ("z", "a")]
+    for name, log in zip("za", logs):
+        log.get_logger("child").info(f"in {name}")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
 LOGGING_CHILD = """
     import os, signal, sys
     import printk_ring as pr
@@ -279,6 +289,17 @@ def test_a_number_stands_for_a_ring_whose_name_was_deleted_too(ring_path: Path) 
         assert (figures["pid"], figures["alive"]) == (str(child.pid), "true")
     finally:
         kill(child)
+
+
+def test_of_a_process_with_several_rings_the_first_is_taken_and_the_others_are_told(tmp_path: Path) -> None:
+    child = start(TWO_RINGS, tmp_path)
+    try:
+        done = prdmesg("-t", child.pid, cwd="/")
+    finally:
+        kill(child)
+    assert (done.returncode, done.stdout) == (0, "child: in z\n")
+    told = f"2 rings; this is {tmp_path}/z.ring, and by their paths: {tmp_path}/a.ring\n"
+    assert done.stderr == f"prdmesg: {child.pid}: {told}"
 
 
 def test_a_process_that_logs_into_anonymous_memory_has_no_ring_file_and_the_error_says_so() -> None:

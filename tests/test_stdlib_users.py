@@ -8,7 +8,7 @@ import logging.handlers
 import queue
 import unittest
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TYPE_CHECKING
 
 import pytest
 
@@ -41,6 +41,20 @@ def test_basic_config_takes_one(log: pr.Log, root: logging.Logger) -> None:
     record = only(log)
     assert (record.logger, record.event, record.message) == ("root", "told %d", "<told 1>")
     assert record.fields == {"k": [1, {"a": None}]}
+    root.handlers.clear()
+
+
+@pytest.mark.parametrize("style", ["%", "{", "$"])
+def test_basic_config_without_a_format_leaves_the_message_alone(
+    log: pr.Log, root: logging.Logger, style: Literal["%", "{", "$"]
+) -> None:
+    handler = pr.RingHandler(log)
+    logging.basicConfig(level="INFO", handlers=[handler], style=style, force=True)
+    logging.info("told %d", 1)
+    record = only(log)
+    assert (record.logger, record.event, record.message) == ("root", "told %d", "told 1")
+    handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s", "%H"))
+    assert handler.formatter is not None, "somebody asked for it"
     root.handlers.clear()
 
 

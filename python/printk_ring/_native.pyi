@@ -568,6 +568,8 @@ class Logger:
     def is_enabled_for(self, level: LevelLike) -> bool:
         """True when a record of this level would be stored now; False also while there is no open log.
 
+        Rules of dynamic debug are not asked: they are of call sites, and this is one of its own.
+
         Raises:
             ConfigError, TypeError: as `parse_level`.
         """

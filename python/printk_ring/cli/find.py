@@ -96,13 +96,20 @@ def _nobody_dead(path: Path) -> str:
 
 
 def _ring_of_process(pid: int) -> Target:
+    found: dict[Path, Target] = {}
     for path in [*_open_files(pid), *_named_after(pid)]:
         try:
             target = Target.at(path)
         except RingFileError:
             continue  # a file of the process that is not a ring
         if target.info.pid == pid:
-            return target
+            found.setdefault(target.info.path, target)
+    if found:
+        first, *others = _in_order(list(found.values()))
+        if others:
+            names = ", ".join(str(other.info.path) for other in others)
+            first.remarks.append(f"{pid}: {len(found)} rings; this is {first.info.path}, and by their paths: {names}")
+        return first
     if not Path(f"/proc/{pid}").exists():
         raise NoRing(f"{pid}: no such file, and no process of this number")
     raise NoRing(f"{pid}: this process has no ring file that can be read (a log without a path is anonymous memory)")

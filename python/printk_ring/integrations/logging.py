@@ -25,6 +25,10 @@ _SMALLEST_NUMBER = -(2**31)
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
 
+# What `basicConfig` takes for a format where it was given none.
+_UNASKED_FORMATS = (logging.BASIC_FORMAT, "{levelname}:{name}:{message}", "${levelname}:${name}:${message}")
+
+
 class _Inside(threading.local):
     """What a handler is at on this thread."""
 
@@ -39,11 +43,11 @@ class RingHandler(_native._RingHandler, logging.Handler):
     `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level numbers
     are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
     the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
-    line and func. A formatter, or a `format` of a derived class, replaces the message and nothing else; it is given the
-    record without exception and stack, which are kept on their own. `level` is a number of the standard library's, a name in
-    any case, or a `Level`. It raises nothing but what a filter raises, as any handler does, takes no lock, and a record
-    logged from inside (by a filter, a formatter, a `__str__`) is stored without running any more of such code, and without
-    waiting.
+    line and func. The format that `basicConfig` sets without being told one is left out. A formatter, or a `format` of a
+    derived class, replaces the message and nothing else; it is given the record without exception and stack, which are kept
+    on their own. `level` is a number of the standard library's, a name in any case, or a `Level`. It raises nothing but
+    what a filter raises, as any handler does, takes no lock, and a record logged from inside (by a filter, a formatter, a
+    `__str__`) is stored without running any more of such code, and without waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
     """
@@ -63,6 +67,10 @@ class RingHandler(_native._RingHandler, logging.Handler):
     def setLevel(self, level: int | str) -> None:  # noqa: N802 - the name is logging's
         """As everywhere in `logging`; also with a name in any case, one of this package's, or a `Level`."""
         super().setLevel(_as_logging_has_it(level))
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - the name is logging's
+        """As everywhere in `logging`, but for the one that `basicConfig` gives to handlers without: it is for text."""
+        super().setFormatter(None if _is_unasked(fmt) else fmt)
 
     def createLock(self) -> None:  # noqa: N802 - the name is logging's
         """No lock: storing needs none, and a lock held during a fork would stay held in the child."""
@@ -198,6 +206,12 @@ def _number(value: object) -> int:
 
 def _line(value: object) -> int:
     return value if isinstance(value, int) and 0 <= value <= _LARGEST_NUMBER else 0
+
+
+def _is_unasked(formatter: logging.Formatter | None) -> bool:
+    """Level and name would stand in the message once more, and it would be text at the call."""
+    is_plain = type(formatter) is logging.Formatter and formatter.datefmt is None
+    return is_plain and getattr(formatter, "_fmt", None) in _UNASKED_FORMATS
 
 
 def _as_logging_has_it(level: int | str) -> int | str:

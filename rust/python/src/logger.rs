@@ -259,7 +259,8 @@ impl Logger {
         self.target.names().set(name, value.map(|level| level.0));
     }
 
-    /// True when a record of this level would be stored now; False also while there is no open log.
+    /// True when a record of this level would be stored now; False also while there is no open log. Rules of dynamic debug are
+    /// not asked: they are of call sites.
     fn is_enabled_for(&self, level: LevelArg) -> bool {
         self.enabled(level.0).is_some()
     }
