@@ -8,7 +8,7 @@ import logging.handlers
 import queue
 import unittest
 import warnings
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
