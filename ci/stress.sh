@@ -62,6 +62,8 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
                     return Found::Living;'
     broken "a reaper goes by the last owner of a slot" "$seconds" reap.rs \
         'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
+    broken "a record may be reopened by anybody" "$seconds" reopen.rs \
+        '|| wrote != caller' ''
     broken "a refusal is not counted" "$seconds" writer.rs \
         'self.counters().fail.count(1);' ''
     exit

@@ -1,4 +1,5 @@
-//! The readers, and what must hold while all run and when all is over (the invariants B1 to B11 of the ring).
+//! The readers, and what must hold while all run and when all is over (the invariants B1 to B11 of the ring; B10 also in
+//! `load.rs`, whose fragments must go to the record they were begun with).
 
 use crate::Tally;
 use crate::heap::HeapRing;
@@ -30,7 +31,7 @@ pub fn read(ring: &HeapRing, tally: &Tally, id: u64) {
                 tally.bad("a reader went back"); // B4
             }
             if let Some(what) = fault(&info, first.get(..copied).unwrap_or_default()) {
-                tally.bad(&format!("{what}: {info:?}")); // B3
+                tally.bad(&format!("{what}: {info:?}")); // B3, B10
             }
             // A thread's seeds grow as its numbers do; handlers may overtake each other between the two.
             let last = last_seed.get_mut(info.caller_id as usize);
@@ -155,8 +156,17 @@ pub fn reap(ring: &HeapRing, tally: &Tally) {
     }
 }
 
-/// When all writers are idle (B1, B2, B7).
+/// When all writers are idle (B1, B2, B7), the handler's among them (B11).
 pub fn settled(ring: &HeapRing, tally: &Tally) {
+    for (what, count) in [
+        ("stored from the handler", &tally.from_handler), // B11
+        ("reopened", &tally.reopened),                    // B10
+        ("delivered", &tally.delivered),
+    ] {
+        if count.load(Ordering::Relaxed) == 0 {
+            tally.bad(&format!("no record was {what}"));
+        }
+    }
     let newest = ring.memory().head().get().id;
     let mut id = DescId(ring.memory().tails().tail_id.get() >> 1).max(DescId(1));
     while id <= newest {

@@ -96,7 +96,7 @@ pub fn reopen(ring: &HeapRing, tally: &Tally, id: u64) {
             let mut fragment = [0; FRAGMENT];
             fill(seed, from, &mut fragment);
             if ticket.seq() != seq || ring.write(&mut ticket, from as u64, &fragment) != FRAGMENT {
-                tally.bad("a reopened record is another one, or shorter than promised");
+                tally.bad("a reopened record is another one, or shorter than promised"); // B10
             }
             tally.reopened.fetch_add(1, Ordering::Relaxed);
             ring.commit(ticket);

@@ -105,7 +105,9 @@ fn strain(shape: &Shape, time: Duration, racy: bool) -> u64 {
     }
     threads.push(thread::spawn(move || check::read(ring, tally, 21)));
     threads.push(thread::spawn(move || check::chase(ring, tally)));
-    threads.push(thread::spawn(move || load::reopen(ring, tally, 11)));
+    for id in [11, 12] {
+        threads.push(thread::spawn(move || load::reopen(ring, tally, id)));
+    }
     threads.push(thread::spawn(move || check::watch(ring, tally)));
     if reaper {
         threads.push(thread::spawn(move || check::reap(ring, tally)));
@@ -132,12 +134,13 @@ fn report(shape: &Shape, tally: &Tally, seconds: f64) {
     let count = |what: &AtomicU64| what.load(Ordering::Relaxed);
     let all = count(&tally.stored) + count(&tally.lost);
     println!(
-        "stress 2^{} descriptors, 2^{} bytes, ahead {:2}: {:9.0} records/s; stored {all}, {} of them from the handler; \
+        "stress 2^{} descriptors, 2^{} bytes, ahead {:2}: {:9.0} records/s; stored {}, {} of them from the handler; \
          reopened {}; lost {}, refused {}; settled {}; delivered {}, overrun {}; bad = {}",
         shape.desc_bits,
         shape.desc_bits + shape.avg_data_bits,
         shape.retire_ahead,
         all as f64 / seconds,
+        count(&tally.stored),
         count(&tally.from_handler),
         count(&tally.reopened),
         count(&tally.lost),
