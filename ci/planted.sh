@@ -2,6 +2,7 @@
 # planted.sh: tests that are said to find mistakes do find them. One mistake at a time is planted in a copy of the crates:
 #   in what the ring decides, for the property test against the plain model (what the vectors say is told, too);
 #   in what the dead and the stopped leave to others, for the loops over crash points (the tests of the crate itself);
+#   in how the halves of the head are loaded, for the test that replaces them after each instruction;
 #   in what keeps readers of hostile bytes within bounds, for the property tests that are the twins of fuzz/.
 # planted.sh --short: a few of each, without the vectors. In `make check`.
 # Mistakes of order and timing are planted by loom.sh and by `stress.sh --broken`.
@@ -120,12 +121,24 @@ rest() {
         ring/src/commit.rs 'word.get() == committed && word' '(word.set(finalized), true).1 && word'
     mistake ring lib "a writer does not say which number it wants" \
         ring/src/writer.rs 'self.announcements().announce(cell, owner, head.id.next());' ''
+    mistake ring lib "a writer that has lost a number does not say which one it wants next" \
+        ring/src/writer.rs 'self.announcements().announce(cell, owner, head.id.next());' \
+        'if backoff.0 == Backoff::FIRST { self.announcements().announce(cell, owner, head.id.next()); }'
     mistake ring lib "a reaper goes by the last owner of a slot" \
         ring/src/reap.rs 'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
     mistake ring lib "a reaper does not look again at what a writer did before it died" \
         ring/src/reap.rs 'if slot.state.get() != state.0 {' 'if false {'
     mistake ring lib "a reaper counts what the one before it, which died, has counted" \
         ring/src/reaper.rs 'if self.counted.get() != id.0 {' '{'
+
+    mistake ring pair "the id is not looked at again when the position was loaded" \
+        ring/src/sync/pair_x86_64.rs 'if self.high.load(Ordering::Relaxed) == high {' 'if true {'
+    mistake ring pair "the position is loaded before the id" \
+        ring/src/sync/pair_x86_64.rs 'let high = self.high.load(acquire("pair:A").0);
+            // ORD(pair:B): before the re-check, or a position from afterwards could be.
+            let low = self.low.load(acquire("pair:B").0);' \
+        'let low = self.low.load(acquire("pair:B").0);
+            let high = self.high.load(acquire("pair:A").0);'
 
     mistake ring hostile "a block may lie behind the ring's end" \
         ring/src/blocks.rs 'let span = next.0.wrapping_sub(begin.0);
@@ -153,7 +166,7 @@ rest() {
 
 plant_lay_out ring record
 # Without a mistake there is nothing to find, or what follows proves nothing.
-for test in 'ring model' 'ring vectors' 'ring hostile' 'record hostile'; do
+for test in 'ring model' 'ring vectors' 'ring lib' 'ring pair' 'ring hostile' 'record hostile'; do
     # shellcheck disable=SC2086  # two words
     ! fails $test || { echo "planted: $test fails without a mistake:" >&2; tail -n 30 "$out" >&2; exit 1; }
 done

@@ -7,7 +7,7 @@ use super::scenes::{
     LATER, NEXT_REAPER, OWN, REAPER, SCENES, SECOND, Scene, Small, Stage, VICTIM, leave_open, open,
     put, text,
 };
-use super::{dies_at, stopped_at};
+use super::{dies_at, stopped_at, stopped_then_dies_at};
 use crate::memory::{Boxed, Memory};
 use crate::{Caller, Geometry, Reaped, Refused, Ring, Ticket, Unfinished};
 use std::cell::Cell;
@@ -186,6 +186,42 @@ fn two_writers_that_die_over_the_same_number_cost_at_most_two_records() {
         }
         happened
     });
+}
+
+/// One writer stands still at any access, and another takes the number that it wants, and lives. The first one goes on, finds that it
+/// has lost, tries for the next number, and dies at any store of all that follows.
+#[test]
+fn a_writer_that_has_lost_its_number_to_another_may_die_later() {
+    const THEIRS: u64 = 300;
+    let mut reaped = 0;
+    at_every_step(|scene, at| {
+        let mut stopped = false;
+        for later in 0..MANY {
+            let (mut stage, act) = scene.begin();
+            let ring = stage.ring.clone();
+            let stored = Rc::new(Cell::new(false));
+            let meanwhile = {
+                let (ring, stored) = (ring.clone(), stored.clone());
+                move || stored.set(put(&ring, LATER, THEIRS, 8).is_ok())
+            };
+            let (result, happened) = stopped_then_dies_at((at, later), meanwhile, act);
+            stopped = happened;
+            let left = reap(&ring, stage.held.len());
+            assert!(left.lost <= 1 && ring.reaped() == left.lost, "{left:?}");
+            reaped += left.lost;
+            assert_settled(&ring, stage.held.len());
+            finish_held(&mut stage);
+            let found = all(&ring, Unfinished::Wait);
+            let theirs = found.values().any(|(seed, _)| *seed == THEIRS);
+            assert_eq!(theirs, stored.get(), "what the other one stored");
+            check_settled(&mut stage, 1);
+            if result.is_some() || !happened {
+                break;
+            }
+        }
+        stopped
+    });
+    assert!(reaped > 50, "hardly anybody left something: {reaped}");
 }
 
 #[test]

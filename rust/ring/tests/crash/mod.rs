@@ -24,8 +24,9 @@ mod deaths;
 mod scenes;
 
 use std::boxed::Box;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 
 /// What happens before one of the steps to come.
 struct Plan {
@@ -97,4 +98,28 @@ fn stopped_at<T>(
 ) -> Option<T> {
     let (result, happened) = run(at, false, meanwhile, operation);
     result.filter(|_| happened)
+}
+
+/// Runs `operation`, which is stopped before its access number `at`, while `meanwhile` happens, goes on, and ends before its store
+/// number `later` from there. The result, if it has fewer stores than that; and whether it was stopped at all.
+fn stopped_then_dies_at<T>(
+    (at, later): (u32, u32),
+    meanwhile: impl FnOnce() + 'static,
+    operation: impl FnOnce() -> T,
+) -> (Option<T>, bool) {
+    let stopped = Rc::new(Cell::new(false));
+    let then = {
+        let stopped = stopped.clone();
+        move || {
+            meanwhile();
+            stopped.set(true);
+            PLAN.set(Some(Plan {
+                left: later,
+                stores: true,
+                then: Box::new(die),
+            }));
+        }
+    };
+    let (result, _) = run(at, false, then, operation);
+    (result, stopped.get())
 }
