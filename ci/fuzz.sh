@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fuzz.sh [RUNS]: each fuzz target RUNS times (100,000 unless told; 10,000,000 before a release), from the kept corpus. New
-# inputs that reach new code stay in target/fuzz; `fuzz.sh --merge` adds the few that matter to fuzz/corpus.
+# fuzz.sh [RUNS [TARGET...]]: each fuzz target, or these, RUNS times (100,000 unless told; 10,000,000 before a release), from the kept
+# corpus. New inputs that reach new code stay in target/fuzz; `fuzz.sh --merge` adds the few that matter to fuzz/corpus.
 # fuzz.sh --broken: the same against readers with one planted mistake each; every one must be found. --places: only whether each can
 # still be planted.
 #
@@ -9,6 +9,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-}
+targets=("${@:2}")
+[ ${#targets[@]} -gt 0 ] || targets=(attach decode file)
 PLANTED=$PWD/target/fuzz-broken
 source ci/plant.sh
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -48,12 +50,16 @@ broken() {
 
 case $mode in
 --broken | --places)
-    plant_lay_out ring record
+    plant_lay_out ring record printk host
     cp -r fuzz "$TREE/"
     broken attach "a text may be longer than its block" \
         ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
     broken attach "a reader walks until the ids end" \
         ring/src/reader.rs 'if is_beyond || passed > descriptors || looks > source.most_looks() {' 'if false {'
+    broken file "a file may be cut off" \
+        host/src/mapping/header.rs 'if plan.file_bytes > actual_bytes {' 'if false {'
+    broken file "a section may lie outside of the file" \
+        host/src/mapping/header.rs '.filter(|end| *end <= plan.file_bytes)' '.filter(|_| true)'
     broken decode "a length is trusted" \
         record/src/cursor.rs 'let (area, rest) = self.rest.split_at_checked(n)?;' 'let (area, rest) = self.rest.split_at(n);'
     broken decode "what is in a list is not looked at" \
@@ -61,13 +67,13 @@ case $mode in
     ;;
 --merge)
     build . "$PWD/target/fuzz"
-    for target in attach decode; do
+    for target in "${targets[@]}"; do
         "target/fuzz/$host/release/$target" -set_cover_merge=1 "fuzz/corpus/$target" "target/fuzz/corpus/$target" 2>&1 | tail -n 1
     done
     ;;
 *)
     build . "$PWD/target/fuzz"
-    for target in attach decode; do
+    for target in "${targets[@]}"; do
         log=target/fuzz/$target.log
         if ! fuzz "$PWD/target/fuzz" "$target" "${mode:-100000}"; then
             echo "fuzz: $target failed:" >&2

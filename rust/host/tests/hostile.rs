@@ -1,17 +1,16 @@
 //! Whatever bytes a file holds: an error, or records. Never a crash, never a hang, never more than the file can hold, and
 //! nothing in the file is changed.
 
+mod examine;
 mod rings;
 
-use core::mem::offset_of;
+use examine::forge::forge;
+use examine::{FEW, examine, examine_by, signed};
 use pr_host::foreign::ForeignFile;
-use pr_host::mapping::{Existing, Identity, RingMap, SectionKind};
+use pr_host::mapping::{Existing, Identity, RingMap};
 use pr_host::plan::Plan;
-use pr_printk::dump::{DumpIter, Rendered, View};
-use pr_record::Format;
-use pr_ring::layout::{FIXED_BYTES, FixedHeader};
-use pr_ring::reader::{next_seq, read_valid};
-use pr_ring::{DescId, Geometry, Read, Seq, Source, Unfinished};
+use pr_ring::layout::FIXED_BYTES;
+use pr_ring::{DescId, Geometry, Source};
 use proptest::prelude::*;
 use rings::{FileRing, Folder};
 use std::fs;
@@ -37,99 +36,6 @@ static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     bytes
 });
 
-/// Reads all that can be read. How many records; None if it is refused.
-fn examine(path: &Path, bytes: &[u8]) -> Option<u64> {
-    fs::write(path, bytes).expect("written");
-    let file = match ForeignFile::open(path) {
-        Ok(file) => file,
-        Err(why) => {
-            assert!(why.to_string().contains(&path.display().to_string()));
-            return None;
-        }
-    };
-    let info = file.info().expect("whole: all its sections are there");
-    assert!(info.file_bytes <= bytes.len() as u64);
-    assert!(!info.alive);
-    file.wall_nsec(0);
-    file.wall_nsec(u64::MAX);
-    file.unfinished().expect("readable");
-    for kind in [
-        SectionKind::Header,
-        SectionKind::Sites,
-        SectionKind::Control,
-        SectionKind::Consoles,
-    ] {
-        file.section_bytes(kind).expect("readable");
-    }
-    let mut most = 0;
-    for start in [0, 1, 99, u64::MAX >> 2, u64::MAX] {
-        next_seq(&file, Seq(start)).expect("readable");
-        for mode in [Unfinished::Wait, Unfinished::Skip] {
-            most = most.max(read_all(&file, start, mode));
-        }
-    }
-    walk_all(&file, 50, Unfinished::Skip);
-    assert!(
-        fs::read(path).expect("read") == bytes,
-        "reading changed the file"
-    );
-    Some(most)
-}
-
-fn read_all(file: &ForeignFile, start: u64, mode: Unfinished) -> u64 {
-    let (mut seq, mut count, mut buffer) = (start, 0, [0; 4096]);
-    while let Read::Found { info, copied, .. } =
-        read_valid(file, Seq(seq), &mut buffer, mode).expect("readable")
-    {
-        assert!(
-            info.seq.0 >= seq && copied <= info.text_len as usize,
-            "{info:?}"
-        );
-        count += 1;
-        assert!(
-            count <= file.plan().geometry.descriptors(),
-            "more records than slots"
-        );
-        let Some(next) = info.seq.0.checked_add(1) else {
-            break;
-        };
-        seq = next;
-    }
-    count
-}
-
-/// Dumps it, in blocks of several sizes, from a clear mark and an end that may be lies.
-fn walk_all(file: &ForeignFile, seq: u64, unfinished: Unfinished) {
-    let sites = file.sites().unwrap_or_default();
-    let form = Rendered {
-        format: Format::Text,
-        wall_nsec: |ts_nsec| file.wall_nsec(ts_nsec),
-        sites: &*sites,
-    };
-    let view = View {
-        source: file,
-        unfinished,
-        clear_seq: Seq(0),
-    };
-    for (size, clear_seq, end) in [(1, 0, seq), (40, seq, u64::MAX), (900, 0, u64::MAX)] {
-        let (mut scratch, mut buffer) = ([0; 4096], [0; 900]);
-        let mut iter = DumpIter::NEW;
-        iter.rewind(Seq(clear_seq), Seq(end));
-        let mut records = 0;
-        while let Some(block) = iter
-            .get_buffer(&view, &form, &mut scratch, &mut buffer[..size])
-            .expect("readable")
-        {
-            records += block.records;
-            assert!(block.records > 0 && block.len < size);
-            assert!(
-                records <= file.plan().geometry.descriptors(),
-                "more records than slots"
-            );
-        }
-    }
-}
-
 /// Tries to take the path, which must either succeed and keep the file as a previous life, or leave it as it is.
 fn take(folder: &Folder, path: &Path, bytes: &[u8]) {
     let plan = Plan::for_ring(Geometry::new(1, 3).expect("a geometry"));
@@ -146,15 +52,6 @@ fn take(folder: &Folder, path: &Path, bytes: &[u8]) {
     assert!(fs::read(&kept).expect("read") == bytes);
     assert_eq!(folder.names().len(), 1 + usize::from(made.is_ok()));
     fs::remove_file(kept).expect("removed");
-}
-
-/// With the checksum that makes a lie believable.
-fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
-    let at = offset_of!(FixedHeader, checksum);
-    bytes[at..at + 4].fill(0);
-    let sum = crc32fast::hash(&bytes[..FIXED_BYTES]);
-    bytes[at..at + 4].copy_from_slice(&sum.to_ne_bytes());
-    bytes
 }
 
 /// A number that is likely to hurt.
@@ -312,5 +209,59 @@ proptest! {
             bytes[4096 + 8 * word..4096 + 8 * word + 8].copy_from_slice(&lie.to_ne_bytes());
         }
         prop_assert!(examine(&path, &bytes).is_some());
+    }
+
+    /// What the fuzzer does.
+    #[test]
+    fn a_forged_file_is_refused_or_read_to_an_end(mut input in prop::collection::vec(any::<u8>(), 2..400), how in 0..16_u8) {
+        let folder = Folder::new();
+        let path = folder.join("hostile.ring");
+        input[0] = how;
+        examine_by(&FEW, &path, &forge(&input));
+    }
+}
+
+#[test]
+fn a_file_is_forged_as_the_input_says() {
+    let folder = Folder::new();
+    let path = folder.join("hostile.ring");
+    for which in 0..5 {
+        let whole = examine(&path, &forge(&[2, which])).expect("a ring");
+        assert!(whole > 0, "ring {which}");
+        assert_eq!(
+            examine(&path, &forge(&[2 | 4, which, 0xff, 0x0f])),
+            None,
+            "cut off"
+        );
+        let no_magic = [2, which, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        assert_eq!(examine(&path, &forge(&no_magic)), None, "no magic");
+        let retired = [1, which];
+        assert_eq!(
+            examine(&path, &forge(&retired)),
+            Some(whole),
+            "nothing put in its place"
+        );
+        let none = [&[1, which][..], &[0; 4096]].concat();
+        assert_eq!(examine(&path, &forge(&none)), Some(0), "an empty ring");
+    }
+}
+
+/// `PRINTK_RING_CORPUS=folder` writes inputs to begin fuzzing with.
+#[test]
+fn inputs_to_begin_fuzzing_with_make_rings() {
+    let folder = std::env::var_os("PRINTK_RING_CORPUS").map(std::path::PathBuf::from);
+    let place = Folder::new();
+    let path = place.join("hostile.ring");
+    for which in 0..5_u8 {
+        let section = &forge(&[2, which])[4096..8192];
+        let whole = [&[1, which][..], &section[..2048]].concat();
+        assert!(examine(&path, &forge(&whole)) > Some(0));
+        for how in 0..16_u8 {
+            let words = [how, which, 0, 2, 0, 0x80, 1, 0, 0, 0, 0, 0, 0, 0];
+            if let Some(folder) = &folder {
+                std::fs::write(folder.join(format!("file-{which}-{how}")), words).expect("written");
+                std::fs::write(folder.join(format!("ring-{which}")), &whole).expect("written");
+            }
+        }
     }
 }
