@@ -5,7 +5,7 @@ mod examine;
 mod rings;
 
 use examine::forge::forge;
-use examine::{FEW, examine, examine_by, signed};
+use examine::{EACH, examine, examine_by, signed};
 use pr_host::foreign::ForeignFile;
 use pr_host::mapping::{Existing, Identity, RingMap};
 use pr_host::plan::Plan;
@@ -217,7 +217,9 @@ proptest! {
         let folder = Folder::new();
         let path = folder.join("hostile.ring");
         input[0] = how;
-        examine_by(&FEW, &path, &forge(&input));
+        for ways in &EACH {
+            examine_by(ways, &path, &forge(&input));
+        }
     }
 }
 
