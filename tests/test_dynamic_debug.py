@@ -276,12 +276,13 @@ def test_another_process_sets_switches_without_the_help_of_the_first(tmp_path: P
     assert step() == "1 1 INFO INFO"
     done = prdmesg("--set", "func work +p", path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "1 call site that logged so far match; others are switched when they first run\n"
+    assert done.stdout == "1 call site that logged so far matches; others are switched when they first run\n"
+    assert prdmesg("--set", "func nobody +p", path).stdout.startswith("0 call sites that logged so far match; ")
     assert step() == "3 2 INFO INFO", "stored, and below the console's level"
     assert prdmesg("-n", "debug", path).returncode == 0
     assert step().split()[0::3] == ["5", "DEBUG"]
     with pr.control(path) as switches:
-        assert (switches.level, switches.console_level, switches.rules) == (6, 7, "func work +p")
+        assert (switches.level, switches.console_level, switches.rules) == (6, 7, "func work +p\nfunc nobody +p")
         switches.level = pr.Level.ERROR
         assert [site.flags for site in switches.sites()] == ["p", "p"]
         switches.dynamic_debug("=_")

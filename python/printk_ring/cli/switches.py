@@ -25,8 +25,8 @@ def set_switches(target: Target, out: Output, options: Options) -> None:
             switches.console_level = Level(options.console_level)
         if options.commands is not None:
             matching = switches.dynamic_debug(options.commands)
-            many = "1 call site" if matching == 1 else f"{matching} call sites"
-            out.line(f"{many} that logged so far match; others are switched when they first run")
+            sites, match = ("call site", "matches") if matching == 1 else ("call sites", "match")
+            out.line(f"{matching} {sites} that logged so far {match}; others are switched when they first run")
         if options.clear:
             switches.clear()
 
