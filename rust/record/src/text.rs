@@ -50,9 +50,10 @@ impl<'a> Text<'a> {
 
 impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
-        let mut rest = Some(other);
-        self.write(&mut |piece| rest = rest.and_then(|rest| rest.strip_prefix(piece)));
-        rest == Some("")
+        match self.as_plain() {
+            Some(text) => text == other,
+            None => template::shows(self.template, self.args, other),
+        }
     }
 }
 

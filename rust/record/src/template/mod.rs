@@ -48,6 +48,16 @@ enum Step<'t, 'a> {
     Broken(&'t str),
 }
 
+impl Step<'_, '_> {
+    #[inline]
+    fn write(self, sink: &mut dyn FnMut(&str)) {
+        match self {
+            Step::Literal(text) | Step::Broken(text) => sink(text),
+            Step::Shown(shown) => shown.write(sink),
+        }
+    }
+}
+
 impl<'t, 'a> Steps<'t, 'a> {
     #[inline]
     fn new(template: &'t str, args: Args<'a>) -> Steps<'t, 'a> {
@@ -164,9 +174,18 @@ pub fn fits_named(template: &str, args: &[Field<'_>]) -> bool {
 pub fn write(template: &str, args: Args<'_>, sink: &mut dyn FnMut(&str)) {
     let mut steps = Steps::new(template, args);
     while let Some(step) = steps.next() {
-        match step {
-            Step::Literal(text) | Step::Broken(text) => sink(text),
-            Step::Shown(shown) => shown.write(sink),
-        }
+        step.write(sink);
     }
+}
+
+/// Whether the text of a template is this one. What comes behind the first difference is not made.
+pub fn shows(template: &str, args: Args<'_>, text: &str) -> bool {
+    let mut steps = Steps::new(template, args);
+    let mut rest = Some(text);
+    while rest.is_some()
+        && let Some(step) = steps.next()
+    {
+        step.write(&mut |piece| rest = rest.and_then(|rest| rest.strip_prefix(piece)));
+    }
+    rest == Some("")
 }

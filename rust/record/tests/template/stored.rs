@@ -117,6 +117,25 @@ fn a_message_that_is_the_event_is_not_told_twice() {
 }
 
 #[test]
+fn a_message_is_the_event_only_if_it_is_so_to_the_end() {
+    let same = |event, args: &[Value<'_>]| {
+        let args = Args::listed(args);
+        let payload = Payload {
+            event,
+            args,
+            ..Payload::default()
+        };
+        view(&encoded(&payload)).message().is_none()
+    };
+    let text = Value::Str;
+    assert!(same("a%s b%s", &[text("%s"), text("%s")]));
+    assert!(!same("a%s b%s", &[text("%s"), text("")]), "shorter");
+    assert!(!same("a%s b%s", &[text("%s"), text("%s.")]), "longer");
+    assert!(!same("%s", &[text("")]));
+    assert!(!same("100%% %s", &[text("%s")]));
+}
+
+#[test]
 fn a_message_that_was_given_wins_over_arguments() {
     let message = Some("given");
     let bytes = encoded(&Payload { message, ..two() });
