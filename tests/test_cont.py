@@ -73,6 +73,49 @@ def test_a_logger_of_another_name_does_not_go_on_with_the_line(log: pr.Log) -> N
     assert [(record.logger, record.event) for record in log.reader()] == [("a", "one "), ("b", "two three")]
 
 
+def test_what_goes_on_with_a_line_that_was_broken_off_has_the_flag_whoever_broke_it(log: pr.Log) -> None:
+    one, two, three = (log.get_logger(name) for name in "abc")
+    for text in ("1 ", "2 ", "3\n"):
+        one.cont(text)
+        two.cont(text)
+        three.cont(text)
+    one.cont("new\n")
+    found = [(record.logger, record.event, record.flags) for record in log.reader()]
+    broken = [(name, text, flags) for text, flags in (("1 ", 0), ("2 ", 8), ("3", 2 | 8)) for name in "abc"]
+    assert found == [*broken, ("a", "new", 2)]
+
+
+def test_the_pieces_of_two_threads_that_take_turns_have_the_flag(log: pr.Log) -> None:
+    turn = threading.Barrier(2)
+
+    def speak(word: str, place: int) -> None:
+        for step in range(6):
+            turn.wait(timeout=60)
+            if step % 2 == place:
+                log.get_logger("turns").cont(word + "\n" * (step >= 4))
+
+    threads = [threading.Thread(target=speak, args=(word, place)) for place, word in enumerate("ab")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(record.event, record.flags) for record in log.reader()] == [
+        *[("a", 0), ("b", 0)],
+        *[("a", 8), ("b", 8)],
+        *[("a", 2 | 8), ("b", 2 | 8)],
+    ]
+
+
+def test_of_more_lines_than_are_remembered_some_only_lack_the_flag(log: pr.Log) -> None:
+    loggers = [log.get_logger(f"number {number}") for number in range(500)]
+    for text in ("begun ", "ended\n"):
+        for logger in loggers:
+            logger.cont(text)
+    flags = [record.flags for record in log.reader()]
+    assert flags[:500] == [0] * 500, "what begins a line never has it"
+    assert set(flags[500:]) == {2, 2 | 8}
+
+
 def test_the_lines_of_threads_never_mix(log: pr.Log) -> None:
     def speak(word: str) -> None:
         logger = log.get_logger("threads")
@@ -104,7 +147,7 @@ def test_the_lines_of_tasks_never_mix(log: pr.Log) -> None:
 
     asyncio.run(main())
     log.flush()
-    assert [event for event, _ in lines(log)] == ["a", "b"] * 20
+    assert lines(log) == [("a", False), ("b", False)] + [("a", True), ("b", True)] * 19
 
 
 def test_a_signal_handler_does_not_go_on_with_the_line_that_it_interrupts(log: pr.Log) -> None:
@@ -121,7 +164,7 @@ def test_a_signal_handler_does_not_go_on_with_the_line_that_it_interrupts(log: p
     finally:
         signal.signal(signal.SIGUSR1, before)
     log.flush()
-    assert [event for event, _ in lines(log)] == ["main ", "handler ", "again "]
+    assert lines(log) == [("main ", False), ("handler ", False), ("again ", True)]
 
 
 def test_a_handler_speaks_for_itself_also_by_functions_that_others_have_called_before(log: pr.Log) -> None:

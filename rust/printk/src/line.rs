@@ -9,7 +9,7 @@ use crate::atomics::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES, direct};
 use crate::store::{FLAG_CONT, FLAG_NEWLINE, Stamp, Stored};
-use crate::{futex, stamp, thread};
+use crate::{futex, stamp};
 use pr_record::{Encoded, Payload, encode_open};
 use pr_ring::{Caller, Info, Lpos, Seq, Ticket};
 
@@ -25,7 +25,13 @@ pub(crate) struct Line {
     of: AtomicU64,
     /// When it is over; 0: none is open, or it has been ended since.
     until: AtomicU64,
+    /// Whose line has not come to its end, be it open or broken off: [`whose`]; 0: nobody's.
+    unfinished: [[AtomicU64; WAYS]; BUCKETS],
 }
+
+/// As many unfinished lines of one log are remembered, at most. Of more some are forgotten: their rests have no flag.
+const BUCKETS: usize = 16;
+const WAYS: usize = 8;
 
 /// 1: whoever ends the lines of this process sleeps until one is opened.
 static SLEEPS: AtomicU32 = AtomicU32::new(0);
@@ -41,9 +47,53 @@ pub struct Piece<'a> {
     pub speaker: u64,
 }
 
+/// One word for who speaks on which thread, and how deep in log calls; not 0.
+fn whose(info: &Info, speaker: u64) -> u64 {
+    (speaker ^ info.owner.wrapping_mul(0x9e37_79b9_7f4a_7c15)).max(1)
+}
+
 /// One word for a record and who speaks in it.
 fn signed(seq: Seq, speaker: u64) -> u64 {
     speaker ^ seq.0.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Line {
+    /// Where this line is remembered, if it is.
+    fn bucket(&self, whose: u64) -> &[AtomicU64] {
+        let at = (whose >> 32) as usize % BUCKETS;
+        self.unfinished.get(at).map_or(&[], |bucket| bucket)
+    }
+
+    /// Whether this line has not come to its end.
+    fn is_unfinished(&self, whose: u64) -> bool {
+        let mut words = self.bucket(whose).iter();
+        words.any(|word| word.load(Ordering::Relaxed) == whose)
+    }
+
+    /// It has not. In the place of another one if need be.
+    fn leave_unfinished(&self, whose: u64) {
+        if self.is_unfinished(whose) {
+            return;
+        }
+        let bucket = self.bucket(whose);
+        let (unused, own) = (Ordering::Relaxed, Ordering::Relaxed);
+        let is_in = |word: &AtomicU64| word.compare_exchange(0, whose, own, unused).is_ok();
+        if !bucket.iter().any(is_in)
+            && let Some(word) = bucket.get(whose as usize % WAYS)
+        {
+            word.store(whose, own);
+        }
+    }
+
+    /// It has. Only its own thread says so.
+    fn finish(&self, whose: u64) {
+        for word in self.bucket(whose) {
+            let own = Ordering::Relaxed;
+            if word.load(own) == whose {
+                let _ = word.compare_exchange(whose, 0, own, own);
+            }
+        }
+    }
 }
 
 impl Core {
@@ -64,7 +114,7 @@ impl Core {
         if let Some(stored) = self.go_on(&info, piece) {
             return stored;
         }
-        if thread::unfinished_line() == piece.speaker {
+        if self.line().is_unfinished(whose(&info, piece.speaker)) {
             info.flags |= FLAG_CONT; // the rest of a line that was broken off
         }
         if !piece.ends {
@@ -136,13 +186,13 @@ impl Core {
     fn close_piece(&self, info: &Info, ticket: Ticket, piece: &Piece<'_>) -> Stored {
         let line = self.line();
         if piece.ends {
-            thread::leave_line(0);
+            line.finish(whose(info, piece.speaker));
             line.until.store(0, Ordering::Relaxed);
             let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
             self.ring().finalize(ticket);
             return self.stored(info.level, seq, end);
         }
-        thread::leave_line(piece.speaker);
+        line.leave_unfinished(whose(info, piece.speaker));
         line.of
             .store(signed(ticket.seq(), piece.speaker), Ordering::Relaxed);
         self.ring().commit(ticket);

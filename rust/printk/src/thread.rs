@@ -29,8 +29,6 @@ struct State {
     serial: AtomicU32,
     /// The sections that this thread is in; null: it was never in one, which is so for nearly all.
     sections: AtomicPtr<SectionWord>,
-    /// Who has begun a line on this thread last, and not ended it; 0: nobody.
-    line: AtomicU64,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -41,11 +39,11 @@ core::arch::global_asm!(
     ".type pr_printk_thread_state, @object",
     ".p2align 4",
     "pr_printk_thread_state:",
-    ".zero 48",
-    ".size pr_printk_thread_state, 48",
+    ".zero 40",
+    ".size pr_printk_thread_state, 40",
     ".previous",
 );
-const _: () = assert!(size_of::<State>() == 48);
+const _: () = assert!(size_of::<State>() == 40);
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -269,16 +267,6 @@ pub fn depth() -> u32 {
 /// printing, nor where records are only stored.
 pub fn may_wait(depth: u32) -> bool {
     self::depth() <= depth && prints_for().is_none() && !sections().deferred()
-}
-
-/// Who has begun a line on this thread last, and not ended it; 0: nobody.
-pub(crate) fn unfinished_line() -> u64 {
-    state().line.load(Ordering::Relaxed)
-}
-
-/// This speaker has left a line unfinished; 0: ended it.
-pub(crate) fn leave_line(speaker: u64) {
-    state().line.store(speaker, Ordering::Relaxed);
 }
 
 /// From now on this thread prints for the console with this id (from 1 on; 0: for none).
