@@ -8,11 +8,15 @@ import stat
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import printk_ring as pr
 from tests.children import succeed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def life(path: Path, event: str) -> None:
@@ -122,6 +126,24 @@ def test_a_file_that_is_not_a_ring_is_refused_and_left_untouched(tmp_path: Path,
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
     assert pr.default_log() is None
+
+
+def test_a_path_with_a_zero_byte_is_a_wrong_argument_everywhere(tmp_path: Path, log: pr.Log) -> None:
+    wrong = tmp_path / "a\0b"
+    takers: list[Callable[[], object]] = [
+        lambda: pr.open(wrong),
+        lambda: pr.control(wrong),
+        lambda: pr.recover(wrong),
+        lambda: pr.Log(wrong),
+        lambda: pr.Log(directory=wrong),
+        lambda: pr.install(wrong),
+        lambda: log.dump(wrong),
+        lambda: log.add_console(pr.sinks.file(wrong)),
+    ]
+    for take in takers:
+        with pytest.raises(pr.ConfigError, match=r'^path ".*/a\\0b.*": a path has no zero byte$'):
+            take()
+    assert log.consoles() == []
 
 
 def test_a_missing_file_cannot_be_opened(tmp_path: Path) -> None:

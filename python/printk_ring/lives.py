@@ -117,5 +117,6 @@ def recover(path_or_dir: "StrPath") -> list[PreviousLife]:
 
     Raises:
         RingFileError: the directory cannot be read.
+        ConfigError: no file can have that path.
     """
     return [PreviousLife(ring) for ring in _native._recover(path_or_dir)]  # noqa: SLF001 - our own

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// An error of this crate.
@@ -35,6 +36,19 @@ impl Error {
             path: path.to_owned(),
             reason: reason.into(),
             errno: Some(errno),
+        }
+    }
+
+    /// No file can be called that: it is the argument of this name that is wrong.
+    pub(crate) fn zero_byte(argument: &str, path: &Path) -> Error {
+        Error::Config(format!("{argument} {path:?}: a path has no zero byte"))
+    }
+
+    /// As [`Error::zero_byte`], if the path has one.
+    pub(crate) fn if_zero_byte(argument: &str, path: &Path) -> Result<(), Error> {
+        match path.as_os_str().as_bytes().contains(&0) {
+            true => Err(Error::zero_byte(argument, path)),
+            false => Ok(()),
         }
     }
 

@@ -98,8 +98,10 @@ impl ForeignFile {
     /// `/proc/<pid>/fd` only look like links: they are that process's open files, and the one way to a file without a name.
     ///
     /// # Errors
-    /// There is none, it cannot be opened, or it is not a whole ring of this layout: the text says what it is.
+    /// There is none, it cannot be opened, or it is not a whole ring of this layout: the text says what it is. Or no file
+    /// can have that path.
     pub fn open(path: &Path) -> Result<ForeignFile, Error> {
+        Error::if_zero_byte("path", path)?;
         let refused = |why: io::Error| Error::refused(path, "it cannot be opened", &why);
         let (found, no_link) = if is_descriptor(path) {
             (fs::metadata(path), 0)

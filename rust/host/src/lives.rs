@@ -69,8 +69,9 @@ pub fn of_directory(directory: &Path) -> Result<Vec<PreviousLife>, Error> {
 /// reading.
 ///
 /// # Errors
-/// The directory cannot be read.
+/// The directory cannot be read, or no file can have that path.
 pub fn recover(path: &Path) -> Result<Vec<ForeignFile>, Error> {
+    Error::if_zero_byte("path", path)?;
     let found = if path.is_dir() {
         entries(path, |name| !is_temporary(name)).map(newest_first)
     } else {

@@ -185,7 +185,7 @@ impl Log {
         let path = std::path::absolute(chosen.as_deref().unwrap_or(Path::new(".")))
             .map_err(|why| Error::os("the working directory", &why))?;
         let text = CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| Error::Config(format!("crash_dir {path:?}: a path has no zero byte")))?;
+            .map_err(|_| Error::zero_byte("crash_dir", &path))?;
         let (fd, trouble) = match open_directory(&path, &text) {
             Ok(fd) => (fd, None),
             Err(why) if directory.is_some() => return Err(why),

@@ -29,6 +29,7 @@ impl Outlet {
     /// It cannot be opened, or is a ring file.
     pub fn append_to(path: &Path) -> Result<Outlet, Error> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Error::if_zero_byte("path", &path)?;
         let open_line = check_content(&path)?;
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600);

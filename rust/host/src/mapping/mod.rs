@@ -189,12 +189,7 @@ impl RingMap {
 
 /// Only a name in a directory can become a file.
 fn check_path(path: &Path) -> Result<(), Error> {
-    use std::os::unix::ffi::OsStrExt;
-    if path.as_os_str().as_bytes().contains(&0) {
-        return Err(Error::Config(format!(
-            "path {path:?}: a path has no zero byte"
-        )));
-    }
+    Error::if_zero_byte("path", path)?;
     if path.file_name().is_none() {
         return Err(Error::ring_file(
             path,

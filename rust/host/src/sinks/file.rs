@@ -19,6 +19,7 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn open(path: &Path) -> Result<File, Error> {
+        Error::if_zero_byte("path", path)?;
         let file = append_to(path).map_err(|why| Error::Os {
             what: format!("{}: cannot be opened for appending", path.display()),
             errno: errno_of(&why),
