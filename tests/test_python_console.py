@@ -800,6 +800,15 @@ def test_a_field_never_replaces_an_attribute_of_logging(log: pr.Log) -> None:
     attributes = record.__dict__
     assert (attributes["msg__"], attributes["msg_"], attributes["name_"]) == ("m", "y", "n")
     assert (attributes["args_"], attributes["message_"], attributes["process_"]) == ("a", "x", "p")
+    assert logging.Formatter("%(name)s: %(message)s by %(name_)s").format(record) == "app: event by n"
+
+
+def test_a_field_hides_no_method_of_a_log_record(log: pr.Log, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    log.add_console(pr.sinks.file(output), format=logging.Formatter("%(message)s %(getMessage_)s"))
+    log.get_logger("app").info("event %d", 1, getMessage="no method")
+    assert log.flush(timeout=PATIENCE)
+    assert output.read_text() == "event 1 no method\n"
 
 
 def test_a_handlers_level_filters_and_lock_apply(log: pr.Log) -> None:

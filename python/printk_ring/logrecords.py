@@ -62,9 +62,10 @@ def log_record(record: "Record") -> logging.LogRecord:
     It has what `logging` itself would give that call: `msg` is the template and `args` its arguments, if the record has
     kept them; where the call has put them together itself `msg` is the message, without `args`. `levelno` is the number that
     the caller gave, else that of the level (NOTICE 25; EMERG, ALERT and CRITICAL 50). `exc_text` has the traceback;
-    `exc_info` is None. Fields are attributes; one whose name is an attribute of every record has a "_" behind it. A call
-    whose place is not known has the names that `logging` gives in that case. `thread` and `threadName` are those of a thread
-    that lives; of one that is gone, or of another process, `thread` is the kernel's number. `taskName` is None.
+    `exc_info` is None. Fields are attributes, those of `extra` too; one whose name is an attribute or a method of every
+    record has a "_" behind it, or as many as make it a new name: the field `name` is shown by `%(name_)s`. A call whose
+    place is not known has the names that `logging` gives in that case. `thread` and `threadName` are those of a thread that
+    lives; of one that is gone, or of another process, `thread` is the kernel's number. `taskName` is None.
     """
     levelno = record.levelno if record.levelno is not None else NUMBERS[record.level]
     msg, args = _template(record)
@@ -89,7 +90,7 @@ def log_record(record: "Record") -> logging.LogRecord:
     _set_time(made, record.wall_nsec)
     _set_thread(made, record)
     for key, value in fields.items():
-        made.__dict__[_free_name(key, fields)] = value
+        made.__dict__[_free_name(key, fields, type(made))] = value
     return made
 
 
@@ -132,10 +133,15 @@ def _thread(tid: int) -> threading.Thread | None:
     return thread
 
 
-def _free_name(key: str, fields: dict[str, Any]) -> str:
-    if key not in _TAKEN:
+def _free_name(key: str, fields: dict[str, Any], kind: type[logging.LogRecord]) -> str:
+    """The name of a field among the attributes; methods are such, too."""
+    if not _is_taken(key, kind):
         return key
     name = f"{key}_"
-    while name in _TAKEN or name in fields:
+    while name in fields or _is_taken(name, kind):
         name += "_"
     return name
+
+
+def _is_taken(name: str, kind: type[logging.LogRecord]) -> bool:
+    return name in _TAKEN or hasattr(kind, name)

@@ -51,7 +51,8 @@ def callable(fn: Callable[[Record], object], /) -> Sink:  # noqa: A001 - the con
 def handler(handler: "logging.Handler", /) -> Sink:
     """Gives each record to a handler of the standard library, as `callable`: `handler.handle(LogRecord)`.
 
-    `printk_ring.logrecords.log_record` says what the LogRecord has. The handler's level and filters apply; whoever made
+    `printk_ring.logrecords.log_record` says what the LogRecord has; fields are attributes of it, one that is called as an
+    attribute of all (`name`, `msg`) with a `_` behind its name. The handler's level and filters apply; whoever made
     it closes it.
     """
     return Sink.handler(handler)
