@@ -68,6 +68,36 @@ def test_the_place_is_that_of_the_block_or_of_whoever_called_the_function(log: p
     assert places == [("call", __file__)] * 3 + [("block", __file__)] * 5
 
 
+def test_what_an_event_loop_drives_has_a_place_of_its_own(log: pr.Log) -> None:
+    logger = log.get_logger()
+
+    @logger.catch(reraise=False)
+    @logger.catch()
+    async def work() -> None:
+        await asyncio.sleep(0)
+        fail()
+
+    @logger.catch(reraise=False)
+    async def count() -> AsyncGenerator[int, None]:
+        yield 1
+        fail()
+
+    async def plain(what: str) -> None:
+        fail(what)
+
+    async def main() -> None:
+        await asyncio.create_task(work())
+        await work()
+        assert [number async for number in count()] == [1]
+        await logger.catch(reraise=False)(functools.partial(plain, "bad"))()
+
+    asyncio.run(main())
+    places = [(record.file, record.func, record.line) for record in log.reader()]
+    codes = [inspect.unwrap(function).__code__ for function in (work, work, work, work, count, plain)]
+    assert places == [(__file__, code.co_name, code.co_firstlineno) for code in codes]
+    assert {site.func for site in log.sites()} == {"work", "count", "plain"}, "dynamic debug knows them so, too"
+
+
 def test_without_reraise_it_ends_there(log: pr.Log) -> None:
     catch = log.get_logger().catch(reraise=False)
     for what in ("one", "two"):

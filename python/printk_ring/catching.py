@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
-from types import TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -25,16 +25,20 @@ class Catch:
     generator function: it stays one, and the exceptions are those of its body; the record's field `function` is its
     qualified name. It can be used any number of times, also within itself and by several threads.
 
+    The place of the record is where the block stands, or of whoever called the function or goes through the generator. A
+    coroutine and an asynchronous generator, which an event loop calls, have their function's own: where it is defined.
+
     `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and a task's cancellation are not logged, and never kept back. With
     `reraise=False` an `Exception` ends here: the code behind the block goes on, and the function returns None (a generator
     is at its end). Other exceptions go on all the same.
     """
 
-    def __init__(self, logger: "Logger", reraise: bool = True, function: str | None = None) -> None:
+    def __init__(self, logger: "Logger", reraise: bool = True) -> None:
         """Remembers what to do."""
         self._logger = logger
         self._reraise = reraise
-        self._fields = {} if function is None else {"function": function}
+        self._fields: dict[str, Any] = {}  # no options of the log call among them
+        self._tell_from_place: Callable[..., None] | None = None
 
     def __enter__(self) -> None:
         """Nothing happens here."""
@@ -49,8 +53,10 @@ class Catch:
         """Logs the exception, if there is one; True if it ends here."""
         if exc_value is None or isinstance(exc_value, _no_errors()):
             return False
-        fields: dict[str, Any] = self._fields  # no options of the log call among them
-        self._logger.error("exception caught", exc_info=exc_value, stacklevel=_level(), **fields)
+        if self._tell_from_place is not None:
+            self._tell_from_place(self._logger, exc_info=exc_value, **self._fields)
+        else:
+            _tell(self._logger, exc_info=exc_value, stacklevel=_level(), **self._fields)
         return not self._reraise and isinstance(exc_value, Exception)
 
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
@@ -59,9 +65,11 @@ class Catch:
         if not callable(given):
             kind = type(given).__name__
             raise TypeError(f"catch() is for functions, not for {kind}: put it below @classmethod and @property")
-        name = getattr(function, "__qualname__", None) or repr(function)
-        block = Catch(self._logger, self._reraise, name)
+        block = Catch(self._logger, self._reraise)
+        block._fields = {"function": getattr(function, "__qualname__", None) or repr(function)}
         wrap = next((wrap for is_one, wrap in _KINDS if is_one(function)), _plain)
+        if wrap in _DRIVEN:
+            block._tell_from_place = _telling_from(function)
         return cast("Callable[_P, _R]", functools.wraps(function)(wrap(block, function)))
 
     def __repr__(self) -> str:
@@ -69,9 +77,24 @@ class Catch:
         return f"<Catch of {self._logger!r}, reraise={self._reraise}>"
 
 
+# All of it in one line, which is then the line of whatever place it is put at.
+_tell: Callable[..., None] = lambda logger, **how: logger.error("exception caught", **how)  # noqa: E731
+
+
+def _telling_from(function: Callable[..., Any]) -> Callable[..., None] | None:
+    """`_tell` with a call site where `function` is defined; None: nobody knows where that is."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if not isinstance(code, CodeType):
+        return None
+    at = {name: getattr(code, name) for name in ("co_filename", "co_firstlineno", "co_name", "co_qualname")}
+    return FunctionType(_tell.__code__.replace(**at), globals())
+
+
 def _level() -> int:
-    """The `stacklevel` of where the block stands; of a decorated function, of who called it."""
-    level = 2
+    """The `stacklevel` of where the block stands, for `_tell`; of a decorated function, of who called it."""
+    level = 3
     frame = sys._getframe(2)  # noqa: SLF001 - the documented way to a frame
     while frame.f_globals is globals() and frame.f_back is not None:
         frame = frame.f_back
@@ -132,6 +155,8 @@ def _asynchronous_generator(block: Catch, function: Callable[..., Any]) -> Calla
     return caught
 
 
+# What an event loop calls: who called it says nothing.
+_DRIVEN = (_coroutine, _asynchronous_generator)
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Catch, Callable[..., Any]], Callable[..., Any]]], ...] = (
     (inspect.iscoroutinefunction, _coroutine),
     (inspect.isgeneratorfunction, _generator),
