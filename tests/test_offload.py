@@ -102,6 +102,8 @@ def test_without_a_default_log_they_say_so() -> None:
     for missing in (pr.suspend, pr.resume, lambda: pr.offload):
         with pytest.raises(pr.ConfigError, match="install"):
             missing()
+    assert not hasattr(pr, "offload")
+    assert getattr(pr, "offload", None) is None
 
 
 def logs_200_printed_or_counted(log: pr.Log, consoles: list[pr.Console]) -> None:

@@ -47,7 +47,17 @@ from printk_ring._native import (
 from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
 from printk_ring.lives import PreviousLife, recover
-from printk_ring.log import default_log, deferred, emergency, get_logger, install, report, required_log, resume, suspend
+from printk_ring.log import (
+    default_log,
+    default_offload,
+    deferred,
+    emergency,
+    get_logger,
+    install,
+    report,
+    resume,
+    suspend,
+)
 
 if os.environ.get("PRINTK_RING_LOCKDEP", "0") not in {"", "0"}:
     from printk_ring import lockdep
@@ -121,7 +131,7 @@ _ON_FIRST_USE = {
 
 def __getattr__(name: str) -> object:
     if name == "offload":
-        return required_log().offload
+        return default_offload()
     home = _ON_FIRST_USE.get(name)
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from printk_ring import _native
-from printk_ring._native import ConfigError, Context, Log, Logger, Sink
+from printk_ring._native import ConfigError, Context, Log, Logger, Offload, Sink
 from printk_ring.typing import ConsoleSpec, LevelLike, Redact, StrPath
 
 __all__ = [
     "default_log",
+    "default_offload",
     "deferred",
     "emergency",
     "get_logger",
@@ -138,17 +139,30 @@ def default_log() -> Log | None:
     return installed.log
 
 
-def required_log() -> Log:
+class _NothingThere(ConfigError, AttributeError):
+    """There is no default log whose attribute this would be: `hasattr` says no, and does not raise."""
+
+
+def required_log(error: type[ConfigError] = ConfigError) -> Log:
     """The default log, for what makes no sense without one.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none; this kind of one.
     """
     log = default_log()
     if log is None:
         message = "there is no default log: install() makes one"
-        raise ConfigError(message)
+        raise error(message)
     return log
+
+
+def default_offload() -> Offload:
+    """`Log.offload` of the default log.
+
+    Raises:
+        ConfigError: there is none; it is an AttributeError too.
+    """
+    return required_log(_NothingThere).offload
 
 
 def suspend() -> bool:
@@ -165,6 +179,9 @@ def get_logger(name: str | None = None, **bound: object) -> Logger:
     """A logger for the default log with these fields bound, usable at any time.
 
     Before `install` its records go nowhere; from then on the same object writes to the default log.
+
+    Raises:
+        TypeError: a key by `**` is no str.
     """
     return _native._default_logger(name, **bound)  # noqa: SLF001 - our own
 
