@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ import printk_ring as pr
 from tests.children import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -279,3 +280,27 @@ def test_a_console_whose_file_cannot_be_opened_is_an_error_with_its_path(log: pr
         log.add_console(pr.sinks.file(tmp_path / "missing" / "app.log"))
     assert str(tmp_path / "missing" / "app.log") in str(caught.value)
     assert log.consoles() == []
+
+
+def test_keys_that_are_no_strings_are_refused_where_fields_are_bound_as_the_interpreter_does_in_calls(
+    log: pr.Log,
+) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    logger = log.get_logger()
+    takers: list[Callable[..., object]] = [logger.bind, logger.contextualize, log.get_logger, pr.get_logger]
+    for take in takers:
+        for key, shown in (
+            (4711, "4711 (int)"),
+            (b"k", "b'k' (bytes)"),
+            (Unprintable(), "something unprintable (Unprintable)"),
+        ):
+            with pytest.raises(TypeError, match="keywords must be strings") as caught:
+                take(**cast("dict[str, int]", {"fine": 1, key: 2}))
+            assert take is pr.get_logger or str(caught.value) == f"keywords must be strings, not {shown}"
+    with pytest.raises(TypeError, match="keywords must be strings"):
+        logger.info("event", **cast("dict[str, Any]", {4711: 2}))
+    extra: Any = {4711: 2}
+    logger.bind(**{Text("key"): 1}).info("event", extra=extra)
+    assert [record.fields for record in log.reader()] == [{"key": 1, "4711": 2}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import loguru
@@ -12,6 +13,7 @@ from printk_ring.integrations.loguru import RingSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -108,3 +110,49 @@ def test_without_a_log_it_serves_the_default_one(default_log: pr.Log, logger: An
     default_log.close()
     logger.info("nobody hears this")
     assert only(default_log).event == "event"
+
+
+def test_what_is_hidden_by_a_name_is_hidden_in_the_message_that_loguru_has_made_of_it(
+    ring_path: Path, logger: Any
+) -> None:
+    class Unprintable:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+        __repr__ = __str__
+
+    with pr.Log(ring_path, redact=["Password", "pin", "empty", re.compile("to.en")]) as log:
+        logger.add(RingSink(log), format="{message}", catch=False)
+        logger.info("in as {user} by {password}, {password!r} and {0}", *["open"], user="ann", password="hun\nter2")
+        logger.bind(token={"id": 4711, "of": [b"by\0tes"]}).info(
+            "{t[id]} {t[of][0]} {t}", t={"id": 4711, "of": [b"by\0tes"]}
+        )
+        logger.info("{user[password]} of {user}", user={"password": "swordfish", "name": "ann"})
+        logger.info("longest first: {pin} {password}", pin="12", password="1234")
+        logger.info("{empty}e {pin}", empty="", pin=Hidden())
+        logger.bind(password=Unprintable(), pin=None).info("a nice day")
+        texts = [(record.message, record.fields) for record in log.reader()]
+    hidden = "[redacted]"
+    nested = {"id": 4711, "of": [b"by\0tes"]}
+    assert texts == [
+        (f"in as ann by {hidden}, {hidden} and open", {"user": "ann", "password": hidden}),
+        (f"{hidden} {hidden} {hidden}", {"token": hidden, "t": nested}),
+        (f"{hidden} of {{'password': {hidden}, 'name': 'ann'}}", {"user": {"password": hidden, "name": "ann"}}),
+        (f"longest first: {hidden} {hidden}", {"pin": hidden, "password": hidden}),
+        (f"e {hidden}", {"empty": hidden, "pin": hidden}),
+        ("a nice day", {"password": hidden, "pin": hidden}),
+    ]
+    content = ring_path.read_bytes()
+    assert b"swordfish" not in content
+    assert b"hun" not in content
+
+
+def test_a_log_that_hides_nothing_has_the_message_as_it_is(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), catch=False)
+    logger.info("by {password}", password="x")
+    assert only(log).message == "by x"
+
+
+class Hidden:
+    def __str__(self) -> str:
+        return "a number of its own"

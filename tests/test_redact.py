@@ -331,6 +331,17 @@ def test_what_a_dying_process_says_of_itself_is_hidden_too(ring_path: pathlib.Pa
         assert done.stdout == ("ValueError: [redacted]\n" if how == "dumper" else "")
 
 
+def test_why_something_is_dumped_is_no_exception(ring_path: pathlib.Path) -> None:
+    told: list[str | None] = []
+    with pr.Log(ring_path, redact=[re.compile(SECRET)]) as log:
+        log.register_dumper(lambda _, detail: told.append(detail), always=True)
+        log.get_logger().info("event")
+        dump = ring_path.with_name("dump.txt")
+        assert log.dump(dump, description=f"asked for by {SECRET}") == 1
+    assert dump.read_text().splitlines()[0] == f"** dump: asked for by {HIDDEN} **"
+    assert told[0] == f"asked for by {HIDDEN}"
+
+
 def test_the_command_line_that_a_file_keeps_is_no_exception(ring_path: pathlib.Path) -> None:
     code = """
     import re, sys

@@ -536,12 +536,11 @@ class Logger:
     `stack_info`. `stacklevel`: as in the standard library; it moves the place of the call and the end of that stack.
     `extra`: a mapping of further fields; the call's own keywords win.
 
-    A call never raises (but TypeError for a missing event); an interruption that comes while it runs Python code of an
-    argument (Ctrl-C, `sys.exit` in a signal handler, whatever is no `Exception`) is passed on once the record is stored. A
-    template that its arguments do not fit is stored as it
-    stands, with the fields `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is
-    `<unprintable TYPE>`; a level that `log` cannot understand counts as INFO. Below the level a call returns at once and
-    evaluates nothing.
+    A call never raises (but TypeError for a missing event, and for a key by `**` that is no str); an interruption that comes
+    while it runs Python code of an argument (Ctrl-C, `sys.exit` in a signal handler, whatever is no `Exception`) is passed
+    on once the record is stored. A template that its arguments do not fit is stored as it stands, with the fields
+    `format_args` (a list) and `format_error` (text); an object whose `__str__` fails is `<unprintable TYPE>`; a level that
+    `log` cannot understand counts as INFO. Below the level a call returns at once and evaluates nothing.
 
     The text of an exception comes from `printk_ring.exceptions.describe(exc_info)` and that of a stack from
     `printk_ring.exceptions.stack(stacklevel)`, imported when first needed; whatever they raise is swallowed.
@@ -577,6 +576,9 @@ class Logger:
         """A logger with these fields in front of those of every call. The same key: the newer binding wins.
 
         Values are taken (typed or by str()) now.
+
+        Raises:
+            TypeError: a key by `**` is no str.
         """
     def once(self) -> Logger:
         """This logger, once: of each call site of its log methods one record is stored in the life of the log.
@@ -601,17 +603,19 @@ class Logger:
 
         The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
         it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
-        before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text`
-        is any object, of a template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows
-        nothing: they would take pieces out of lines.
+        before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8 in
+        `Record.flags`; of more than 100 lines that are begun at once some rests may lack it. `text` is any object, of a
+        template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows nothing: they would
+        take pieces out of lines.
         """
     def catch(self, reraise: bool = True) -> Catch:
         """A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR
         with its traceback, and goes on; with `reraise=False` it ends there.
 
         For functions, coroutine functions, generator functions and asynchronous generator functions; the record of one has
-        its qualified name in the field `function`. `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and the cancellation
-        of a task are not logged, and never kept back.
+        its qualified name in the field `function`. Its place is where the block stands, or of whoever called the function;
+        that of a coroutine or an asynchronous generator is where its function is defined. `KeyboardInterrupt`, `SystemExit`,
+        `GeneratorExit` and the cancellation of a task are not logged, and never kept back.
 
         Raises:
             TypeError: `reraise` is no bool: a decorator is written `@logger.catch()`.
@@ -621,6 +625,9 @@ class Logger:
         thread or task logs. The same key: the call wins, then the innermost block, then what is bound.
 
         Values are taken (typed or by str()) now.
+
+        Raises:
+            TypeError: a key by `**` is no str.
         """
     def debug(
         self,
@@ -822,7 +829,11 @@ class Log:
     @console_level.setter
     def console_level(self, value: LevelLike, /) -> None: ...
     def get_logger(self, name: str | None = None, **bound: object) -> Logger:
-        """A logger for this log, with these fields bound."""
+        """A logger for this log, with these fields bound.
+
+        Raises:
+            TypeError: a key by `**` is no str.
+        """
     def add_console(
         self,
         sink: Sink,
@@ -838,13 +849,16 @@ class Log:
     ) -> Console:
         """Adds a console with a printer thread of its own and returns it.
 
-        `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter`, or a
-        function that makes text of a `Record`; a newline is added where it has none. `replay`: begin with the oldest record
-        instead of the next one. `reliability`: 0 (memory), 1 (a file), 2 (a pipe or a terminal), 3 (what takes locks); None:
-        what the sink is decides. Callers that print themselves begin with the lowest number and never print on 3.
-        `overflow="block"`: writers wait for this console, each call up to `block_timeout` seconds, before a record that it
-        has not printed would be overwritten. `bootstrap`: begin with the oldest record, and go when the first console comes
-        that is none of this kind; that one goes on where this one ends (`replay` or not, where both write to the same).
+        `name`: unique; None: the sink's kind, with "-2", "-3" .. where taken. `format`: a name, a `logging.Formatter` (what
+        it is given says `printk_ring.logrecords.log_record`), or a function that makes text of a `Record`. A newline is
+        added to the text where it has none. So that no data forges a record: where there are line breaks in the record
+        itself, a traceback's too, further lines of the text begin with `| `; where there are control characters in it, those
+        of the text are escaped. `replay`: begin with the oldest record instead of the next one. `reliability`: 0 (memory), 1
+        (a file), 2 (a pipe or a terminal), 3 (what takes locks); None: what the sink is decides. Callers that print
+        themselves begin with the lowest number and never print on 3. `overflow="block"`: writers wait for this console, each
+        call up to `block_timeout` seconds, before a record that it has not printed would be overwritten. `bootstrap`: begin
+        with the oldest record, and go when the first console comes that is none of this kind; that one goes on where this
+        one ends (`replay` or not, where both write to the same).
 
         Raises:
             ConfigError: a name in use, an unknown format, policy or reliability, a bootstrap console that comes after a
@@ -899,6 +913,8 @@ class Log:
         """
     def _redacted(self, text: str, /) -> str:
         """A text as this log may hold it."""
+    def _hides(self, name: str | None = None, /) -> bool:
+        """Whether this log hides values of this name; without one: whether it hides anything."""
     @property
     def _life(self) -> int:
         """What tells this log's consoles from those of others, for debugging. A number; a forked child has another one."""
@@ -957,7 +973,8 @@ class Log:
         earlier dump is lost; where there is none it is made with mode 0600. A symbolic link is not followed. `last`: only
         that many records, the newest, or those of that time ("30s", "1.5 min", "250ms"). `max_bytes`: only the newest that
         fit into that many bytes (int or text, as `parse_size`); one that does not fit alone is cut and ends in
-        `<truncated>`. `description`: why, in a first line, `** dump: .. **`; it is left out where `max_bytes` is less.
+        `<truncated>`. `description`: why, in a first line, `** dump: .. **`, without what the patterns of `redact` match; it
+        is left out where `max_bytes` is less.
 
         Ends with what was there at the call. Records that are overwritten while it writes have a line that says how many.
         Waits as long as what it writes to does; writing to a path does not sync it. Then the dumpers are called that want
@@ -1314,7 +1331,9 @@ class Record:
         """Syslog facility; 1 (user) unless set otherwise."""
     @property
     def flags(self) -> int:
-        """The flags as stored."""
+        """The flags, numbered as the kernel's: 2, the call that made it ended its line, as all but `cont` do; 8, it goes on
+        with a line of `cont` that was broken off; 10, both.
+        """
     @property
     def caller_id(self) -> int:
         """The ring's identity of the writer: pid and tid in one word."""
@@ -1661,6 +1680,7 @@ def control(path: StrPath, /) -> Control:
 
     Raises:
         RingFileError: no such file, not a ring, another user's, or not writable.
+        ConfigError: no file can have that path.
     """
 
 def open_ring(path: StrPath) -> RingFile:
@@ -1668,6 +1688,7 @@ def open_ring(path: StrPath) -> RingFile:
 
     Raises:
         RingFileError: no such file, a directory, no permission, not a ring, truncated, a newer layout, bad geometry.
+        ConfigError: no file can have that path.
     """
 
 def decode_text(payload: Buffer, /) -> str:

@@ -2,12 +2,15 @@
 
 # ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
 
-from typing import TYPE_CHECKING
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
 
 from printk_ring import _native, exceptions
 from printk_ring.log import default_log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from loguru import Message
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RingSink"]
 
 _LARGEST_NUMBER = 2**31 - 1
+_REDACTED = "[redacted]"
 
 
 class RingSink:
@@ -25,6 +29,9 @@ class RingSink:
     `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. What was bound,
     contextualized or given to the call (loguru's `extra`) arrives as fields, typed; the exception as `Record.exc`; file,
     line and function as the record's. SUCCESS is NOTICE, TRACE is DEBUG; the number is in `Record.levelno`.
+
+    What the log hides by a name (`redact`) is hidden in the message too, wherever that has the str() or repr() of such a
+    value: loguru has put them together before. What a format specification makes of one (`{pin:06}`) only a pattern hides.
 
     The format of the sink is not used: `format="{message}"` spares loguru the work of making more.
     """
@@ -44,7 +51,7 @@ class RingSink:
         value = None if exception is None else exception.value
         log._emit(
             _native.parse_stdlib_level(number),
-            record["message"],
+            _without_hidden(log, record["message"], record["extra"]),
             logger=record["name"],
             levelno=number if abs(number) <= _LARGEST_NUMBER else None,
             file=record["file"].path,
@@ -57,3 +64,42 @@ class RingSink:
 
 def _described(value: BaseException, trace: "TracebackType | None") -> tuple[str, str, str] | None:
     return exceptions.describe((type(value), value, trace))
+
+
+def _without_hidden(log: "Log", message: str, extra: "dict[Any, Any]") -> str:
+    """The message without the texts of those values whose names the log hides."""
+    if not log._hides():
+        return message
+    texts = {text for value in _hidden(log, extra) for text in _texts(value)}
+    longest_first = sorted(texts - {""}, key=len, reverse=True)
+    if not longest_first:
+        return message
+    return re.sub("|".join(map(re.escape, longest_first)), _REDACTED, message)
+
+
+def _hidden(log: "Log", extra: "dict[Any, Any]") -> "Iterator[object]":
+    """What stands under a hidden name, and all that is in it. Collections may be within themselves."""
+    left: list[tuple[object, bool]] = [(extra, False)]
+    seen = set()
+    while left:
+        value, is_hidden = left.pop()
+        if is_hidden:
+            yield value
+        if (id(value), is_hidden) in seen:
+            continue
+        if isinstance(value, dict):
+            entries = list(dict.items(value))  # another thread may change it
+            left.extend((inner, is_hidden or (isinstance(key, str) and log._hides(key))) for key, inner in entries)
+        elif isinstance(value, list | tuple):
+            kind: Any = list if isinstance(value, list) else tuple
+            left.extend((inner, is_hidden) for inner in kind.__iter__(value))
+        else:
+            continue
+        seen.add((id(value), is_hidden))
+
+
+def _texts(value: object) -> "Iterator[str]":
+    """What `{}` and `{!r}` make of a value; nothing where that fails."""
+    for show in (str, repr):
+        with contextlib.suppress(Exception):
+            yield show(value)

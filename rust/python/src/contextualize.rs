@@ -1,9 +1,10 @@
 //! `Logger.contextualize`: fields of all records that are logged in a block of code, wherever that calls.
 
-use crate::convert::{Taken, Taker};
+use crate::convert::{Taken, Taker, text};
 use crate::fastcall::ambient;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,12 +41,27 @@ pub fn take_fields(
     // Which log it will be for nobody knows: what is to be text is hidden for all where one hides values.
     let mut taker = Taker::of_any_log();
     let entries = fields.map_or_else(Vec::new, |fields| fields.iter().collect());
-    let newer = entries.into_iter();
+    let keys = entries.iter().map(|(key, _)| name(key));
+    let keys: Vec<Box<str>> = keys.collect::<PyResult<_>>()?;
+    let newer = keys.into_iter().zip(entries);
     merge(
         taken,
-        newer.map(|(key, value)| (taker.text_of(&key).into(), taker.take(&value))),
+        newer.map(|(key, (_, value))| (key, taker.take(&value))),
     );
     taker.interrupt().map_or(Ok(()), Err)
+}
+
+/// A key, which `**` may take from any dict. The interpreter itself refuses what is no str only where it calls Python code
+/// or what takes its arguments as an array, as log calls do.
+fn name(key: &Bound<'_, PyAny>) -> PyResult<Box<str>> {
+    match key.cast::<PyString>() {
+        Ok(key) => Ok(text::owned(key).into()),
+        Err(_) => {
+            let (key, kind) = (text::shown(key), key.get_type().name()?);
+            let why = format!("keywords must be strings, not {key} ({kind})");
+            Err(PyTypeError::new_err(why))
+        }
+    }
 }
 
 /// Among so many fields a name is searched for, which is quicker than to look it up.

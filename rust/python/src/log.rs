@@ -247,6 +247,14 @@ impl Log {
         self.redacted(py, &text::of_str(text)).into_owned()
     }
 
+    /// Whether this log hides values of this name; without one: whether it hides anything.
+    #[pyo3(signature = (name=None, /))]
+    fn _hides(&self, py: Python<'_>, name: Option<&Bound<'_, PyString>>) -> bool {
+        redact::of(&self.handle).is_some_and(|redaction| {
+            name.is_none_or(|name| redaction.hides_name(py, &text::of_str(name)))
+        })
+    }
+
     /// What tells this log's consoles from those of others, for debugging. A number; a forked child has another one.
     #[getter]
     fn _life(&self) -> u64 {
@@ -446,6 +454,7 @@ impl Log {
     ) -> PyResult<u64> {
         let target = Target::of(py, to)?;
         let description = description.map(text::owned);
+        let description = description.map(|why| self.redacted(py, &why).into_owned());
         let dump = py.detach(|| {
             let most = max_bytes.map(|most| usize::try_from(most.0).unwrap_or(usize::MAX));
             let last = last.map(|last| last.0);

@@ -68,9 +68,9 @@ impl<'py> FromPyObject<'_, 'py> for Flag {
 ///
 /// `event` is any object (str() of it is taken when it is not a str). With `args` it is a %-template (a single non-empty
 /// mapping as the only argument serves named ones, as in the standard library); without, `%` is literal. Every other
-/// keyword is a field, whatever its name, kept typed. A call never raises (but TypeError for a missing event); an
-/// interruption that arrives while it runs Python code of an argument (Ctrl-C, `sys.exit` in a signal handler) is passed
-/// on once the record is stored.
+/// keyword is a field, whatever its name, kept typed. A call never raises (but TypeError for a missing event, and for a key
+/// by `**` that is no str); an interruption that arrives while it runs Python code of an argument (Ctrl-C, `sys.exit` in a
+/// signal handler) is passed on once the record is stored.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct Logger {
     target: Target,
@@ -267,7 +267,7 @@ impl Logger {
 
     /// A logger with these fields in front of those of every call. The same key: the newer binding wins.
     ///
-    /// Values are taken (typed or by str()) now.
+    /// Values are taken (typed or by str()) now. Raises TypeError for a key by `**` that is no str.
     #[pyo3(signature = (**fields))]
     fn bind(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Logger> {
         let mut logger = Logger {
@@ -315,9 +315,10 @@ impl Logger {
     ///
     /// The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
     /// it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
-    /// before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8. `text` is
-    /// any object, of a template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows
-    /// nothing: they would take pieces out of lines.
+    /// before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8 in
+    /// `Record.flags`; of more than 100 lines that are begun at once some rests may lack it. `text` is any object, of a
+    /// template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows nothing: they would
+    /// take pieces out of lines.
     #[pyo3(signature = (text, /))]
     fn cont(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
         line::cont(py, self, text)
@@ -327,8 +328,9 @@ impl Logger {
     /// its traceback, and goes on; with `reraise=False` it ends there.
     ///
     /// For functions, coroutine functions, generator functions and asynchronous generator functions; the record of one has
-    /// its qualified name in the field `function`. `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and a task's cancellation
-    /// are not logged, and never kept back.
+    /// its qualified name in the field `function`. Its place is where the block stands, or of whoever called the function; that
+    /// of a coroutine or an asynchronous generator is where its function is defined. `KeyboardInterrupt`, `SystemExit`,
+    /// `GeneratorExit` and a task's cancellation are not logged, and never kept back.
     ///
     /// Raises:
     ///     TypeError: `reraise` is no bool: a decorator is written `@logger.catch()`.
@@ -341,7 +343,7 @@ impl Logger {
     /// A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this
     /// thread or task logs. The same key: the call wins, then the innermost block, then what is bound.
     ///
-    /// Values are taken (typed or by str()) now.
+    /// Values are taken (typed or by str()) now. Raises TypeError for a key by `**` that is no str.
     #[pyo3(signature = (**fields))]
     fn contextualize(&self, fields: Option<&Bound<'_, PyDict>>) -> PyResult<ContextFields> {
         ContextFields::new(fields)

@@ -87,7 +87,8 @@ impl Record {
         self.meta.facility
     }
 
-    /// The flags as stored.
+    /// The flags, numbered as the kernel's: 2, the call that made it ended its line, as all but `cont` do; 8, it goes on with a
+    /// line of `cont` that was broken off; 10, both.
     #[getter]
     fn flags(&self) -> u8 {
         self.meta.flags

@@ -5,9 +5,8 @@ mod command_line;
 pub mod shown;
 
 use crate::beside;
-use crate::convert::Taken;
-use crate::convert::Taker;
 use crate::convert::take::{Tree, seal};
+use crate::convert::{Taken, Taker, text};
 use crate::ending;
 use crate::errors;
 use crate::fastcall::glance::GLANCE;
@@ -125,7 +124,7 @@ fn items<'py>(
     };
     list.map(|list| list.iter().collect()).ok_or_else(|| {
         let why = "give a list of key names and compiled patterns";
-        errors::config(py, format!("redact is {}: {why}", shown(given)))
+        errors::config(py, format!("redact is {}: {why}", text::shown(given)))
     })
 }
 
@@ -137,14 +136,14 @@ fn parse_items(py: Python<'_>, items: &[Bound<'_, PyAny>]) -> PyResult<Redaction
     let compiled = py.import("re")?.getattr("Pattern")?;
     for item in items {
         let refused = |why: &str| {
-            let item = shown(item);
+            let item = text::shown(item);
             Err(errors::config(py, format!("redact has {item}: {why}")))
         };
         if let Ok(name) = item.cast::<PyString>() {
             if name.is_empty()? {
                 return refused("no field has an empty name");
             }
-            let name = crate::convert::text::of_str(name).to_lowercase();
+            let name = text::of_str(name).to_lowercase();
             redaction.names.push(name.into());
         } else if !item.is_instance(&compiled)? {
             return refused("a key name is a str, a pattern is compiled by re.compile()");
@@ -160,13 +159,6 @@ fn parse_items(py: Python<'_>, items: &[Bound<'_, PyAny>]) -> PyResult<Redaction
         }
     }
     Ok(redaction)
-}
-
-fn shown(object: &Bound<'_, PyAny>) -> String {
-    object.repr().map_or_else(
-        |_| "something unprintable".into(),
-        |text| text.to_string_lossy().into_owned(),
-    )
 }
 
 /// Whether an expression has a name in it that the log goes by to hide values: also `user.password` and `head["api-key"]` do.
@@ -218,6 +210,13 @@ impl Redaction {
     /// Whether the value of this name is hidden because of the name.
     fn hides(&self, key: &str) -> bool {
         self.names.iter().any(|name| is_spelt(key, name))
+    }
+
+    /// Whether the value of this name is hidden because of the name, by a pattern too.
+    pub fn hides_name(&self, py: Python<'_>, key: &str) -> bool {
+        Hiding::with(py, self, &mut Taker::default(), |hiding| {
+            hiding.is_hidden(key)
+        })
     }
 
     fn without_hidden<'r, 'a>(
@@ -371,7 +370,7 @@ impl Hiding<'_, '_> {
             let Some(found) = self.taker.ok(self.py, found) else {
                 return Some(REDACTED.into());
             };
-            let found = crate::convert::text::of_str(&found);
+            let found = text::of_str(&found);
             if found != from {
                 now = Some(found.into_owned());
             }

@@ -22,6 +22,14 @@ pub fn owned(text: &Bound<'_, PyString>) -> String {
     cut(&of_str(text), LONGEST).to_owned()
 }
 
+/// What an object is, for an error that names it.
+pub fn shown(object: &Bound<'_, PyAny>) -> String {
+    object.repr().map_or_else(
+        |_| "something unprintable".into(),
+        |text| text.to_string_lossy().into_owned(),
+    )
+}
+
 /// At most `most` bytes of `text`, whole characters.
 pub fn cut(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
