@@ -121,8 +121,8 @@ def parse_size(size: int | str, /) -> int:
 def defaults() -> dict[str, Any]:
     """Every default of `rust/host` under the name of its parameter: `size`, `avg_record`, `level`, `console_level`,
     `format`, `replay`, `overflow`, `block_timeout`, `flush_timeout`, `remove_timeout`, `exit_timeout`; besides
-    `memory_records`, `memory_bytes`,
-    `min_size_bytes`, `max_record_bytes`. Values as the signatures below spell them (levels are names in upper case).
+    `memory_records`, `memory_bytes`, `redacted` (what stands for what is hidden), `min_size_bytes`, `max_record_bytes`.
+    Values as the signatures below spell them (levels are names in upper case).
     """
 
 # --- the ring itself -------------------------------------------------------------------------------------------------

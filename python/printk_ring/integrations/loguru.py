@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RingSink"]
 
 _LARGEST_NUMBER = 2**31 - 1
-_REDACTED = "[redacted]"
+_REDACTED: str = _native.defaults()["redacted"]
 
 
 class RingSink:

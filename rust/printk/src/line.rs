@@ -32,6 +32,8 @@ pub(crate) struct Line {
 /// As many unfinished lines of one log are remembered, at most. Of more some are forgotten: their rests have no flag.
 const BUCKETS: usize = 16;
 const WAYS: usize = 8;
+/// Of what is remembered: a word stands for itself, and only its own thread asks for it.
+const ALONE: Ordering = Ordering::Relaxed;
 
 /// 1: whoever ends the lines of this process sleeps until one is opened.
 static SLEEPS: AtomicU32 = AtomicU32::new(0);
@@ -67,7 +69,7 @@ impl Line {
     /// Whether this line has not come to its end.
     fn is_unfinished(&self, whose: u64) -> bool {
         let mut words = self.bucket(whose).iter();
-        words.any(|word| word.load(Ordering::Relaxed) == whose)
+        words.any(|word| word.load(ALONE) == whose)
     }
 
     /// It has not. In the place of another one if need be.
@@ -76,21 +78,19 @@ impl Line {
             return;
         }
         let bucket = self.bucket(whose);
-        let (unused, own) = (Ordering::Relaxed, Ordering::Relaxed);
-        let is_in = |word: &AtomicU64| word.compare_exchange(0, whose, own, unused).is_ok();
+        let is_in = |word: &AtomicU64| word.compare_exchange(0, whose, ALONE, ALONE).is_ok();
         if !bucket.iter().any(is_in)
             && let Some(word) = bucket.get(whose as usize % WAYS)
         {
-            word.store(whose, own);
+            word.store(whose, ALONE);
         }
     }
 
     /// It has. Only its own thread says so.
     fn finish(&self, whose: u64) {
         for word in self.bucket(whose) {
-            let own = Ordering::Relaxed;
-            if word.load(own) == whose {
-                let _ = word.compare_exchange(whose, 0, own, own);
+            if word.load(ALONE) == whose {
+                let _ = word.compare_exchange(whose, 0, ALONE, ALONE); // or another took its place meanwhile
             }
         }
     }

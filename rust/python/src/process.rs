@@ -64,6 +64,7 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("max_reason", default::MAX_REASON as u32)?;
     dict.set_item("interval", default::RATE_INTERVAL_S)?;
     dict.set_item("burst", default::RATE_BURST)?;
+    dict.set_item("redacted", default::REDACTED)?;
     dict.set_item("min_size_bytes", options::MIN_SIZE)?;
     dict.set_item("max_record_bytes", pr_printk::core::MAX_RECORD_BYTES)?;
     Ok(dict)
