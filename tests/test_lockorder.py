@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from printk_ring.lockorder import Graph, Node, Order, Place, Witness
@@ -146,6 +146,7 @@ class Model:
 held_and_wanted = st.lists(st.integers(0, 4), min_size=2, max_size=4, unique=True)
 
 
+@settings(deadline=None)
 @given(st.lists(held_and_wanted, max_size=12))
 def test_what_is_told_is_a_circle_and_every_circle_is_told(takes: list[list[int]]) -> None:
     graph, model, locks = Graph(), Model(5), nodes(5)
