@@ -45,6 +45,38 @@ def test_calls_that_look_the_same_are_sites_of_their_own_in_one_line_too(log: pr
     assert events(log) == ["same"] * 4
 
 
+CALLED_BACK = """
+import functools, sys, weakref
+import printk_ring as pr
+
+log = pr.Log(size="1 MiB")
+logger = log.get_logger()
+logger = logger.once() if sys.argv[1] == "once" else logger
+
+class Thing:
+    pass
+
+def leaves(_):
+    thing = Thing()  # goes when this frame has gone, and the one below is the interpreter's own: `map` has called
+    kept.append(weakref.ref(thing, functools.partial(logger.info, "%s is gone")))
+
+def one(): list(map(leaves, "x"))
+def other(): list(map(leaves, "x"))
+
+kept = []
+for _ in range(3):
+    one()
+    other()
+print(*(record.func for record in log.reader()))
+"""
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("once", ["one", "other"]), ("none", ["one", "other"] * 3)])
+def test_what_is_called_back_when_a_function_has_ended_is_of_the_code_around(limit: str, expected: list[str]) -> None:
+    """`sys._getframe` crashes there (seen on CPython 3.14.4), and no instruction of any code calls."""
+    assert succeed(CALLED_BACK, limit).split() == expected
+
+
 def test_each_way_to_log_is_limited(log: pr.Log) -> None:
     once = log.get_logger().once()
     for _ in range(3):

@@ -3,6 +3,7 @@
 use crate::arguments::{Objects, Values};
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::ending;
+use crate::fastcall::Frame;
 use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
 use crate::levels::Given;
@@ -504,23 +505,21 @@ fn stacklevel(given: &Bound<'_, PyAny>) -> Option<u32> {
     Some(u32::try_from(number.max(1)).unwrap_or(u32::MAX))
 }
 
-/// File, line and function of the frame that is `level` calls up, or of the outermost.
+/// File, line and function of the frame that is `level` calls up, or of the outermost. Not by `sys._getframe`: where C code calls,
+/// as what a weak reference calls back when a function ends, that takes the interpreter's own frame for one of code, and crashes.
 fn place(py: Python<'_>, level: u32) -> PyResult<Place> {
-    let mut frame = py.import("sys")?.call_method0("_getframe")?;
+    let nobody = || PyValueError::new_err("no Python code calls");
+    let mut frame = Frame::current(py).ok_or_else(nobody)?;
     for _ in 1..level {
-        let outer = frame.getattr("f_back")?;
-        if outer.is_none() {
+        let Some(outer) = frame.outer()? else {
             break;
-        }
+        };
         frame = outer;
     }
-    let code = frame.getattr("f_code")?;
+    let code = frame.code()?;
     Ok(Place {
         file: text::owned(code.getattr("co_filename")?.cast::<PyString>()?),
-        line: frame
-            .getattr("f_lineno")?
-            .extract::<Option<u32>>()?
-            .unwrap_or(0),
+        line: frame.line()?,
         func: text::owned(code.getattr("co_name")?.cast::<PyString>()?),
     })
 }

@@ -44,6 +44,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use default::{default_log, set_default};
+pub use frame::Frame;
 pub use methods::{add_to, watch};
 pub use shared::shared;
 

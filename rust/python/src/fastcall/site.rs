@@ -227,12 +227,14 @@ pub fn word(_attached: Python<'_>) -> usize {
 pub struct Called<'py> {
     pub code: Bound<'py, PyAny>,
     pub instruction: usize,
-    /// It is the call that [`word`] is of: no frames were passed over.
+    /// It is the call that [`word`] is of: no frames were passed over, by the interpreter neither.
     pub is_innermost: bool,
 }
 
 /// Of the call that is being made. Frames of this module are passed over. None: no Python code calls.
 pub fn called<'py>(py: Python<'py>, between: &str) -> PyResult<Option<Called<'py>>> {
+    // SAFETY: attached.
+    let at = unsafe { place() };
     let mut frame = Frame::current(py);
     let mut is_innermost = true;
     while let Some(found) = frame {
@@ -243,7 +245,7 @@ pub fn called<'py>(py: Python<'py>, between: &str) -> PyResult<Option<Called<'py
             return Ok(Some(Called {
                 code,
                 instruction,
-                is_innermost,
+                is_innermost: is_innermost && found.is_at(at)?,
             }));
         }
         is_innermost = false;
