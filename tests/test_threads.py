@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from decimal import Decimal
@@ -84,6 +85,94 @@ def test_threads_that_come_to_new_sites_at_once_agree_on_them(log: pr.Log) -> No
     assert all(record.event == f"site {record.fields['n']}" for record in records)
     assert all(record.line == 2 + record.fields["n"] for record in records)
     assert sorted(site.line or 0 for site in log.sites()) == [2 + n for n in range(lines)]
+
+
+COPIES = """
+import json, sys, threading
+from collections import Counter
+import printk_ring as pr
+from printk_ring import _native
+
+if sys.argv[1] == "public":
+    _native._use_public_frames()
+log = pr.Log(sys.argv[2], size="16 MiB")
+logger = log.get_logger("app")
+threads, rounds = 4, 200
+start, turn, failures = threading.Barrier(threads), threading.Lock(), []
+
+def run(n):
+    logger.info("alone", n=n)
+    logger.info("alone", n=n)
+    logger.info("in one line", n=n); logger.info("in one line", n=n)
+    (lambda: logger.info("inner", n=n))()
+
+def steps():
+    while True:
+        try:
+            logger.info("sent", n=(yield))
+        except KeyError as thrown:
+            logger.info("thrown", n=thrown.args[0])
+
+def work():
+    try:
+        start.wait(60)
+        for n in range(rounds):
+            run(n)
+            with turn:
+                shared.send(n)
+                shared.throw(KeyError(n))
+    except BaseException as error:
+        failures.append(error)
+
+shared = steps()
+next(shared)
+workers = [threading.Thread(target=work) for _ in range(threads)]
+[worker.start() for worker in workers]
+[worker.join(60) for worker in workers]
+assert not failures, failures
+run(rounds)
+found = Counter((record.event, record.func, record.line) for record in log.reader())
+data = open(sys.argv[2], "rb").read()
+repeated = sum(data.count(event.encode()) for event, *_ in found)
+print(json.dumps([_native._call_sites()[0], len(log.sites()), repeated, sorted(found.items())]))
+"""
+
+
+@pytest.mark.parametrize("copies", ["1", "0"])
+@pytest.mark.parametrize("way", ["own", "public"])
+def test_calls_of_code_that_each_thread_runs_a_copy_of_are_at_the_sites_of_all(
+    tmp_path: Path, way: str, copies: str
+) -> None:
+    """A call has one address for each thread then, and a generator goes on in the copy of whichever resumes it."""
+    output = succeed(COPIES, way, tmp_path / "copies.ring", env={**os.environ, "PYTHON_TLBC": copies})
+    used, sites, repeated, found = json.loads(output)
+    assert used == ("public" if way == "public" else _native._call_sites()[0])
+    calls = 4 * 200
+    first, second, in_one_line, inner, sent, thrown = (
+        number for number, line in enumerate(COPIES.splitlines(), 1) if "logger.info(" in line
+    )
+    assert found == sorted(
+        [
+            [["alone", "run", first], calls + 1],
+            [["alone", "run", second], calls + 1],
+            [["in one line", "run", in_one_line], 2 * (calls + 1)],
+            [["inner", "<lambda>", inner], calls + 1],
+            [["sent", "steps", sent], calls],
+            [["thrown", "steps", thrown], calls],
+        ]
+    )
+    assert sites == 7
+    assert repeated < 200, "what a site says is in its records all the same: they did not find it"
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="other builds have had a quick way for longer")
+def test_without_the_interpreters_lock_the_quick_way_is_in_use() -> None:
+    for copies in "10":
+        found = succeed(
+            "from printk_ring import _native; print(_native._call_sites()[0])",
+            env={**os.environ, "PYTHON_TLBC": copies},
+        )
+        assert found == "frame\n"
 
 
 def test_code_that_comes_and_goes_on_all_threads_is_never_taken_for_other_code(log: pr.Log) -> None:

@@ -3,7 +3,11 @@
 //! The quick way reads it from the interpreter's own frame: where that lies is declared for each version of CPython, and
 //! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
 //! elsewhere, and the build for the stable ABI take the public way, which is slower.
+//!
+//! Without the interpreter's lock an instruction has an address for each thread; [`super::copies`] goes on from there.
 
+#[cfg(all(Py_GIL_DISABLED, not(any(Py_LIMITED_API, PyPy, GraalPy))))]
+use super::copies::shared;
 use super::glance::GLANCE;
 use super::interned::name;
 use pyo3::ffi;
@@ -30,7 +34,7 @@ struct Way {
 const DIRECT: u16 = u16::MAX;
 
 /// The ways of the versions that are known, the likely one first.
-#[cfg(not(any(Py_LIMITED_API, Py_GIL_DISABLED, PyPy, GraalPy)))]
+#[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
 const WAYS: &[Way] = if cfg!(Py_3_13) {
     const fn direct(state: u16) -> Way {
         Way {
@@ -53,8 +57,8 @@ const WAYS: &[Way] = if cfg!(Py_3_13) {
         instruction: 56,
     }]
 };
-// In these no instruction has one address that all threads share, or nothing may be known of the frame.
-#[cfg(any(Py_LIMITED_API, Py_GIL_DISABLED, PyPy, GraalPy))]
+// In these nothing may be known of the frame.
+#[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
 const WAYS: &[Way] = &[];
 
 /// The way that was tried and found good; 0: the public one.
@@ -63,7 +67,7 @@ fn way() -> &'static AtomicUsize {
     &GLANCE.way
 }
 
-/// Where in a code object its instructions begin.
+/// Where in a code object its instructions begin, as the words have it; 0 where these are sums.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
 impl Way {
@@ -92,8 +96,16 @@ impl Way {
         if frame == 0 {
             return Some(0);
         }
-        read(frame + usize::from(self.instruction))
+        let instruction = read(frame + usize::from(self.instruction))?;
+        shared(frame, instruction, read)
     }
+}
+
+/// The word that all threads share of the instruction that a frame is at: its address.
+#[cfg(not(all(Py_GIL_DISABLED, not(any(Py_LIMITED_API, PyPy, GraalPy)))))]
+#[inline(always)]
+fn shared(_: usize, instruction: usize, _: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+    Some(instruction)
 }
 
 /// Where the function that runs now was called from.
@@ -109,9 +121,32 @@ pub unsafe fn place() -> Place {
     }
     // SAFETY: attached.
     let state = unsafe { ffi::PyThreadState_Get() } as usize;
-    // SAFETY: this way was tried: these are the words of the thread's own state and frame, which nobody else changes now.
-    let read = |at: usize| Some(unsafe { *(at as *const usize) });
+    // SAFETY: this way was tried: these are the words of the thread's own state and frame, and of the code that it runs.
+    let read = |at: usize| Some(unsafe { word_at(at) });
     Place(Way::unpack(packed).go(state, read).unwrap_or(0))
+}
+
+/// A word on the way.
+///
+/// # Safety
+/// It is there, and nobody else changes it now.
+#[cfg(not(Py_GIL_DISABLED))]
+#[inline(always)]
+unsafe fn word_at(at: usize) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { *(at as *const usize) }
+}
+
+/// A word on the way.
+///
+/// # Safety
+/// It is there. Others may put another one in its place: what that leads to was there before.
+#[cfg(Py_GIL_DISABLED)]
+#[inline(always)]
+unsafe fn word_at(at: usize) -> usize {
+    // SAFETY: the caller's promise.
+    let word = unsafe { AtomicUsize::from_ptr(at as *mut usize) };
+    word.load(Ordering::Acquire)
 }
 
 /// The same by the public way.
@@ -246,6 +281,9 @@ fn is_good(py: Python<'_>, way: Way) -> PyResult<bool> {
     let one_base = seen.windows(2).all(|pair| pair[0].0 == pair[1].0);
     let all_differ = (1..seen.len()).all(|n| !seen[..n].iter().any(|other| other.1 == seen[n].1));
     let is_good = seen.len() == 4 && one_base && all_differ;
+    // Without the lock words are sums, as the public way's are.
+    let may_begin_at = |base: usize| base == 0 || !cfg!(Py_GIL_DISABLED);
+    let is_good = is_good && seen.first().is_some_and(|first| may_begin_at(first.0));
     if let Some((base, _)) = seen.first().filter(|_| is_good) {
         BASE.store(*base, Ordering::Relaxed);
     }

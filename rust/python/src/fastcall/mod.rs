@@ -8,6 +8,8 @@ pub mod ambient;
 mod args;
 pub mod attributes;
 mod contextvar;
+#[cfg(all(Py_GIL_DISABLED, not(any(Py_LIMITED_API, PyPy, GraalPy))))]
+mod copies;
 mod default;
 pub mod digits;
 mod frame;
