@@ -4,7 +4,7 @@
 //! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
 //! elsewhere, and the build for the stable ABI take the public way, which is slower.
 //!
-//! Without the interpreter's lock an instruction has an address for each thread; [`super::copies`] goes on from there.
+//! Without the interpreter's lock an instruction has an address for each thread; `copies.rs` goes on from there.
 
 #[cfg(all(Py_GIL_DISABLED, not(any(Py_LIMITED_API, PyPy, GraalPy))))]
 use super::copies::shared;
