@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # fuzz.sh [RUNS [TARGET...]]: each fuzz target, or these, RUNS times (100,000 unless told; 10,000,000 before a release), from the kept
-# corpus. New inputs that reach new code stay in target/fuzz; `fuzz.sh --merge` adds the few that matter to fuzz/corpus.
+# corpus. New inputs that reach new code stay in target/fuzz; `fuzz.sh --merge [TARGET...]` adds the few that matter to fuzz/corpus.
 # fuzz.sh --broken: the same against readers with one planted mistake each; every one must be found. --places: only whether each can
 # still be planted.
 #
@@ -52,8 +52,11 @@ case $mode in
 --broken | --places)
     plant_lay_out ring record printk host
     cp -r fuzz "$TREE/"
-    # The copies have another version (plant.sh); all else stays as it is locked.
-    cargo update --quiet --offline --workspace --manifest-path "$TREE/fuzz/Cargo.toml"
+    if [ "$mode" = --broken ]; then
+        # The copies have another version (plant.sh); all else stays as it is locked.
+        cargo fetch --quiet --locked --manifest-path fuzz/Cargo.toml
+        cargo update --quiet --offline --workspace --manifest-path "$TREE/fuzz/Cargo.toml"
+    fi
     broken attach "a text may be longer than its block" \
         ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
     broken attach "a reader walks until the ids end" \
@@ -73,6 +76,7 @@ case $mode in
         "target/fuzz/$host/release/$target" -set_cover_merge=1 "fuzz/corpus/$target" "target/fuzz/corpus/$target" 2>&1 | tail -n 1
     done
     ;;
+-*) echo "fuzz: unknown option $mode; see the head of ci/fuzz.sh" >&2; exit 2 ;;
 *)
     build . "$PWD/target/fuzz"
     for target in "${targets[@]}"; do

@@ -27,7 +27,7 @@ fails() {
         tail -n 30 "$out" >&2
         exit 1
     fi
-    ! planted_cargo 60 test --quiet --package "$crate" "${which[@]}" >"$out" 2>&1 || return 1
+    ! planted_cargo 180 test --quiet --package "$crate" "${which[@]}" >"$out" 2>&1 || return 1
     if ! grep -q '^test result: FAILED' "$out"; then
         echo "planted: $test did not come to its end with: ${name:-no mistake}" >&2
         tail -n 30 "$out" >&2

@@ -98,6 +98,24 @@ def test_what_an_event_loop_drives_has_a_place_of_its_own(log: pr.Log) -> None:
     assert {site.func for site in log.sites()} == {"work", "count", "plain"}, "dynamic debug knows them so, too"
 
 
+def test_once_is_once_for_each_coroutine_function_however_often_it_is_decorated(log: pr.Log) -> None:
+    logger = log.get_logger().once()
+
+    async def one() -> None:
+        raise KeyError("one")
+
+    async def two() -> None:
+        raise KeyError("two")
+
+    async def main() -> None:
+        for _ in range(3):
+            for work in (one, two):
+                await asyncio.create_task(logger.catch(reraise=False)(work)())
+
+    asyncio.run(main())
+    assert caught(log) == [("KeyError", "'one'"), ("KeyError", "'two'")]
+
+
 def test_without_reraise_it_ends_there(log: pr.Log) -> None:
     catch = log.get_logger().catch(reraise=False)
     for what in ("one", "two"):

@@ -108,14 +108,15 @@ def test_the_pieces_of_two_threads_that_take_turns_have_the_flag(log: pr.Log) ->
     ]
 
 
-def test_of_more_lines_than_are_remembered_some_only_lack_the_flag(log: pr.Log) -> None:
-    loggers = [log.get_logger(f"number {number}") for number in range(500)]
+@pytest.mark.parametrize(("lines", "flags"), [(128, {2 | 8}), (500, {2, 2 | 8})])
+def test_of_more_lines_than_are_remembered_some_only_lack_the_flag(log: pr.Log, lines: int, flags: set[int]) -> None:
+    loggers = [log.get_logger(f"number {number}") for number in range(lines)]
     for text in ("begun ", "ended\n"):
         for logger in loggers:
             logger.cont(text)
-    flags = [record.flags for record in log.reader()]
-    assert flags[:500] == [0] * 500, "what begins a line never has it"
-    assert set(flags[500:]) == {2, 2 | 8}
+    found = [record.flags for record in log.reader()]
+    assert found[:lines] == [0] * lines, "what begins a line never has it"
+    assert set(found[lines:]) == flags
 
 
 def test_the_lines_of_threads_never_mix(log: pr.Log) -> None:

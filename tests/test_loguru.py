@@ -147,6 +147,15 @@ def test_what_is_hidden_by_a_name_is_hidden_in_the_message_that_loguru_has_made_
     assert b"hun" not in content
 
 
+def test_a_message_that_may_have_more_hidden_values_than_are_looked_for_is_hidden_whole(
+    ring_path: Path, logger: Any
+) -> None:
+    with pr.Log(ring_path, redact=["codes"]) as log:
+        logger.add(RingSink(log), catch=False)
+        logger.info("first {codes[0]}", codes=list(range(100, 2000)))
+        assert only(log).message == "[redacted]"
+
+
 def test_a_log_that_hides_nothing_has_the_message_as_it_is(log: pr.Log, logger: Any) -> None:
     logger.add(RingSink(log), catch=False)
     logger.info("by {password}", password="x")

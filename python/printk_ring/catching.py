@@ -88,8 +88,16 @@ def _telling_from(function: Callable[..., Any]) -> Callable[..., None] | None:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if not isinstance(code, CodeType):
         return None
-    at = {name: getattr(code, name) for name in ("co_filename", "co_firstlineno", "co_name", "co_qualname")}
-    return FunctionType(_tell.__code__.replace(**at), globals())
+    told = _telling_code(code.co_filename, code.co_firstlineno, code.co_name, code.co_qualname)
+    # Of the function's module: `once` and `ratelimited` pass over the frames of this one.
+    module = {"__name__": getattr(function, "__module__", None), "__builtins__": __builtins__}
+    return FunctionType(told, module)
+
+
+@functools.lru_cache(maxsize=1024)
+def _telling_code(file: str, line: int, name: str, qualname: str) -> CodeType:
+    """The code of `_tell` at a place: one call site, however often a function there is decorated."""
+    return _tell.__code__.replace(co_filename=file, co_firstlineno=line, co_name=name, co_qualname=qualname)
 
 
 def _level() -> int:

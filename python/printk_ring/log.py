@@ -139,7 +139,7 @@ def default_log() -> Log | None:
     return installed.log
 
 
-class _NothingThere(ConfigError, AttributeError):
+class _NoDefaultLog(ConfigError, AttributeError):
     """There is no default log whose attribute this would be: `hasattr` says no, and does not raise."""
 
 
@@ -162,7 +162,7 @@ def default_offload() -> Offload:
     Raises:
         ConfigError: there is none; it is an AttributeError too.
     """
-    return required_log(_NothingThere).offload
+    return required_log(_NoDefaultLog).offload
 
 
 def suspend() -> bool:

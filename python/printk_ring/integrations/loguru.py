@@ -3,6 +3,7 @@
 # ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
 
 import contextlib
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ __all__ = ["RingSink"]
 
 _LARGEST_NUMBER = 2**31 - 1
 _REDACTED: str = _native.defaults()["redacted"]
+_MOST_HIDDEN = 1000  # values that are looked for in a message; where there may be more it is hidden whole
 
 
 class RingSink:
@@ -70,11 +72,13 @@ def _without_hidden(log: "Log", message: str, extra: "dict[Any, Any]") -> str:
     """The message without the texts of those values whose names the log hides."""
     if not log._hides():
         return message
-    texts = {text for value in _hidden(log, extra) for text in _texts(value)}
+    texts = {text for value in itertools.islice(_hidden(log, extra), _MOST_HIDDEN + 1) for text in _texts(value)}
+    if len(texts) > _MOST_HIDDEN:
+        return _REDACTED  # whatever of it is in the message
     longest_first = sorted(texts - {""}, key=len, reverse=True)
     if not longest_first:
         return message
-    return re.sub("|".join(map(re.escape, longest_first)), _REDACTED, message)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda _: _REDACTED, message)
 
 
 def _hidden(log: "Log", extra: "dict[Any, Any]") -> "Iterator[object]":
@@ -88,11 +92,13 @@ def _hidden(log: "Log", extra: "dict[Any, Any]") -> "Iterator[object]":
         if (id(value), is_hidden) in seen:
             continue
         if isinstance(value, dict):
-            entries = list(dict.items(value))  # another thread may change it
-            left.extend((inner, is_hidden or (isinstance(key, str) and log._hides(key))) for key, inner in entries)
+            entries = dict.copy(value)  # another thread may change it
+            left.extend(
+                (inner, is_hidden or (isinstance(key, str) and log._hides(key))) for key, inner in entries.items()
+            )
         elif isinstance(value, list | tuple):
-            kind: Any = list if isinstance(value, list) else tuple
-            left.extend((inner, is_hidden) for inner in kind.__iter__(value))
+            items: Any = list.copy(value) if isinstance(value, list) else tuple.__iter__(value)
+            left.extend((inner, is_hidden) for inner in items)
         else:
             continue
         seen.add((id(value), is_hidden))

@@ -256,13 +256,21 @@ fn inputs_to_begin_fuzzing_with_make_rings() {
     let path = place.join("hostile.ring");
     for which in 0..5_u8 {
         let section = &forge(&[2, which])[4096..8192];
-        let whole = [&[1, which][..], &section[..2048]].concat();
-        assert!(examine(&path, &forge(&whole)) > Some(0));
+        let ring = [&[1, which][..], &section[..2048]].concat();
+        assert!(examine(&path, &forge(&ring)) > Some(0));
+        let mut seeds = vec![(format!("ring-{which}"), ring)];
         for how in 0..16_u8 {
             let words = [how, which, 0, 2, 0, 0x80, 1, 0, 0, 0, 0, 0, 0, 0];
+            let is_whole = how & 2 != 0 && how & 4 == 0 && how & 8 == 0;
+            assert!(
+                !is_whole || examine(&path, &forge(&words)).is_some(),
+                "{how}"
+            );
+            seeds.push((format!("file-{which}-{how}"), words.to_vec()));
+        }
+        for (name, seed) in seeds {
             if let Some(folder) = &folder {
-                std::fs::write(folder.join(format!("file-{which}-{how}")), words).expect("written");
-                std::fs::write(folder.join(format!("ring-{which}")), &whole).expect("written");
+                std::fs::write(folder.join(name), seed).expect("written");
             }
         }
     }

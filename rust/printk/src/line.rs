@@ -25,15 +25,11 @@ pub(crate) struct Line {
     of: AtomicU64,
     /// When it is over; 0: none is open, or it has been ended since.
     until: AtomicU64,
-    /// Whose line has not come to its end, be it open or broken off: [`whose`]; 0: nobody's.
-    unfinished: [[AtomicU64; WAYS]; BUCKETS],
+    /// Whose line has not come to its end, be it open or broken off: [`whose`]; 0: nobody's. 128 of them: of more some are forgotten,
+    /// and their rests have no flag. Those that are never ended stay until a place is wanted. A word stands for itself, and only its
+    /// own thread asks for it: no access orders anything.
+    unfinished: [[AtomicU64; 8]; 16],
 }
-
-/// As many unfinished lines of one log are remembered, at most. Of more some are forgotten: their rests have no flag.
-const BUCKETS: usize = 16;
-const WAYS: usize = 8;
-/// Of what is remembered: a word stands for itself, and only its own thread asks for it.
-const ALONE: Ordering = Ordering::Relaxed;
 
 /// 1: whoever ends the lines of this process sleeps until one is opened.
 static SLEEPS: AtomicU32 = AtomicU32::new(0);
@@ -61,15 +57,14 @@ fn signed(seq: Seq, speaker: u64) -> u64 {
 
 impl Line {
     /// Where this line is remembered, if it is.
-    fn bucket(&self, whose: u64) -> &[AtomicU64] {
-        let at = (whose >> 32) as usize % BUCKETS;
-        self.unfinished.get(at).map_or(&[], |bucket| bucket)
+    fn place(&self, whose: u64) -> Option<&AtomicU64> {
+        let mut words = self.unfinished.as_flattened().iter();
+        words.find(|word| word.load(Ordering::Relaxed) == whose)
     }
 
     /// Whether this line has not come to its end.
     fn is_unfinished(&self, whose: u64) -> bool {
-        let mut words = self.bucket(whose).iter();
-        words.any(|word| word.load(ALONE) == whose)
+        self.place(whose).is_some()
     }
 
     /// It has not. In the place of another one if need be.
@@ -77,23 +72,29 @@ impl Line {
         if self.is_unfinished(whose) {
             return;
         }
-        let bucket = self.bucket(whose);
-        let is_in = |word: &AtomicU64| word.compare_exchange(0, whose, ALONE, ALONE).is_ok();
-        if !bucket.iter().any(is_in)
-            && let Some(word) = bucket.get(whose as usize % WAYS)
+        let words = self.unfinished.as_flattened();
+        let is_in = |word: &AtomicU64| replace(word, 0, whose);
+        if !words.iter().any(is_in)
+            && let Some(word) = words.get(whose as usize % words.len())
         {
-            word.store(whose, ALONE);
+            word.store(whose, Ordering::Relaxed);
         }
     }
 
     /// It has. Only its own thread says so.
     fn finish(&self, whose: u64) {
-        for word in self.bucket(whose) {
-            if word.load(ALONE) == whose {
-                let _ = word.compare_exchange(whose, 0, ALONE, ALONE); // or another took its place meanwhile
-            }
+        if let Some(word) = self.place(whose) {
+            replace(word, whose, 0); // or another took its place meanwhile
         }
     }
+}
+
+/// Puts `new` in the place of `old`, if that is there.
+fn replace(word: &AtomicU64, old: u64, new: u64) -> bool {
+    word.load(Ordering::Relaxed) == old
+        && word
+            .compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
 }
 
 impl Core {

@@ -57,7 +57,7 @@ fn name(key: &Bound<'_, PyAny>) -> PyResult<Box<str>> {
     match key.cast::<PyString>() {
         Ok(key) => Ok(text::owned(key).into()),
         Err(_) => {
-            let (key, kind) = (text::shown(key), key.get_type().name()?);
+            let (key, kind) = (text::shown(key)?, key.get_type().name()?);
             let why = format!("keywords must be strings, not {key} ({kind})");
             Err(PyTypeError::new_err(why))
         }

@@ -316,9 +316,9 @@ impl Logger {
     /// The line is one record, with the time, the level and the fields of its first text. A text that ends in a newline ends
     /// it; so do any other record in the log, `flush`, the exit, and 100 ms without a further text. Nobody sees the record
     /// before. What comes after such an end, or has no room in the record, is a record of its own, with the flag 8 in
-    /// `Record.flags`; of more than 100 lines that are begun at once some rests may lack it. `text` is any object, of a
-    /// template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows nothing: they would
-    /// take pieces out of lines.
+    /// `Record.flags`; of more than 128 lines that are not ended some rests may lack it. `text` is any object, of a template
+    /// string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows nothing: they would take
+    /// pieces out of lines.
     #[pyo3(signature = (text, /))]
     fn cont(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
         line::cont(py, self, text)

@@ -122,10 +122,14 @@ fn items<'py>(
     } else {
         ending::list(given).ok()
     };
-    list.map(|list| list.iter().collect()).ok_or_else(|| {
-        let why = "give a list of key names and compiled patterns";
-        errors::config(py, format!("redact is {}: {why}", text::shown(given)))
-    })
+    let Some(list) = list else {
+        let (given, why) = (
+            text::shown(given)?,
+            "give a list of key names and compiled patterns",
+        );
+        return Err(errors::config(py, format!("redact is {given}: {why}")));
+    };
+    Ok(list.iter().collect())
 }
 
 fn parse_items(py: Python<'_>, items: &[Bound<'_, PyAny>]) -> PyResult<Redaction> {
@@ -136,7 +140,7 @@ fn parse_items(py: Python<'_>, items: &[Bound<'_, PyAny>]) -> PyResult<Redaction
     let compiled = py.import("re")?.getattr("Pattern")?;
     for item in items {
         let refused = |why: &str| {
-            let item = text::shown(item);
+            let item = text::shown(item)?;
             Err(errors::config(py, format!("redact has {item}: {why}")))
         };
         if let Ok(name) = item.cast::<PyString>() {

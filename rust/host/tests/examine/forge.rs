@@ -44,9 +44,8 @@ fn dead_ring(plan: &Plan) -> Vec<u8> {
     bytes
 }
 
-/// A file by this input. Its first byte says how it is made, its second byte of which ring:
-/// as it stands; or words put in their places; or the rest of the input in place of the ring; each with the checksum that makes it
-/// believable, or without, and cut off, or not.
+/// A file by this input. The first byte says how it is made, the second of which ring: words put in their places, or the rest of the
+/// input in place of the ring, with the checksum that makes it believable or without, whole or cut off; or it is the rest as it stands.
 pub fn forge(input: &[u8]) -> Vec<u8> {
     let Some((&[how, which], rest)) = input.split_first_chunk() else {
         return input.to_vec();

@@ -1,6 +1,7 @@
 //! Text of Python objects, whatever they are.
 
 use pr_record::wire::MAX_PAYLOAD;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use std::borrow::Cow;
@@ -22,12 +23,15 @@ pub fn owned(text: &Bound<'_, PyString>) -> String {
     cut(&of_str(text), LONGEST).to_owned()
 }
 
-/// What an object is, for an error that names it.
-pub fn shown(object: &Bound<'_, PyAny>) -> String {
-    object.repr().map_or_else(
-        |_| "something unprintable".into(),
-        |text| text.to_string_lossy().into_owned(),
-    )
+/// What an object is, for an error that names it. An interruption that comes meanwhile is passed on.
+pub fn shown(object: &Bound<'_, PyAny>) -> PyResult<String> {
+    match object.repr() {
+        Ok(text) => Ok(text.to_string_lossy().into_owned()),
+        Err(why) if why.is_instance_of::<PyException>(object.py()) => {
+            Ok("something unprintable".into())
+        }
+        Err(why) => Err(why),
+    }
 }
 
 /// At most `most` bytes of `text`, whole characters.

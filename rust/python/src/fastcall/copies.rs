@@ -41,7 +41,7 @@ pub fn shared(
     read: impl Fn(usize) -> Option<usize>,
 ) -> Option<usize> {
     let code = read(frame + CODE)? & !MARK;
-    if read(code + TYPE)? != &raw const ffi::PyCode_Type as usize {
+    if code == 0 || read(code + TYPE)? != &raw const ffi::PyCode_Type as usize {
         return Some(0);
     }
     let number = read(frame + NUMBER)? as u32 as usize;

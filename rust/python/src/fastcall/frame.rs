@@ -1,8 +1,8 @@
 //! Where a call comes from: which instruction of which code object.
 //!
 //! The quick way reads it from the interpreter's own frame: where that lies is declared for each version of CPython, and
-//! tried against the public way when the module is imported. A version that is not declared, one that turns out to lie
-//! elsewhere, and the build for the stable ABI take the public way, which is slower.
+//! tried against the public way when the module is imported; of a later version, what is declared for the last one. One that
+//! turns out to lie elsewhere, and the build for the stable ABI, take the public way, which is slower.
 //!
 //! Without the interpreter's lock an instruction has an address for each thread; `copies.rs` goes on from there.
 
@@ -35,7 +35,9 @@ const DIRECT: u16 = u16::MAX;
 
 /// The ways of the versions that are known, the likely one first.
 #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
-const WAYS: &[Way] = if cfg!(Py_3_13) {
+const WAYS: &[Way] = if cfg!(all(Py_GIL_DISABLED, Py_3_15)) {
+    &[] // when a copy of the code is freed can't be tried: it has to be read first
+} else if cfg!(Py_3_13) {
     const fn direct(state: u16) -> Way {
         Way {
             state,
@@ -140,7 +142,8 @@ unsafe fn word_at(at: usize) -> usize {
 /// A word on the way.
 ///
 /// # Safety
-/// It is there. Others may put another one in its place: what that leads to was there before.
+/// It is there. Others may put another one in its place: what that leads to was there before. (Some code is constant and may lie
+/// in memory that nobody can write: on the targets that have such builds an acquire load is a plain one.)
 #[cfg(Py_GIL_DISABLED)]
 #[inline(always)]
 unsafe fn word_at(at: usize) -> usize {
