@@ -6,6 +6,7 @@ use crate::log::Log;
 use crate::whole;
 use pr_printk::core::MAX_RECORD_BYTES;
 use pr_printk::emit::meta_at;
+use pr_printk::sum::is_changed;
 use pr_record::Meta;
 use pr_ring::{Read, RecordInfo, Seq, Unfinished};
 use std::sync::Arc;
@@ -104,9 +105,10 @@ struct Found {
 }
 
 impl Found {
-    fn record(info: &RecordInfo, wall_nsec: u64, unfinished: u64) -> Found {
+    fn record(info: &RecordInfo, text: &[u8], wall_nsec: u64, unfinished: u64) -> Found {
         // Longer than any log writes: damaged, or a bare ring's; its bytes are no record.
-        let torn = info.torn || info.text_len as usize > MAX_RECORD_BYTES;
+        let too_long = info.text_len as usize > MAX_RECORD_BYTES;
+        let torn = info.torn || too_long || is_changed(info, text);
         Found {
             next: Next::Record {
                 meta: meta_at(info, wall_nsec),
@@ -133,6 +135,11 @@ impl Found {
     }
 }
 
+/// What was copied of a text.
+fn text_of(buffer: &[u8], copied: usize) -> &[u8] {
+    buffer.get(..copied).unwrap_or_default()
+}
+
 fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
     let life = log.life();
     let closed = log.is_closed();
@@ -142,8 +149,15 @@ fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
         .read_valid(Seq(seq), buffer, Unfinished::Wait)
     {
         Read::Found {
-            info, unfinished, ..
-        } => Found::record(&info, life.wall_nsec(info.ts_nsec), unfinished),
+            info,
+            copied,
+            unfinished,
+        } => Found::record(
+            &info,
+            text_of(buffer, copied),
+            life.wall_nsec(info.ts_nsec),
+            unfinished,
+        ),
         Read::NotYet { at, unfinished } => {
             if life.core().has_more(at) {
                 life.core().look_after_unfinished();
@@ -164,8 +178,15 @@ fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<Found, E
     Ok(
         match pr_ring::reader::read_valid(file, Seq(seq), buffer, mode)? {
             Read::Found {
-                info, unfinished, ..
-            } => Found::record(&info, file.wall_nsec(info.ts_nsec), unfinished),
+                info,
+                copied,
+                unfinished,
+            } => Found::record(
+                &info,
+                text_of(buffer, copied),
+                file.wall_nsec(info.ts_nsec),
+                unfinished,
+            ),
             Read::NotYet { at, unfinished } => Found::nothing(at, unfinished, !alive),
         },
     )

@@ -2,20 +2,25 @@
 //! does not come to its end, or a record that is another than the one its number stands for.
 //!
 //! What is scribbled on is all that says which record is where: head, tails, the slots' states and positions, the blocks'
-//! headers. Whoever changes a text and nothing else has changed the record: no checksum stands beside it.
+//! headers; and in a log's file, whose records have sums, every word of slots and texts.
 
 mod rings;
+mod scratch;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use pr_host::foreign::ForeignFile;
 use pr_host::plan::Plan;
+use pr_host::reader::{Next, Origin, RecordReader};
 use pr_ring::layout::{SLOT_BYTES, ring_offset};
 use pr_ring::reader::read_valid;
 use pr_ring::{Geometry, Read, Seq, Unfinished};
 use rings::{Done, FileRing, Folder};
+use scratch::Scratch;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 const RECORDS: u64 = 100;
 /// Where the ring section of this file begins.
@@ -136,6 +141,79 @@ fn a_file_that_is_scribbled_on_while_it_is_read_shows_no_wrong_record() {
     });
     assert!(short >= 3000 && torn >= 3000, "{short} {torn} in {rounds}");
     assert_eq!(read_once(&file, Unfinished::Skip), Some(intact));
+}
+
+/// Everything that a record says, but for its time of day.
+type Said = (u64, u8, u8, u64, Vec<u8>);
+
+/// Reads a log's file once. The whole records, and how many were torn; None if it ended in an error.
+fn read_log(reader: &RecordReader) -> Option<(BTreeMap<u64, Said>, u64)> {
+    let (mut seq, mut buffer, mut torn_ones) = (0, Vec::new(), 0);
+    let mut whole = BTreeMap::new();
+    for _ in 0..10_000 {
+        let Next::Record { meta, torn, .. } = reader.next(seq, &mut buffer).ok()? else {
+            return Some((whole, torn_ones));
+        };
+        if torn {
+            torn_ones += 1;
+        } else {
+            let said = (
+                meta.ts_nsec,
+                meta.level,
+                meta.flags,
+                meta.caller_id,
+                buffer.clone(),
+            );
+            whole.insert(meta.seq, said);
+        }
+        seq = meta.seq.saturating_add(1);
+    }
+    panic!("more records than there can be");
+}
+
+#[test]
+fn of_a_logs_file_whatever_is_scribbled_on_no_wrong_record_is_shown() {
+    let scratch = Scratch::new();
+    let log = scratch.log();
+    (0..40).for_each(|number| scratch::say_at(&log, (number % 8) as u8, number));
+    log.close(scratch::PATIENCE);
+    drop(log);
+    let path = scratch.path("a.ring");
+    let file = Arc::new(ForeignFile::open(&path).expect("a ring"));
+    let geometry = file.plan().geometry;
+    let reader = RecordReader::new(Origin::File(file));
+    let (intact, torn) = read_log(&reader).expect("readable");
+    assert!(intact.len() == 40 && torn == 0, "{} {torn}", intact.len());
+    let scribbled = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("opened");
+    // Slot 0 is the dummy's. What is alike stands together: each field of all slots, and the texts.
+    let slots = RING + ring_offset::SLOTS;
+    let slot_of = |id: u64| slots + SLOT_BYTES * id;
+    let fields = (0..8).map(|field| (1..=40).map(|id| slot_of(id) + 8 * field).collect());
+    let used = word(&scribbled, slot_of(40) + 16);
+    let texts = RING + geometry.text_offset();
+    let mut places: Vec<Vec<u64>> = fields.collect();
+    places.push((texts..texts + used).step_by(8).collect());
+    let done = AtomicBool::new(false);
+    let (mut rounds, mut short, mut torn) = (0, 0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| scribble(&scribbled, &places, &done));
+        let _done = Done(&done);
+        while (short < 1000 || torn < 3000) && rounds < 1_000_000 {
+            let (whole, broken) = read_log(&reader).unwrap_or_default();
+            for (seq, said) in &whole {
+                assert_eq!(intact.get(seq), Some(said), "record {seq}");
+            }
+            short += u64::from(whole.len() as u64 + broken < 40);
+            torn += broken;
+            rounds += 1;
+        }
+    });
+    assert!(short >= 1000 && torn >= 3000, "{short} {torn} in {rounds}");
+    assert_eq!(read_log(&reader), Some((intact, 0)));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! either in the block or not, and nothing need be sized first.
 
 use crate::emit::meta_at;
+use crate::sum::is_changed;
 use pr_record::render::kernel::{Switches, print_lines};
 use pr_record::wire::MARK;
 use pr_record::{Format, Out, RecordView, Sites, render_beginning, render_torn};
@@ -90,7 +91,11 @@ impl<W: Fn(u64) -> u64, S: Sites + ?Sized> Form for Rendered<'_, W, S> {
         let meta = meta_at(info, (self.wall_nsec)(info.ts_nsec));
         let mut record = RecordView::empty();
         match record.decode(text, self.sites) {
-            Ok(()) if !info.torn && text.len() == info.text_len as usize => {
+            Ok(())
+                if !info.torn
+                    && text.len() == info.text_len as usize
+                    && !is_changed(info, text) =>
+            {
                 render_beginning(self.format, out, &meta, &record)
             }
             _ => render_torn(self.format, out, &meta),

@@ -4,6 +4,7 @@
 use crate::control::count;
 use crate::core::Core;
 use crate::registry::ConsoleSlot;
+use crate::sum::{echo_of, is_changed};
 use crate::{stamp, thread};
 use core::sync::atomic::Ordering;
 use pr_record::{
@@ -183,7 +184,8 @@ fn item(
                     render_replay(style.format, out, &meta, meta.seq);
                 }
                 let text = scratch.get(..copied).unwrap_or_default();
-                print_one(core, style, &meta, info.torn, text, out, first);
+                let is_torn = info.torn || is_changed(&info, text);
+                print_one(core, style, &meta, is_torn, text, out, first);
                 next.printed += 1;
             }
             next.seq = Seq(info.seq.0 + 1);
@@ -225,7 +227,7 @@ fn now_at(core: &Core, seq: Seq) -> Meta {
 /// Whether the console prints the record: severe enough, and not born of its own printing.
 fn wanted(core: &Core, slot: &ConsoleSlot, style: Style, info: &RecordInfo) -> bool {
     let level = slot.effective_level(core.control().console_level.load(Ordering::Relaxed));
-    u64::from(info.level) <= level && info.aux != u64::from(style.id)
+    u64::from(info.level) <= level && echo_of(info) != style.id
 }
 
 /// Renders one record; where it is the first of a batch it is cut to the room there is.

@@ -16,6 +16,7 @@
 //! | [`sites`] | the sites section of a ring file: a table of call sites that only grows |
 //! | [`store`] | stamp, encode, reserve, copy, commit, kick |
 //! | [`mod@line`] | lines that several calls put together |
+//! | [`sum`] | whether a record is what was logged |
 //! | [`limit`] | how often a call site may log |
 //! | [`errand`] | what a record's level asks for beside storing it |
 //! | [`owner`] | the ownership word of a console: who prints, who waits, who may take over |
@@ -81,6 +82,7 @@ pub mod roll;
 pub mod sites;
 pub mod stamp;
 pub mod store;
+pub mod sum;
 pub mod thread;
 pub mod turn;
 

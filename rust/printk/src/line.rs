@@ -9,6 +9,7 @@ use crate::atomics::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES, direct};
 use crate::store::{FLAG_CONT, FLAG_NEWLINE, Stamp, Stored};
+use crate::sum::summed_words;
 use crate::{futex, stamp};
 use pr_record::{Encoded, Payload, encode_open};
 use pr_ring::{Caller, Info, Lpos, Seq, Ticket};
@@ -184,7 +185,11 @@ impl Core {
     }
 
     /// The text is in the record: that is over, or may be gone on with.
-    fn close_piece(&self, info: &Info, ticket: Ticket, piece: &Piece<'_>) -> Stored {
+    fn close_piece(&self, info: &Info, mut ticket: Ticket, piece: &Piece<'_>) -> Stored {
+        // All of it anew: also what was there before may have come from another call.
+        let about = self.ring().info_of(&ticket);
+        let aux = summed_words(&about, ticket.meta(), self.ring().words(&ticket));
+        ticket.set_aux(aux);
         let line = self.line();
         if piece.ends {
             line.finish(whose(info, piece.speaker));

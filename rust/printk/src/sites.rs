@@ -7,12 +7,13 @@
 //! section := head offset*N text*        N is one for each 128 bytes of the section
 //! head    := u64 described  u64 text bytes in use  u64 refused  u64 zero
 //! offset  := u32        of the description, from the section's start; 0: not described (yet)
-//! text    := u32(n) byte[n] zero*       a description, at a multiple of 8
+//! text    := u32(n) u32(sum) byte[n] zero*    a description, at a multiple of 8; its sum: of it, its number, n, 0, 0 (`sum`)
 //! ```
 //!
 //! A record names its site by its place among the offsets. It is committed after the description stands there: whoever
 //! reads the record finds the site.
 
+use crate::sum::sum;
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::NonNull;
@@ -25,6 +26,8 @@ pub const HEAD_BYTES: usize = 32;
 pub const BYTES_PER_SITE: usize = 128;
 /// The longest description. What is longer is no site.
 pub const MAX_DESCRIPTION: usize = 2048;
+/// Where its text begins, from the start of a description.
+const TEXT_AT: usize = 8;
 /// The most that is kept ready of a site's lines. Of longer ones there is less to gain.
 const MAX_PIECES: usize = 1024;
 
@@ -273,7 +276,7 @@ impl Table {
         if self.given.load(Ordering::Relaxed) as usize >= capacity {
             return None;
         }
-        let size = (4 + text.len()).next_multiple_of(8) as u64;
+        let size = (TEXT_AT + text.len()).next_multiple_of(8) as u64;
         let room = bytes.checked_sub(text_at(bytes))? as u64;
         let at = self.text_bytes.load(Ordering::Relaxed);
         if at.checked_add(size)? > room {
@@ -337,11 +340,15 @@ impl Table {
     fn publish(&self, id: usize, at: usize, text: &[u8]) -> Option<()> {
         self.word(at)?
             .store(u32::try_from(text.len()).ok()?, Ordering::Relaxed);
+        let sum = sum_of(u32::try_from(id).ok()?, text);
+        self.word(at.checked_add(4)?)?.store(sum, Ordering::Relaxed);
         let words = text.chunks(4).enumerate();
         for (index, chunk) in words {
             let mut word = [0; 4];
             word.get_mut(..chunk.len())?.copy_from_slice(chunk);
-            let at = at.checked_add(4)?.checked_add(index.checked_mul(4)?)?;
+            let at = at
+                .checked_add(TEXT_AT)?
+                .checked_add(index.checked_mul(4)?)?;
             self.word(at)?
                 .store(u32::from_ne_bytes(word), Ordering::Relaxed);
         }
@@ -431,7 +438,7 @@ impl<B: AsRef<[u8]>> Copied<B> {
         word.map_or(0, |word| u64::from_ne_bytes(*word))
     }
 
-    /// The description of a site. None: it has none, or what stands there cannot be one.
+    /// The description of a site. None: it has none, or what stands there is not what was written.
     pub fn description(&self, id: u32) -> Option<&[u8]> {
         let bytes = self.0.as_ref();
         let offset = HEAD_BYTES.checked_add(usize::try_from(id).ok()?.checked_mul(4)?)?;
@@ -443,7 +450,9 @@ impl<B: AsRef<[u8]>> Copied<B> {
             return None;
         }
         let len = usize::try_from(u32_at(bytes, at)?).ok()?;
-        bytes.get(at.checked_add(4)?..)?.get(..len)
+        let sum = u32_at(bytes, at.checked_add(4)?)?;
+        let text = bytes.get(at.checked_add(TEXT_AT)?..)?.get(..len)?;
+        (sum == sum_of(id, text)).then_some(text)
     }
 }
 
@@ -451,6 +460,11 @@ impl<B: AsRef<[u8]>> Sites for Copied<B> {
     fn site(&self, id: u32) -> Option<Site<'_>> {
         Site::read(self.description(id)?).ok()
     }
+}
+
+/// The sum of a description.
+fn sum_of(id: u32, text: &[u8]) -> u32 {
+    sum(text, [u64::from(id), text.len() as u64, 0, 0])
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -1,8 +1,9 @@
-//! The log call: stamp, encode, reserve, copy, commit, kick. Nothing but the copy happens between reserve and commit.
+//! The log call: stamp, encode, reserve, copy, commit, kick. Nothing but the copy and its sum happens between reserve and commit.
 
 use crate::context::Owed;
 use crate::control::count;
 use crate::core::{Core, MAX_RECORD_BYTES};
+use crate::sum::{aux_of, summed};
 use crate::{stamp, thread};
 use core::mem::MaybeUninit;
 use pr_record::{Encoded, Payload, encode, encode_whole};
@@ -99,7 +100,7 @@ impl Core {
             level: stamp.level,
             facility: FACILITY_USER,
             flags: FLAG_NEWLINE,
-            aux: thread::prints_for().map_or(0, u64::from),
+            aux: aux_of(thread::prints_for().unwrap_or(0), 0),
             owner: thread::owner(tid),
         }
     }
@@ -140,6 +141,9 @@ impl Core {
                 #[cfg(pr_stop_between)]
                 crate::between::pass(crate::between::Place::Filled);
                 let (seq, end) = (ticket.seq(), ticket.end().unwrap_or(Lpos(0)));
+                // Summed here, where it takes no time: what was just encoded has to be in the cache before it can be read as words,
+                // and the locked instruction of the reserve would wait for that.
+                ticket.set_aux(summed(info, ticket.meta(), bytes));
                 self.ring().finalize(ticket);
                 self.stored(info.level, seq, end)
             }

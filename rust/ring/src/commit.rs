@@ -75,6 +75,7 @@ impl<M: Memory> Ring<M> {
             return false;
         }
         slot.meta.set(ticket.meta.pack());
+        slot.aux.set(ticket.aux);
         true
     }
 

@@ -89,6 +89,7 @@ impl<M: Memory> Ring<M> {
             text: self.text_of(copy.span),
             capacity: u64::from(copy.meta.text_len),
             meta: copy.meta,
+            aux: copy.aux,
         })
     }
 

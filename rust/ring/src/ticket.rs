@@ -56,6 +56,7 @@ pub struct Ticket {
     pub(crate) text: Option<u64>,
     pub(crate) capacity: u64,
     pub(crate) meta: Meta,
+    pub(crate) aux: u64,
 }
 
 /// A reserved record. Dropped unfinished it is committed as it stands.
@@ -93,9 +94,27 @@ impl Ticket {
         }
     }
 
+    /// What is stored with the text when the record is closed.
+    #[inline(always)]
+    pub fn meta(&self) -> Meta {
+        self.meta
+    }
+
     /// Bytes of text that readers will see.
     pub fn text_len(&self) -> u32 {
         self.meta.text_len
+    }
+
+    /// The opaque word, stored with the text when the record is closed.
+    #[inline(always)]
+    pub fn aux(&self) -> u64 {
+        self.aux
+    }
+
+    /// Another opaque word in its place.
+    #[inline(always)]
+    pub fn set_aux(&mut self, aux: u64) {
+        self.aux = aux;
     }
 
     /// Sets what readers will see; at most the capacity.

@@ -137,6 +137,7 @@ impl<M: Memory> Ring<M> {
                 facility: info.facility,
                 flags: info.flags,
             },
+            aux: info.aux,
         })
     }
 
@@ -167,6 +168,7 @@ impl<M: Memory> Ring<M> {
             text: None,
             capacity: 0,
             meta: Meta::default(),
+            aux: 0,
         });
         Refused::Text
     }
@@ -306,7 +308,6 @@ impl<M: Memory> Ring<M> {
         fence_release("open_slot:B");
         slot.ts_nsec.set(info.ts_nsec);
         slot.caller_id.set(info.caller_id);
-        slot.aux.set(info.aux);
     }
 
     /// Writes where the text is, and the block's header.
@@ -385,6 +386,28 @@ impl<M: Memory> Ring<M> {
             }
             word.set(u64::from_ne_bytes(bytes));
             (at, rest) = (0, later);
+        }
+    }
+
+    /// The words that hold the text of a record which is not committed yet. Behind the text's end is anything.
+    pub fn words(&self, ticket: &Ticket) -> impl Iterator<Item = u64> {
+        let count = u64::from(ticket.meta.text_len).div_ceil(8) as usize;
+        let words = ticket.text.map(|text| self.memory().text_from(text));
+        let words = words.unwrap_or_default().iter().take(count);
+        words.map(crate::sync::Word::get)
+    }
+
+    /// What a record that is not committed yet says about itself.
+    pub fn info_of(&self, ticket: &Ticket) -> Info {
+        let slot = self.slot(ticket.id);
+        Info {
+            ts_nsec: slot.ts_nsec.get(),
+            caller_id: slot.caller_id.get(),
+            level: ticket.meta.level,
+            facility: ticket.meta.facility,
+            flags: ticket.meta.flags,
+            aux: ticket.aux,
+            owner: slot.owner.get(),
         }
     }
 

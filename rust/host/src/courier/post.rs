@@ -13,6 +13,7 @@ use pr_printk::emit::{Cursor, meta_of};
 use pr_printk::kick::Ticket;
 use pr_printk::owner::{Owner, Priority};
 use pr_printk::store::FLAG_NEWLINE;
+use pr_printk::sum::{echo_of, is_changed};
 use pr_printk::{stamp, thread};
 use pr_record::{Field, Level, Meta, Payload, Value, encode};
 use pr_ring::{Read, RecordInfo, Seq, Unfinished};
@@ -225,13 +226,14 @@ impl Post {
                     if self.wants(&info) {
                         cursor.printed += 1;
                         let payload = self.scratch.get(..copied).unwrap_or_default();
-                        let (meta, echo) = (meta_of(core, &info), info.aux != 0);
+                        let (meta, echo) = (meta_of(core, &info), echo_of(&info) != 0);
+                        let torn = info.torn || is_changed(&info, payload);
                         if whole::needs_site(payload) {
                             let mut payload = payload.to_vec();
                             whole::complete(&mut payload, core.sites());
-                            load.add(meta, (info.torn, echo), &payload, cursor);
+                            load.add(meta, (torn, echo), &payload, cursor);
                         } else {
-                            load.add(meta, (info.torn, echo), payload, cursor);
+                            load.add(meta, (torn, echo), payload, cursor);
                         }
                     }
                 }
@@ -281,8 +283,8 @@ impl Post {
         let console_level = &self.place.life.core().control().console_level;
         let slot = self.place.slot();
         let level = slot.effective_level(console_level.load(Ordering::Relaxed));
-        let own = [u64::from(self.place.id), u64::from(ECHO)];
-        u64::from(info.level) <= level && !own.contains(&info.aux)
+        let own = [self.place.id, ECHO];
+        u64::from(info.level) <= level && !own.contains(&echo_of(info))
     }
 }
 
