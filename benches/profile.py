@@ -31,14 +31,16 @@ CLOCK = "the clock"
 ENCODE = "encoding"
 RESERVE = "ring: reserve, old records retired"
 COPY = "ring: the copy"
+SUM = "its sum"
 COMMIT = "ring: finalize"
 WAKE = "the console: does anybody have to be woken, the next slots fetched ahead"
 OTHER = "the rest: the C library, what could not be placed"
 KERNEL = "the kernel, and whatever else ran on this processor"
-PARTS = (PYTHON, ENTRY, SITE, FIELDS, HEADER, CLOCK, ENCODE, RESERVE, COPY, COMMIT, WAKE, OTHER, KERNEL)
+PARTS = (PYTHON, ENTRY, SITE, FIELDS, HEADER, CLOCK, ENCODE, RESERVE, COPY, SUM, COMMIT, WAKE, OTHER, KERNEL)
 
 # The first that a source file matches, from the innermost inlined function outwards.
 SOURCES = (
+    (r"rust/printk/src/sum", SUM),
     (r"fastcall/(site|frame|interned)\.rs|printk/src/sites\.rs|host/src/site_memory\.rs", SITE),
     (r"fastcall/(gather|object|args|kept|ambient)\.rs|python/src/convert/", FIELDS),
     (r"printk/src/stamp\.rs", CLOCK),

@@ -99,6 +99,11 @@ impl Plan {
         Ok(Plan::with(geometry, rest.min(pages(share))))
     }
 
+    /// Whether each record has a sum: in a log's file, which has room for call sites, and not in a bare ring's.
+    pub fn has_sums(&self) -> bool {
+        self.section(SectionKind::Sites).bytes != 0
+    }
+
     /// For a bare ring: nothing beside it but the sections that every file has. It has no call sites.
     pub fn for_ring(geometry: Geometry) -> Plan {
         Plan::with(geometry, 0)

@@ -105,10 +105,10 @@ struct Found {
 }
 
 impl Found {
-    fn record(info: &RecordInfo, text: &[u8], wall_nsec: u64, unfinished: u64) -> Found {
+    fn record(info: &RecordInfo, changed: bool, wall_nsec: u64, unfinished: u64) -> Found {
         // Longer than any log writes: damaged, or a bare ring's; its bytes are no record.
         let too_long = info.text_len as usize > MAX_RECORD_BYTES;
-        let torn = info.torn || too_long || is_changed(info, text);
+        let torn = info.torn || too_long || changed;
         Found {
             next: Next::Record {
                 meta: meta_at(info, wall_nsec),
@@ -154,7 +154,7 @@ fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
             unfinished,
         } => Found::record(
             &info,
-            text_of(buffer, copied),
+            is_changed(&info, text_of(buffer, copied)),
             life.wall_nsec(info.ts_nsec),
             unfinished,
         ),
@@ -183,7 +183,7 @@ fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<Found, E
                 unfinished,
             } => Found::record(
                 &info,
-                text_of(buffer, copied),
+                file.plan().has_sums() && is_changed(&info, text_of(buffer, copied)),
                 file.wall_nsec(info.ts_nsec),
                 unfinished,
             ),

@@ -54,6 +54,8 @@ pub struct Rendered<'s, W, S: ?Sized> {
     pub wall_nsec: W,
     /// The call sites.
     pub sites: &'s S,
+    /// Each has a sum. Those of a bare ring have none.
+    pub summed: bool,
 }
 
 /// A record that was read; its text is in the caller's memory.
@@ -94,7 +96,7 @@ impl<W: Fn(u64) -> u64, S: Sites + ?Sized> Form for Rendered<'_, W, S> {
             Ok(())
                 if !info.torn
                     && text.len() == info.text_len as usize
-                    && !is_changed(info, text) =>
+                    && !(self.summed && is_changed(info, text)) =>
             {
                 render_beginning(self.format, out, &meta, &record)
             }

@@ -167,6 +167,7 @@ fn shown(life: &Life, info: &RecordInfo, text: &[u8]) -> Vec<u8> {
         format: Format::Iso,
         wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
         sites: life.core().sites(),
+        summed: true,
     };
     let mut bytes = [0; MOST_SHOWN];
     let mut out = Out::new(&mut bytes);

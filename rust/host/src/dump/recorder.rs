@@ -178,6 +178,7 @@ impl Recorder {
             format: Format::Text,
             wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
             sites: life.core().sites(),
+            summed: true,
         };
         loop {
             let mut held = Vec::new();

@@ -60,6 +60,7 @@ macro_rules! looking_at {
                         format: $format,
                         wall_nsec,
                         sites: life.core().sites(),
+                        summed: true,
                     },
                 );
                 $body
@@ -73,6 +74,7 @@ macro_rules! looking_at {
                         format: $format,
                         wall_nsec,
                         sites: &*sites,
+                        summed: file.plan().has_sums(),
                     },
                 );
                 $body
@@ -274,6 +276,7 @@ impl TextDump {
             format: Format::Text,
             wall_nsec: |ts_nsec| life.wall_nsec(ts_nsec),
             sites: life.core().sites(),
+            summed: true,
         };
         let view = log_view(&log);
         match self.max_bytes.take() {

@@ -149,6 +149,7 @@ fn walk_all(file: &ForeignFile, walks: &[(usize, u64, u64)]) {
         format: Format::Text,
         wall_nsec: |ts_nsec| file.wall_nsec(ts_nsec),
         sites: &*sites,
+        summed: file.plan().has_sums(),
     };
     let view = View {
         source: file,

@@ -320,6 +320,7 @@ fn write_records(core: &Core, format: Format, scratch: &mut [u8], sheet: &Sheet)
         format,
         wall_nsec: |ts_nsec| core.wall_nsec(ts_nsec),
         sites: core.sites(),
+        summed: true,
     };
     let end = ring.next_reserve_seq();
     let mut wanted = first_of(core, end);

@@ -162,10 +162,10 @@ proptest! {
         }
         append(&ring, &Info::default(), b"\xff no record");
         for format in [Format::Text, Format::Syslog, Format::Iso, Format::Json, Format::Logfmt, Format::Kmsg] {
-            check_ends(&ring, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites }, size)?;
+            check_ends(&ring, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites, summed: false }, size)?;
         }
         for format in [Format::Text, Format::Syslog, Format::Iso] {
-            check_blocks(&ring, 0, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites }, size.max(40))?;
+            check_blocks(&ring, 0, &Rendered { format, wall_nsec: |ts_nsec| ts_nsec, sites: &NoSites, summed: false }, size.max(40))?;
         }
     }
 }

@@ -6,7 +6,8 @@
 //! | this one | how a thread is made to end, or to stand still, at its k-th step |
 //! | `scenes` | what a writer may be doing: every path of every operation |
 //! | `check` | what must hold afterwards, and that the ring goes on |
-//! | `deaths` | the loops |
+//! | `deaths` | the loops: writers and reapers that die |
+//! | `stops` | and those that live, and stand still meanwhile |
 //! | `cells` | writers that cannot announce themselves |
 #![allow(
     clippy::disallowed_types,
@@ -22,6 +23,7 @@ mod cells;
 mod check;
 mod deaths;
 mod scenes;
+mod stops;
 
 use std::boxed::Box;
 use std::cell::{Cell, RefCell};
