@@ -95,7 +95,7 @@ struct Clocks {
 
 impl ForeignFile {
     /// Opens a ring file for reading. A symbolic link is not followed, a pipe not waited for. The entries of
-    /// `/proc/<pid>/fd` only look like links: they are that process's open files, and the one way to a file without a name.
+    /// `/proc/<pid>/fd` and `/proc/self/fd` only look like links: they are that process's open files, and the one way to a file without a name.
     ///
     /// # Errors
     /// There is none, it cannot be opened, or it is not a whole ring of this layout: the text says what it is. Or no file
@@ -470,7 +470,7 @@ impl Source for ForeignFile {
     }
 }
 
-/// Whether a path is an entry of `/proc/<pid>/fd`.
+/// Whether a path is an entry of `/proc/<pid>/fd`, or of this process's own.
 fn is_descriptor(path: &Path) -> bool {
     let Ok(below) = path.strip_prefix("/proc") else {
         return false;
@@ -478,7 +478,8 @@ fn is_descriptor(path: &Path) -> bool {
     let mut names = below.iter().map(OsStr::as_bytes);
     let is_number =
         |name: Option<&[u8]>| name.is_some_and(|name| name.iter().all(u8::is_ascii_digit));
-    is_number(names.next())
+    let process = names.next();
+    (process == Some(b"self") || is_number(process))
         && names.next() == Some(b"fd")
         && is_number(names.next())
         && names.next().is_none()

@@ -12,6 +12,7 @@ use pr_ring::{Geometry, Read, Seq, Source, Unfinished};
 use proptest::prelude::*;
 use rings::{Done, FileRing, Folder, Other, command, role, say, texts, wait, why};
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -333,4 +334,21 @@ proptest! {
             ring.finalize(ticket);
         }
     }
+}
+
+/// The entries of these folders look like links, and are the open files.
+#[test]
+fn an_open_file_without_a_name_is_read_by_its_descriptor() {
+    let folder = Folder::new();
+    let path = folder.join("app.ring");
+    let geometry = Geometry::new(5, 6).expect("a geometry");
+    drop(FileRing::of(&path, &Plan::for_ring(geometry), 0).expect("created"));
+    let file = File::open(&path).expect("opened");
+    std::fs::remove_file(&path).expect("removed");
+    for process in ["self".to_owned(), std::process::id().to_string()] {
+        let path = format!("/proc/{process}/fd/{}", file.as_raw_fd());
+        ForeignFile::open(Path::new(&path)).expect("a ring");
+    }
+    let folder = ForeignFile::open(Path::new("/proc/self/fd"));
+    assert!(folder.is_err_and(|why| why.to_string().contains("/proc/self/fd")));
 }
