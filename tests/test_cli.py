@@ -444,7 +444,7 @@ def test_a_torn_record_is_told_in_its_place_and_on_stderr_with_every_option(ring
     for options in ([], ["-t"], ["-T"], ["-d"], ["-r"], ["--color=always"], ["-J"]):
         done = prdmesg(*options, ring_path)
         assert done.returncode == 1
-        assert done.stderr == f"prdmesg: {ring_path}: 1 torn record: the bytes are not a record\n"
+        assert done.stderr == f"prdmesg: {ring_path}: 1 torn record: not what was logged\n"
         first, torn, last = done.stdout.splitlines()
         assert "before" in first
         assert "** printk message 1 is torn **" in torn or json.loads(torn)["event"] == "record torn"

@@ -185,7 +185,7 @@ def test_a_core_that_is_cut_off_says_so_and_shows_what_is_there(tmp_path: Path, 
         " are not in this core: records that were there are missing, or torn, or lack what their call sites say"
         in done.stderr
     )
-    assert f"{core}: 1 torn record: the bytes are not a record" in done.stderr
+    assert f"{core}: 1 torn record: not what was logged" in done.stderr
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     # What the records leave to their call site is behind the ring, and not there.

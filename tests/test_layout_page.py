@@ -205,3 +205,26 @@ def test_what_is_unfinished_committed_lost_or_torn_is_told_apart(
     assert events[-1] == "099"
     assert "080" not in events
     assert "" in events, "90 is empty on purpose"
+
+
+def test_what_was_changed_is_torn_by_the_page_and_by_the_package(
+    ring_path: Path, read_ring: Callable[[Path], tuple[dict[str, Any], list[dict[str, Any]]]]
+) -> None:
+    with pr.Log(ring_path, size="256 KiB") as log:
+        for number in range(20):
+            log.get_logger("app").info("event", number=f"number {number}")
+            log.get_logger("app").info("another", number=number)
+    content = bytearray(ring_path.read_bytes())
+    content[content.index(b"number 7")] ^= 1
+    slot = 4096 + 384 + 64 * 11  # of record 10
+    content[slot + 36] ^= 1  # the caller
+    slot += 64
+    content[slot + 47] = 1  # bits that mean nothing
+    ring_path.write_bytes(content)
+    _, records = read_ring(ring_path)
+    assert records == by_the_package(ring_path)
+    assert [words["seq"] for words in records if "torn" in words] == [10, 14]
+    content[content.index(b"another")] ^= 1  # the description of a call site
+    ring_path.write_bytes(content)
+    _, records = read_ring(ring_path)
+    assert [words["seq"] for words in records if "torn" in words] == sorted({10, 14, *range(1, 40, 2)})

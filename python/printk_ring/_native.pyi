@@ -1384,7 +1384,9 @@ class Record:
         """True when it was too large and something was cut."""
     @property
     def torn(self) -> bool:
-        """True when its bytes are not a record (all that could be read then is its info); `event` says so."""
+        """True when it is not what was logged: its text cannot be had, or something of it was changed since, perhaps its
+        time or its level. `event` says so.
+        """
     def format(self, format: FormatName = "text") -> str:
         """The record as a console of that format writes it, without the final newline.
 

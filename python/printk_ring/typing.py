@@ -124,6 +124,7 @@ class Stats(TypedDict):
     failed: int
     reaped: int
     truncated: int
+    torn: int
     suppressed: int
     recursion_dropped: int
     block_timeouts: int

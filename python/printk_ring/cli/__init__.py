@@ -97,7 +97,7 @@ def _verdict(ring: RingFile, torn: int, options: Options, *, headed: bool) -> in
         many = f"{info.unfinished} records were" if info.unfinished > 1 else "1 record was"
         _complain(f"{info.path}: {many} half-written when process {info.pid} died: not shown")
     if torn:
-        _complain(f"{info.path}: {torn} torn record{'s' if torn > 1 else ''}: the bytes are not a record")
+        _complain(f"{info.path}: {torn} torn record{'s' if torn > 1 else ''}: not what was logged")
         return _FAILED
     if options.follow and not info.clean:
         _complain(f"{info.path}: its process ({info.pid}) died without closing it")

@@ -86,7 +86,7 @@ def _items(records: Iterator[Record], reader: Reader, options: Options) -> Itera
         if reader.lost > told:
             yield _Lost(reader.lost - told, record.seq)
             told = reader.lost
-        if options.levels is None or record.level in options.levels:
+        if options.levels is None or record.torn or record.level in options.levels:  # whose level may not be its own
             yield record
 
 

@@ -121,7 +121,7 @@ impl ForeignFile {
             failed: count(offset_of!(Control, failed)),
             reaped,
             truncated: count(offset_of!(Control, truncated)),
-            counters: counters!(count: suppressed recursion_dropped block_timeouts report_timeouts left_behind
+            counters: counters!(count: torn suppressed recursion_dropped block_timeouts report_timeouts left_behind
                 panic_dropped syncs sync_errors syncs_left dumps dump_errors),
             sites: self.site_count(offset_of!(SectionHead, described))?,
             sites_refused: self.site_count(offset_of!(SectionHead, refused))?,

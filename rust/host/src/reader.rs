@@ -135,9 +135,10 @@ impl Found {
     }
 }
 
-/// What was copied of a text.
-fn text_of(buffer: &[u8], copied: usize) -> &[u8] {
-    buffer.get(..copied).unwrap_or_default()
+/// Whether this is not what was logged. Where the buffer was too short for it that is asked again.
+fn is_other(info: &RecordInfo, buffer: &[u8], copied: usize) -> bool {
+    let text = buffer.get(..copied).unwrap_or_default();
+    copied == info.text_len as usize && is_changed(info, text)
 }
 
 fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
@@ -154,7 +155,7 @@ fn from_log(log: &Log, seq: u64, buffer: &mut [u8]) -> Found {
             unfinished,
         } => Found::record(
             &info,
-            is_changed(&info, text_of(buffer, copied)),
+            is_other(&info, buffer, copied),
             life.wall_nsec(info.ts_nsec),
             unfinished,
         ),
@@ -183,7 +184,7 @@ fn from_file(file: &ForeignFile, seq: u64, buffer: &mut [u8]) -> Result<Found, E
                 unfinished,
             } => Found::record(
                 &info,
-                file.plan().has_sums() && is_changed(&info, text_of(buffer, copied)),
+                file.plan().has_sums() && is_other(&info, buffer, copied),
                 file.wall_nsec(info.ts_nsec),
                 unfinished,
             ),

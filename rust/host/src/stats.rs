@@ -27,6 +27,8 @@ pub struct Stats {
     pub suppressed: u64,
     /// Log calls dropped because their thread was too deep in log calls.
     pub recursion_dropped: u64,
+    /// Records that a console could not show as they were logged: something has changed them.
+    pub torn: u64,
     /// Records stored although a console wanted its callers to wait longer.
     pub block_timeouts: u64,
     /// Records that were to be on a console before their call returned, and were left to its printer.
@@ -87,6 +89,7 @@ impl Stats {
             failed: count(&control.failed),
             reaped: core.ring().reaped(),
             truncated: count(&control.truncated),
+            torn: count(&control.torn),
             suppressed: count(&control.suppressed),
             recursion_dropped: count(&control.recursion_dropped),
             block_timeouts: count(&control.block_timeouts),

@@ -176,15 +176,15 @@ fn item(
             false
         }
         Read::Found { info, copied, .. } => {
-            let printed = wanted(core, slot, style, &info);
+            let text = scratch.get(..copied).unwrap_or_default();
+            let is_torn = is_changed(&info, text); // and then its level says nothing
+            let printed = is_torn || wanted(core, slot, style, &info);
             let meta = meta_of(core, &info);
             let told = pass_gap(style, next, &meta, again, out);
             if printed {
                 if again && !told {
                     render_replay(style.format, out, &meta, meta.seq);
                 }
-                let text = scratch.get(..copied).unwrap_or_default();
-                let is_torn = info.torn || is_changed(&info, text);
                 print_one(core, style, &meta, is_torn, text, out, first);
                 next.printed += 1;
             }

@@ -450,6 +450,9 @@ impl<B: AsRef<[u8]>> Copied<B> {
             return None;
         }
         let len = usize::try_from(u32_at(bytes, at)?).ok()?;
+        if len > MAX_DESCRIPTION {
+            return None; // before it is summed, for each record
+        }
         let sum = u32_at(bytes, at.checked_add(4)?)?;
         let text = bytes.get(at.checked_add(TEXT_AT)?..)?.get(..len)?;
         (sum == sum_of(id, text)).then_some(text)

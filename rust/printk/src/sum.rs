@@ -51,12 +51,11 @@ pub fn summed_words(info: &Info, meta: Meta, words: impl Iterator<Item = u64>) -
     aux_of(echo, (!state).max(1))
 }
 
-/// Whether this is not what was logged. Of a text that was read in part that cannot be told.
+/// Whether this is not what was logged, whole.
 #[inline(never)]
 pub fn is_changed(info: &RecordInfo, text: &[u8]) -> bool {
-    let said = (info.aux >> 32) as u32;
     if info.torn || text.len() != info.text_len as usize {
-        return false;
+        return true;
     }
     let meta = Meta {
         text_len: info.text_len,
@@ -65,6 +64,7 @@ pub fn is_changed(info: &RecordInfo, text: &[u8]) -> bool {
         flags: info.flags,
     };
     let echo = u64::from(echo_of(info));
+    let said = (info.aux >> 32) as u32;
     said != sum(text, [info.ts_nsec, info.caller_id, meta.pack(), echo])
 }
 

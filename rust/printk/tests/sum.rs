@@ -167,8 +167,15 @@ fn whatever_is_said_of_a_record_is_in_its_sum() {
         },
         &text[..19]
     ));
-    // A part says nothing about the whole; no log leaves a record without a sum.
-    assert!(!is_changed(&logged, &text[..19]));
+    // A part is not the whole; no log leaves a record without a sum; and what is torn already stays so.
+    assert!(is_changed(&logged, &text[..19]));
+    assert!(is_changed(
+        &RecordInfo {
+            torn: true,
+            ..logged
+        },
+        &text
+    ));
     assert!(is_changed(&RecordInfo { aux: 6, ..logged }, &text));
 }
 

@@ -9,6 +9,9 @@ use pyo3::types::PyBytes;
 /// Little endian, packed: seq, `ts_nsec`, `caller_id`, offset of the payload, its length (u32), level, facility, flags, zero.
 const ROW_BYTES: usize = 40;
 
+/// The payload of a torn record: whoever decodes it finds none.
+const NO_RECORD: &[u8] = &[0xff];
+
 /// Rows and payloads of one copy of the ring.
 #[derive(Default)]
 struct Columns {
@@ -40,10 +43,10 @@ impl Columns {
         let mut buffer = Vec::new();
         let mut seq = 0;
         while seq < end {
-            let Next::Record { meta, .. } = reader.next(seq, &mut buffer)? else {
+            let Next::Record { meta, torn, .. } = reader.next(seq, &mut buffer)? else {
                 break;
             };
-            columns.add(&meta, &buffer);
+            columns.add(&meta, if torn { NO_RECORD } else { &buffer });
             seq = meta.seq + 1;
         }
         Ok(columns)

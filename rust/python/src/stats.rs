@@ -16,6 +16,7 @@ pub fn of<'py>(py: Python<'py>, log: &LogHandle) -> PyResult<Bound<'py, PyDict>>
         ("failed", stats.failed),
         ("reaped", stats.reaped),
         ("truncated", stats.truncated),
+        ("torn", stats.torn),
         ("suppressed", stats.suppressed),
         ("recursion_dropped", stats.recursion_dropped),
         ("block_timeouts", stats.block_timeouts),

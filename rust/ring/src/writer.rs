@@ -1,6 +1,6 @@
 //! Reserve and fill.
 //!
-//! A writer encodes before it reserves: between reserve and commit stands nothing but the copy. Any number of writers
+//! A writer encodes before it reserves: between reserve and commit stands nothing but the copy, and what a log sums up of it. Any number of writers
 //! run at once, also one that interrupts another at any instruction; none waits for another. Whichever store is a writer's
 //! last, [`crate::reap`] finds from what is stored who it was.
 

@@ -223,11 +223,14 @@ impl Post {
                     load.pass_gap(&mut cursor, info.seq, || meta_of(core, &info));
                     cursor.seq = Seq(info.seq.0 + 1);
                     cursor.pos = info.end.unwrap_or(cursor.pos);
-                    if self.wants(&info) {
+                    let payload = self.scratch.get(..copied).unwrap_or_default();
+                    let torn = is_changed(&info, payload); // and then its level says nothing
+                    if torn {
+                        core.control().torn.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if torn || self.wants(&info) {
                         cursor.printed += 1;
-                        let payload = self.scratch.get(..copied).unwrap_or_default();
                         let (meta, echo) = (meta_of(core, &info), echo_of(&info) != 0);
-                        let torn = info.torn || is_changed(&info, payload);
                         if whole::needs_site(payload) {
                             let mut payload = payload.to_vec();
                             whole::complete(&mut payload, core.sites());

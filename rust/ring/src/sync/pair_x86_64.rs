@@ -24,7 +24,9 @@ impl Pair {
 
     /// Whether this processor can replace a pair. Every x86-64 since about 2006 can.
     pub fn supported() -> bool {
-        let features = core::arch::x86_64::__cpuid(1);
+        #[allow(unused_unsafe, reason = "safe from Rust 1.94 on")]
+        // SAFETY: every x86-64 has the instruction.
+        let features = unsafe { core::arch::x86_64::__cpuid(1) };
         features.ecx & (1 << 13) != 0
     }
 
