@@ -5,8 +5,8 @@
 //! sum := CRC-32C of u64(ts_nsec) u64(caller_id) u64(meta) u64(echo) text zero*
 //! ```
 //!
-//! Little endian; the zeros are those that the text has behind it in the ring, up to a multiple of 8. 1 where it would be 0: that
-//! says that there is none. It is no signature: who changes a record on purpose can sum it as well.
+//! Little endian; the zeros are those that the text has behind it in the ring, up to a multiple of 8. It is no signature: who
+//! changes a record on purpose can sum it as well.
 
 #[cfg(target_arch = "x86_64")]
 mod instruction;
@@ -16,7 +16,7 @@ pub mod table;
 use pr_ring::slots::Meta;
 use pr_ring::{Info, RecordInfo};
 
-/// What a record's opaque word holds: on which console's behalf it was logged, and its sum. None (0): it is no log's.
+/// What a record's opaque word holds: on which console's behalf it was logged, and its sum.
 #[inline(always)]
 pub const fn aux_of(echo: u32, sum: u32) -> u64 {
     echo as u64 | (sum as u64) << 32
@@ -48,7 +48,7 @@ pub fn summed_words(info: &Info, meta: Meta, words: impl Iterator<Item = u64>) -
         state = step(state, word & kept);
         left = left.saturating_sub(8);
     }
-    aux_of(echo, (!state).max(1))
+    aux_of(echo, !state)
 }
 
 /// Whether this is not what was logged, whole.
@@ -68,7 +68,7 @@ pub fn is_changed(info: &RecordInfo, text: &[u8]) -> bool {
     said != sum(text, [info.ts_nsec, info.caller_id, meta.pack(), echo])
 }
 
-/// The sum of these bytes and of four words before them. Never 0.
+/// The sum of these bytes and of four words before them.
 #[inline(always)]
 pub fn sum(text: &[u8], words: [u64; 4]) -> u32 {
     #[cfg(target_arch = "x86_64")]

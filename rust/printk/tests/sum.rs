@@ -38,7 +38,7 @@ fn sums_are_what_the_page_says() {
         let mut all = words.map(u64::to_le_bytes).concat();
         all.extend(&text);
         all.resize(all.len().next_multiple_of(8), 0);
-        let expected = crc32c(&all).max(1);
+        let expected = crc32c(&all);
         assert_eq!(sum(&text, words), expected, "{len} bytes");
         assert_eq!(table::sum(&text, words), expected, "{len} bytes");
     }

@@ -48,5 +48,5 @@ pub fn sum(text: &[u8], words: [u64; 4]) -> u32 {
     if !beyond.is_empty() {
         state = step(state, rest(text, beyond.len()));
     }
-    (!state).max(1)
+    !state
 }
