@@ -105,13 +105,7 @@ impl Ticket {
         self.meta.text_len
     }
 
-    /// The opaque word, stored with the text when the record is closed.
-    #[inline(always)]
-    pub fn aux(&self) -> u64 {
-        self.aux
-    }
-
-    /// Another opaque word in its place.
+    /// Another opaque word in the place of the one it was reserved with. Stored when the record is closed.
     #[inline(always)]
     pub fn set_aux(&mut self, aux: u64) {
         self.aux = aux;
