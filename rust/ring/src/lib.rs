@@ -26,6 +26,7 @@
 //! | `reaper` | one reaper at a time, and a count that comes right |
 //! | [`reap`] | what dead writers left becomes a lost record |
 //! | [`reader`] | what a reader may return, over any [`reader::Source`] |
+//! | `live` | a ring in memory as such a place: most records need but a first look |
 //!
 //! # States
 //!
@@ -62,6 +63,7 @@ pub mod error;
 pub mod head;
 pub mod ids;
 pub mod layout;
+mod live;
 pub mod memory;
 pub mod reader;
 pub mod reap;

@@ -1,10 +1,14 @@
 //! Where a ring's words live: the ring is generic in it.
 
+use crate::blocks::HEADER_BYTES;
 use crate::head::HeadWord;
+use crate::ids::Lpos;
 use crate::layout::Geometry;
 use crate::layout::ring_offset;
 use crate::slots::Slot;
-use crate::sync::Word;
+#[cfg(any(test, loom))]
+use crate::sync::copy_out;
+use crate::sync::{Wide, Word, copy_block};
 use core::ptr::NonNull;
 
 /// The tail words, on a line of their own: they change together, and far less often than the head. All only grow.
@@ -43,6 +47,9 @@ pub trait Memory {
     fn slot(&self, index: u64) -> &Slot;
     /// Text words from word `index` (modulo the ring) up to the ring's end.
     fn text_from(&self, index: u64) -> &[Word];
+    /// Copies the text of a block that begins here and has `room` bytes for it, until `to` is full, whole words: its header. None if
+    /// the ring ends within the block, `to` is longer, or no words fill it.
+    fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64>;
 }
 
 /// A ring section somewhere in memory: heap, memfd or mapped file.
@@ -52,8 +59,13 @@ pub struct Region {
     base: NonNull<u8>,
     slots: NonNull<Slot>,
     text: NonNull<Word>,
+    /// The word after the first: where the text of a block lies whose header is the first.
+    after_header: NonNull<Word>,
     slot_mask: u64,
     word_mask: u64,
+    /// Where the last word begins, in bytes: also what is left of a position once it is reduced to a word of the ring.
+    last_word: u64,
+    wide: Wide,
 }
 
 // SAFETY: all that a region reaches is atomic words.
@@ -73,12 +85,17 @@ impl Region {
         let slots = unsafe { base.add(ring_offset::SLOTS as usize) };
         // SAFETY: the text lies within the section, by the caller's promise about its length.
         let text = unsafe { base.add(geometry.text_offset() as usize) };
+        // SAFETY: a ring has at least two words of text.
+        let after_header = unsafe { text.add(HEADER_BYTES as usize) };
         Region {
             base,
             slots: slots.cast(),
             text: text.cast(),
+            after_header: after_header.cast(),
             slot_mask: geometry.descriptors() - 1,
             word_mask: geometry.data_bytes() / 8 - 1,
+            last_word: geometry.data_bytes() - 8,
+            wide: Wide::ask(),
         }
     }
 
@@ -147,6 +164,23 @@ impl Memory for Region {
         // there are.
         unsafe { core::slice::from_raw_parts(first.as_ptr(), len) }
     }
+
+    #[inline(always)]
+    fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64> {
+        let header = begin.0 & self.last_word;
+        let is_whole = to.len().is_multiple_of(size_of::<Word>());
+        if room > self.last_word - header || to.len() as u64 > room || !is_whole {
+            return None;
+        }
+        // SAFETY: behind the header's word lie `room` bytes of the text, by the comparison above.
+        let text = unsafe { self.after_header.byte_add(header as usize) };
+        // SAFETY: `to` is whole words, and no more than lie there.
+        unsafe { copy_block(text, to, self.wide) };
+        // SAFETY: the header's word is the one before.
+        let header = unsafe { text.sub(1) };
+        // SAFETY: as above; atomic, so shared references are all there are.
+        Some(unsafe { header.as_ref() }.get())
+    }
 }
 
 /// Heap memory of the model checker's objects, or of plain words for tests.
@@ -205,5 +239,11 @@ impl Memory for Boxed {
     }
     fn text_from(&self, index: u64) -> &[Word] {
         &self.text[index as usize & (self.text.len() - 1)..]
+    }
+    fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64> {
+        let words = self.text_from(begin.0 / 8).get(..=(room / 8) as usize)?;
+        let (header, text) = words.split_first()?;
+        copy_out(text.get(..to.len() / 8)?, to);
+        Some(header.get())
     }
 }

@@ -8,12 +8,8 @@ use crate::blocks::TextRing;
 use crate::head::Head;
 use crate::ids::{DescId, Lpos, Seq};
 use crate::layout::Geometry;
-use crate::memory::Memory;
-use crate::ring::Ring;
-use crate::slots::{Meta, Slot, SlotCopy, Span};
+use crate::slots::{Meta, SlotCopy, Span};
 use crate::state::{Query, Stage, State};
-use crate::sync::{acquire, copy_out, fence_acquire, release};
-use core::convert::Infallible;
 
 /// The tail words as a reader sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +61,22 @@ pub trait Source {
     fn contents(&self, slot: Self::Slot<'_>) -> Result<SlotCopy, Self::Error>;
     /// Header word and text from word `header` of the text ring; racy. Fills `text`.
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Self::Error>;
+    /// A first look at the record `id`: its metadata, and how much text was copied. What is not found so is searched for.
+    ///
+    /// # Errors
+    /// Those of an access.
+    #[inline(always)]
+    fn first_look(
+        &self,
+        id: DescId,
+        buffer: &mut [u8],
+        mode: Unfinished,
+    ) -> Result<Option<(RecordInfo, usize)>, Self::Error> {
+        Ok(match look(self, id, buffer, mode)? {
+            Look::Found(info, copied) => Some((info, copied)),
+            Look::Not(_) => None,
+        })
+    }
     /// All earlier loads are done before any later one.
     fn barrier(&self);
     /// How many records one search may look at. In the process's own memory without bound: each look finds that others have
@@ -144,7 +156,8 @@ enum Missing {
     Unfinished,
 }
 
-/// Reads the first readable record at or after `seq` into `buffer`. Never waits.
+/// Reads the first readable record at or after `seq` into `buffer`. Never waits. What of the buffer is behind the text may be
+/// overwritten, too.
 ///
 /// # Errors
 /// Those of the source.
@@ -158,7 +171,7 @@ pub fn read_valid<S: Source + ?Sized>(
     // Nearly always the record is there. Whether it still was when it had been copied, the look says itself: nothing need
     // be asked before it.
     if let Some(id) = DescId::below_max(seq)
-        && let Look::Found(info, copied) = look(source, id, buffer, mode)?
+        && let Some((info, copied)) = source.first_look(id, buffer, mode)?
     {
         return Ok(Read::Found {
             info,
@@ -169,7 +182,7 @@ pub fn read_valid<S: Source + ?Sized>(
     search(source, seq, buffer, mode)
 }
 
-/// The same for a record that is not there, or not any more.
+/// The same for any record, and for one that is not there, or not any more.
 #[inline(never)]
 fn search<S: Source + ?Sized>(
     source: &S,
@@ -340,7 +353,7 @@ fn copy_text<S: Source + ?Sized>(
 }
 
 #[inline(always)]
-fn info_of(id: DescId, contents: &SlotCopy, torn: bool) -> RecordInfo {
+pub(crate) fn info_of(id: DescId, contents: &SlotCopy, torn: bool) -> RecordInfo {
     let Meta {
         text_len,
         level,
@@ -382,115 +395,4 @@ pub fn next_seq<S: Source + ?Sized>(source: &S, from: Seq) -> Result<Seq, S::Err
         steps += 1;
     }
     Ok(id.seq())
-}
-
-impl<M: Memory> Source for Ring<M> {
-    type Error = Infallible;
-    type Slot<'s>
-        = &'s Slot
-    where
-        M: 's;
-
-    #[inline(always)]
-    fn geometry(&self) -> Geometry {
-        Ring::geometry(self)
-    }
-
-    #[inline(always)]
-    fn text_ring(&self) -> TextRing {
-        Ring::text_ring(self)
-    }
-
-    #[inline(always)]
-    fn head(&self) -> Result<Head, Infallible> {
-        Ok(self.memory().head().get())
-    }
-
-    #[inline(always)]
-    fn tails(&self) -> Result<TailWords, Infallible> {
-        let tails = self.tails();
-        // ORD(tails:A): pairs with ORD(push_desc:A): a reader that jumps to the tail finds it finalized, or gone again (M4).
-        let tail_id = tails.tail_id.load(acquire("tails:A"));
-        let retired_id = tails.retired_id.get(); // asked for after ORD(barrier:A)
-        Ok(TailWords::from_words(tail_id, retired_id))
-    }
-
-    #[inline(always)]
-    fn slot(&self, id: DescId) -> &Slot {
-        Ring::slot(self, id)
-    }
-
-    #[inline(always)]
-    fn state(&self, slot: &Slot) -> Result<State, Infallible> {
-        // ORD(state:A): pairs with ORD(finalize_state:A) and ORD(commit:A): the contents and the text are there (M8); and with
-        // ORD(open_slot:A): of a record that is gone, the tails are seen to have passed it (M4).
-        Ok(slot.state(acquire("state:A")))
-    }
-
-    #[inline(always)]
-    fn contents(&self, slot: &Slot) -> Result<SlotCopy, Infallible> {
-        Ok(slot.copy())
-    }
-
-    #[inline(always)]
-    fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Infallible> {
-        let words = self.memory().text_from(header);
-        let Some((first, rest)) = words.split_first() else {
-            return Ok(0);
-        };
-        copy_out(rest, text);
-        Ok(first.get())
-    }
-
-    #[inline(always)]
-    fn barrier(&self) {
-        // ORD(barrier:A): pairs with ORD(open_slot:B), ORD(first_block:B) and ORD(move_text:A): a copy that holds a word of a
-        // later record is followed by a check that sees the earlier one gone (M5, M6).
-        fence_acquire("barrier:A");
-    }
-}
-
-/// A result without an error.
-#[inline(always)]
-fn always<T>(result: Result<T, Infallible>) -> T {
-    match result {
-        Ok(value) => value,
-    }
-}
-
-impl<M: Memory> Ring<M> {
-    /// Reads the first readable record at or after `seq` into `buffer`.
-    #[inline(always)]
-    pub fn read_valid(&self, seq: Seq, buffer: &mut [u8], mode: Unfinished) -> Read {
-        always(read_valid(self, seq, buffer, mode))
-    }
-
-    /// One past the last record of the run of finished ones that begins at the oldest.
-    pub fn next_seq(&self) -> Seq {
-        // ORD(next_seq:A): pairs with ORD(next_seq:B): what another thread saw finished, this one finds finished (M13).
-        let hint = self.hint().load(acquire("next_seq:A"));
-        let seq = always(next_seq(self, Seq(hint)));
-        // ORD(next_seq:B): pairs with ORD(next_seq:A).
-        self.hint().store(seq.0, release("next_seq:B"));
-        seq
-    }
-
-    /// Whether something is known of the record `seq`: it is being written, finished, or gone. Unlike a look at the head this
-    /// leaves the line alone on which writers meet; but a number that was only just taken, or by a writer that died right
-    /// then, is not seen.
-    pub fn has_come(&self, seq: Seq) -> bool {
-        let id = DescId::of(seq);
-        !matches!(
-            always(Source::state(self, self.slot(id))).query(id),
-            Query::Older
-        )
-    }
-
-    /// The first readable record's number, 0 if there is none.
-    pub fn first_valid_seq(&self) -> Seq {
-        match self.read_valid(Seq(0), &mut [], Unfinished::Wait) {
-            Read::Found { info, .. } => info.seq,
-            Read::NotYet { .. } => Seq(0),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Word`] is one atomic 64-bit word, a [`Pair`] the fused 128-bit head. Over `core` both are plain memory, so they may
 //! be laid over a mapping; under the model checker (`--cfg loom`) they are its objects. Text that another thread may
-//! overwrite moves only through [`copy_in`] and [`copy_out`], as relaxed words or as assembly that does no more: a race is then
+//! overwrite moves only through [`copy_in`], [`copy_out`] and [`copy_block`], as relaxed words or as assembly that does no more: a race is then
 //! a wrong value that a later check throws away, never undefined behaviour.
 //!
 //! # Ordering labels
@@ -32,7 +32,11 @@ use core::sync::atomic::Ordering;
 #[cfg(any(loom, test, pr_words, not(target_feature = "sse2")))]
 mod copy_words;
 #[cfg(any(loom, test, pr_words, not(target_feature = "sse2")))]
-pub use copy_words::{copy_in, copy_out};
+pub use copy_words::{Wide, copy_block, copy_in, copy_out};
+#[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]
+mod block_x86_64;
+#[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]
+pub use block_x86_64::{Wide, copy_block};
 #[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]
 mod copy_x86_64;
 #[cfg(not(any(loom, test, pr_words, not(target_feature = "sse2"))))]

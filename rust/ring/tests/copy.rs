@@ -2,7 +2,8 @@
 //! the tests of the crate itself and the models have the one by words.
 #![cfg(not(loom))]
 
-use pr_ring::sync::{Word, copy_in, copy_out};
+use core::ptr::NonNull;
+use pr_ring::sync::{Wide, Word, copy_block, copy_in, copy_out};
 
 /// What stands in words and buffers before.
 const BEFORE: u8 = 0xee;
@@ -66,5 +67,25 @@ fn a_copy_ends_with_the_words() {
         copy_out(&all[..count], &mut buffer);
         assert_eq!(buffer[..count * 8], text[..count * 8]);
         assert!(buffer[count * 8..].iter().all(|byte| *byte == BEFORE));
+    }
+}
+
+#[test]
+fn a_block_comes_out_whatever_the_processor_can() {
+    let (words, text) = (words(LONGEST.div_ceil(8) + 1), text(LONGEST));
+    copy_in(&words, &text);
+    for wide in [Wide::ask(), Wide::NO] {
+        for (from, len) in (0..9).flat_map(|from| (0..=200).step_by(8).map(move |len| (from, len)))
+        {
+            let mut buffer = [BEFORE; LONGEST];
+            // SAFETY: whole words, and 25 of them behind each of the first nine of 38.
+            unsafe { copy_block(NonNull::from(&words[from]), &mut buffer[..len], wide) };
+            assert_eq!(
+                buffer[..len],
+                text[from * 8..][..len],
+                "{len} bytes from word {from}"
+            );
+            assert!(buffer[len..].iter().all(|byte| *byte == BEFORE));
+        }
     }
 }

@@ -5,60 +5,15 @@
     reason = "what the test counts is no part of a ring"
 )]
 
+#[path = "heap/closely.rs"]
+mod closely;
 mod heap;
 
+use closely::Closely;
 use core::cell::Cell;
-use core::convert::Infallible;
 use heap::HeapRing;
-use pr_ring::head::Head;
-use pr_ring::reader::{TailWords, read_valid};
-use pr_ring::slots::{Slot, SlotCopy};
-use pr_ring::state::State;
-use pr_ring::{Geometry, Info, Read, Region, Ring, Seq, Source, Unfinished};
-
-/// The ring, in which the newest record is finalized between the copy of a record and the check, at the `at`-th time.
-struct Finalizing<'r> {
-    ring: &'r Ring<Region>,
-    copies: Cell<u32>,
-    at: u32,
-}
-
-impl Source for Finalizing<'_> {
-    type Error = Infallible;
-    type Slot<'s>
-        = &'s Slot
-    where
-        Self: 's;
-
-    fn geometry(&self) -> Geometry {
-        Source::geometry(self.ring)
-    }
-    fn head(&self) -> Result<Head, Infallible> {
-        Source::head(self.ring)
-    }
-    fn tails(&self) -> Result<TailWords, Infallible> {
-        Source::tails(self.ring)
-    }
-    fn slot(&self, id: pr_ring::DescId) -> &Slot {
-        Source::slot(self.ring, id)
-    }
-    fn state(&self, slot: &Slot) -> Result<State, Infallible> {
-        Source::state(self.ring, slot)
-    }
-    fn contents(&self, slot: &Slot) -> Result<SlotCopy, Infallible> {
-        Source::contents(self.ring, slot)
-    }
-    fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Infallible> {
-        Source::text(self.ring, header, text)
-    }
-    fn barrier(&self) {
-        self.copies.set(self.copies.get() + 1);
-        if self.copies.get() == self.at {
-            self.ring.finalize_last();
-        }
-        Source::barrier(self.ring);
-    }
-}
+use pr_ring::reader::read_valid;
+use pr_ring::{Info, Read, Seq, Unfinished};
 
 /// What is read from `from` on of a record that nobody finishes, and one behind it that is finalized at the `at`-th copy.
 fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, usize)>, u64) {
@@ -67,10 +22,15 @@ fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, usize)>, u64) {
     let mut ticket = ring.reserve_ticket(8, &Info::default()).expect("room");
     ring.fill(&mut ticket, b"finished");
     ring.commit(ticket);
-    let source = Finalizing {
+    let copies = Cell::new(0);
+    let source = Closely {
         ring: &ring,
-        copies: Cell::new(0),
-        at,
+        at_barrier: || {
+            copies.set(copies.get() + 1);
+            if copies.get() == at {
+                ring.finalize_last();
+            }
+        },
     };
     let mut text = [0; 8];
     let Ok(read) = read_valid(&source, Seq(from), &mut text, Unfinished::Skip);

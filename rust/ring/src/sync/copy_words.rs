@@ -2,6 +2,7 @@
 //! which a model may switch threads, a sanitizer look, and a thread of a test end.
 
 use super::Word;
+use core::ptr::NonNull;
 
 /// Copies `bytes` into words as relaxed stores, the last one padded with zeros. Stops at the shorter of both.
 pub fn copy_in(words: &[Word], bytes: &[u8]) {
@@ -31,4 +32,28 @@ pub fn copy_out(words: &[Word], bytes: &mut [u8]) {
             *to = from;
         }
     }
+}
+
+/// How many words are moved at once: here one.
+#[derive(Clone, Copy, Debug)]
+pub struct Wide;
+
+impl Wide {
+    /// As anywhere.
+    pub const NO: Wide = Wide;
+
+    /// Nothing to ask.
+    pub fn ask() -> Wide {
+        Wide
+    }
+}
+
+/// Copies words out until `to` is full.
+///
+/// # Safety
+/// `to` is a multiple of a word long, and `from` is valid for loads of as many bytes.
+pub unsafe fn copy_block(from: NonNull<Word>, to: &mut [u8], _wide: Wide) {
+    // SAFETY: the caller's promise; words may be stored to by others meanwhile.
+    let words = unsafe { core::slice::from_raw_parts(from.as_ptr(), to.len() / size_of::<Word>()) };
+    copy_out(words, to);
 }

@@ -75,7 +75,7 @@ fn take_end(words: &[Word], bytes: &mut [u8], beyond: usize) {
 /// `from` is valid for loads of `n` bytes, `to` for stores, and they do not overlap; `n` is a multiple of [`WORD`]. The one that
 /// is the ring's is aligned for words, and others may store to it meanwhile.
 #[inline(always)]
-unsafe fn copy(to: *mut u8, from: *const u8, n: usize) {
+pub(super) unsafe fn copy(to: *mut u8, from: *const u8, n: usize) {
     if n.wrapping_sub(33) < 32 {
         // SAFETY: the caller's promise; every access lies within the first or the last 32 of the `n` bytes, and begins at a
         // word of the ring.

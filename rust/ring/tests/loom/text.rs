@@ -122,7 +122,7 @@ fn a_first_block_over_dropped_text_is_noticed() {
 fn a_grown_block_over_dropped_text_is_noticed() {
     model(2, || {
         let ring = ring(1, 64);
-        assert!(put(&ring, 11, 2) && put(&ring, 12, 2)); // [0, 24) and [24, 48)
+        assert!(put(&ring, 11, 1) && put(&ring, 12, 3)); // [0, 16) and [16, 48)
         let last = open(&ring, 13, 1).unwrap(); // [48, 64)
         ring.commit(last);
         let dropper = {
@@ -132,7 +132,7 @@ fn a_grown_block_over_dropped_text_is_noticed() {
         let reopener = {
             let ring = ring.clone();
             thread::spawn(move || {
-                // [48, 96): wraps, and overwrites record 1's header.
+                // [48, 96): wraps, and overwrites record 1's beginning.
                 let mut ticket = ring.reopen_ticket(CALLER, 16, 24).unwrap();
                 assert_eq!(ring.write(&mut ticket, 8, &text(13, 2)), 16);
                 ring.commit(ticket);
@@ -140,7 +140,7 @@ fn a_grown_block_over_dropped_text_is_noticed() {
         };
         if let Ok(seen) = read(&ring, 1) {
             assert_eq!((seen.seq, seen.mark), (1, 12));
-            seen.assert_whole(2);
+            seen.assert_whole(3);
         }
         dropper.join().unwrap();
         reopener.join().unwrap();
