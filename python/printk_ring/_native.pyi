@@ -1729,6 +1729,12 @@ def _bench(name: str, n: int, /) -> float:
         ConfigError: an unknown name.
     """
 
+def _bench_paced_word(n: int, /, *, gap_ns: int, writers: int) -> dict[str, float]:
+    """Single calls of `writers` that replace one shared word and do nothing else, `gap_ns` apart on average.
+
+    What it returns is what `_BenchRing.paced` does.
+    """
+
 @final
 class _BenchRing:
     """A bare ring that is full, to be timed without Python: in memory of its own, or in a new file at `path`.

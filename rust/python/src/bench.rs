@@ -2,7 +2,7 @@
 
 use crate::errors;
 use crate::log::Log;
-use pr_host::bench::{BenchRing as Bench, Shape, dump, yardsticks};
+use pr_host::bench::{BenchRing as Bench, Percentiles, Shape, dump, yardsticks};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -18,6 +18,34 @@ pub fn _bench(py: Python<'_>, name: &str, n: u64) -> PyResult<f64> {
         _ => return Err(errors::config(py, format!("{name:?} is no yardstick"))),
     };
     Ok(py.detach(|| yardstick(n)))
+}
+
+/// Single calls of `writers` that replace one shared word and do nothing else, `gap_ns` apart on average: as
+/// `_BenchRing.paced`.
+#[pyfunction]
+#[pyo3(signature = (n, /, *, gap_ns, writers))]
+pub fn _bench_paced_word(
+    py: Python<'_>,
+    n: u64,
+    gap_ns: u64,
+    writers: u32,
+) -> PyResult<Bound<'_, PyDict>> {
+    percentiles(py, py.detach(|| yardsticks::paced_word(n, gap_ns, writers)))
+}
+
+fn percentiles(py: Python<'_>, found: Percentiles) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in [
+        ("p50", found.p50),
+        ("p99", found.p99),
+        ("p999", found.p999),
+        ("clock", found.clock),
+        ("clock_p99", found.clock_p99),
+        ("clock_p999", found.clock_p999),
+    ] {
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
 }
 
 /// Writes what a log holds into a file in `folder` from a handler of a signal, as a crash does, and the same bytes into
@@ -89,19 +117,7 @@ impl BenchRing {
         gap_ns: u64,
         writers: u32,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let found = py.detach(|| self.0.paced(n, gap_ns, writers));
-        let dict = PyDict::new(py);
-        for (name, value) in [
-            ("p50", found.p50),
-            ("p99", found.p99),
-            ("p999", found.p999),
-            ("clock", found.clock),
-            ("clock_p99", found.clock_p99),
-            ("clock_p999", found.clock_p999),
-        ] {
-            dict.set_item(name, value)?;
-        }
-        Ok(dict)
+        percentiles(py, py.detach(|| self.0.paced(n, gap_ns, writers)))
     }
 
     /// `threads` writers of `n` records each: "records", "refused" (reserves), "met" (records refused at least once),

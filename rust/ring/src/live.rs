@@ -96,10 +96,10 @@ impl<M: Memory> Source for Ring<M> {
         let Some(to) = buffer.get_mut(..whole_words as usize) else {
             return Ok(None);
         };
-        let room = next.since(begin).wrapping_sub(HEADER_BYTES);
-        if room.wrapping_sub(1) >= self.text_ring().max_text() || next.0 & 7 != 0 {
+        if next.0 & 7 != 0 {
             return Ok(None);
         }
+        let room = next.since(begin).wrapping_sub(HEADER_BYTES);
         let Some(header) = self.memory().copy_block(begin, room, to) else {
             return Ok(None);
         };

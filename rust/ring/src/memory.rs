@@ -47,8 +47,8 @@ pub trait Memory {
     fn slot(&self, index: u64) -> &Slot;
     /// Text words from word `index` (modulo the ring) up to the ring's end.
     fn text_from(&self, index: u64) -> &[Word];
-    /// Copies the text of a block that begins here and has `room` bytes for it, until `to` is full, whole words: its header. None if
-    /// the ring ends within the block, `to` is longer, or no words fill it.
+    /// Copies the text of the block that begins here and has `room` bytes for it, until `to` is full: its header. None if the ring
+    /// ends within the block, if no block has this room, or if `to` is longer, or no whole words.
     fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64>;
 }
 
@@ -63,7 +63,8 @@ pub struct Region {
     after_header: NonNull<Word>,
     slot_mask: u64,
     word_mask: u64,
-    /// Where the last word begins, in bytes: also what is left of a position once it is reduced to a word of the ring.
+    /// Where the last word begins, in bytes: also what is left of a position once it is reduced to a word of the ring. 0 in a
+    /// ring that is too small for any text.
     last_word: u64,
     wide: Wide,
 }
@@ -94,7 +95,10 @@ impl Region {
             after_header: after_header.cast(),
             slot_mask: geometry.descriptors() - 1,
             word_mask: geometry.data_bytes() / 8 - 1,
-            last_word: geometry.data_bytes() - 8,
+            last_word: match geometry.text_ring().max_text() {
+                0 => 0,
+                _ => geometry.data_bytes() - 8,
+            },
             wide: Wide::ask(),
         }
     }
@@ -167,9 +171,12 @@ impl Memory for Region {
 
     #[inline(always)]
     fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64> {
-        let header = begin.0 & self.last_word;
+        let last = self.last_word;
+        let header = begin.0 & last;
+        // From one word to half of the ring without a header, in one comparison. (What wraps round is more than what is left.)
+        let is_possible = room.wrapping_sub(8).wrapping_mul(2) <= last.wrapping_sub(24);
         let is_whole = to.len().is_multiple_of(size_of::<Word>());
-        if room > self.last_word - header || to.len() as u64 > room || !is_whole {
+        if room > last - header || to.len() as u64 > room || !is_whole || !is_possible {
             return None;
         }
         // SAFETY: behind the header's word lie `room` bytes of the text, by the comparison above.
@@ -241,6 +248,10 @@ impl Memory for Boxed {
         &self.text[index as usize & (self.text.len() - 1)..]
     }
     fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64> {
+        let half = self.text.len() as u64 * 4;
+        if !(8..=half - 8).contains(&room) {
+            return None;
+        }
         let words = self.text_from(begin.0 / 8).get(..=(room / 8) as usize)?;
         let (header, text) = words.split_first()?;
         copy_out(text.get(..to.len() / 8)?, to);

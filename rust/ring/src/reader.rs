@@ -182,7 +182,8 @@ pub fn read_valid<S: Source + ?Sized>(
     search(source, seq, buffer, mode)
 }
 
-/// The same for any record, and for one that is not there, or not any more.
+/// The same for any record, and for one that is not there, or not any more. Cold says only where it stands: out of the way.
+#[cold]
 #[inline(never)]
 fn search<S: Source + ?Sized>(
     source: &S,

@@ -44,13 +44,12 @@ enum Room {
     Again,
 }
 
-/// Rounds of waiting after a lost compare-exchange. The first loss is mostly a chance meeting: look again soon. Who loses
-/// twice is one of several that write without a break: it stands back while the winner, who has the lines, writes some
+/// Rounds of waiting after the next lost compare-exchange. The first loss is mostly a chance meeting: look again at once. Who
+/// loses twice is one of several that write without a break: it stands back while the winner, who has the lines, writes some
 /// tens of records, or each record would carry every line across.
 struct Backoff(u32);
 
 impl Backoff {
-    const FIRST: u32 = 8;
     const CROWDED: u32 = 128;
     const MOST: u32 = 256;
 
@@ -187,7 +186,7 @@ impl<M: Memory> Ring<M> {
     #[inline(always)]
     fn take(&self, block: u64, owner: u64) -> Result<Taken<'_>, Refused> {
         let cell = self.announcements().cell_of(owner);
-        let mut backoff = Backoff(Backoff::FIRST);
+        let mut backoff = Backoff(0);
         loop {
             // ORD(take:A): pairs with ORD(take:D), ORD(grow:A), ORD(first_block:A) (M1: not a new head with old tails)
             // and ORD(commit:B): C is not seen before the state that it speaks of.

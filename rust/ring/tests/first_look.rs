@@ -13,9 +13,9 @@ use pr_ring::reader::read_valid;
 use pr_ring::{Info, Read, Region, Ring, Seq, Source, Unfinished};
 use proptest::prelude::*;
 
-/// Text bytes of the ring: some records of those sizes, and a wrap between them.
-const TEXT_BYTES: u64 = 512;
+/// Descriptors of the ring. With text enough for some records and a wrap between them, and with far too little.
 const DESC_BITS: u32 = 3;
+const TEXT_BYTES: [u64; 4] = [512, 64, 256, 1024];
 
 /// Bits of a word are turned over: of which slot, of which of its words. 6 and 7 are the tails, those from 8 on the record's block.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
 }
 
 /// A ring that has seen records of these sizes, the last of them unfinished. Every other word of their text is `word`.
-fn ring_of(sizes: &[usize], word: u64) -> HeapRing {
-    let ring = HeapRing::new(DESC_BITS, TEXT_BYTES.ilog2() - DESC_BITS, 0);
+fn ring_of(text_bytes: u64, sizes: &[usize], word: u64) -> HeapRing {
+    let ring = HeapRing::new(DESC_BITS, text_bytes.ilog2() - DESC_BITS, 0);
     for (at, &size) in sizes.iter().enumerate() {
         let info = Info {
             ts_nsec: at as u64,
@@ -105,12 +105,29 @@ proptest! {
     #[test]
     fn a_first_look_finds_what_a_close_look_finds(
         sizes in prop::collection::vec(prop_oneof![0..100_usize, Just(64), 0..300_usize], 1..24),
+        text_bytes in prop::sample::select(&TEXT_BYTES),
         damage in damage(),
     ) {
-        let ring = ring_of(&sizes, 0);
+        let ring = ring_of(text_bytes, &sizes, 0);
         for one in damage {
             apply(&ring, one);
         }
+        assert_same(&ring);
+    }
+}
+
+/// A ring too small for any text, in which a damaged slot says that there is some.
+#[test]
+fn a_ring_without_room_for_text_has_none() {
+    let ring = HeapRing::new(1, 3, 0);
+    let ticket = ring.reserve_ticket(0, &Info::default()).expect("room");
+    ring.finalize(ticket);
+    let slot = ring.memory().slot(1);
+    for (begin, next, text_len) in [(0, 16, 8), (0, 16, 0), (0, 8, 0), (8, 16, 0), (8, 24, 8)] {
+        slot.begin.set(begin);
+        slot.next.set(next);
+        slot.meta.set(text_len);
+        ring.memory().text_from(begin / 8)[0].set(1);
         assert_same(&ring);
     }
 }
@@ -119,7 +136,7 @@ proptest! {
 #[test]
 fn old_text_is_not_taken_for_a_header() {
     for word in 1..24 {
-        assert_same(&ring_of(&[96, 40, 64, 80, 72].repeat(5), word));
+        assert_same(&ring_of(512, &[96, 40, 64, 80, 72].repeat(5), word));
     }
 }
 
@@ -127,7 +144,7 @@ fn old_text_is_not_taken_for_a_header() {
 #[test]
 fn what_is_behind_the_last_word_of_a_text_stays() {
     for size in 1..100 {
-        let ring = ring_of(&[size, 0], u64::MAX);
+        let ring = ring_of(512, &[size, 0], u64::MAX);
         let mut buffer = [0xee_u8; 128];
         let found = ring.read_valid(Seq(0), &mut buffer, Unfinished::Wait);
         assert!(

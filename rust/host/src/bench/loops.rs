@@ -1,7 +1,7 @@
 //! Writing and reading as fast as it goes.
 
 use super::yardsticks::per_operation;
-use super::{TEXT, info, pin};
+use super::{After, TEXT, pin, put};
 use pr_ring::{Read, Region, Ring, Seq, Unfinished};
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -9,21 +9,27 @@ use std::time::Instant;
 
 /// Reserve, copy, finalize, `n` times; who is refused goes on with the next.
 #[inline(never)]
-pub(super) fn write_records(ring: &Ring<Region>, n: u64, writer: u32) {
+pub(super) fn write_records(ring: &Ring<Region>, after: After, n: u64, writer: u32) {
+    // A loop for each, so that none asks.
+    match after {
+        After::Nothing => write_loop(ring, After::Nothing, n, writer),
+        After::FetchAhead => write_loop(ring, After::FetchAhead, n, writer),
+    }
+}
+
+#[inline(always)]
+fn write_loop(ring: &Ring<Region>, after: After, n: u64, writer: u32) {
     let text: &[u8] = black_box(&TEXT); // whose length nobody knows when this is compiled
-    for ts_nsec in 0..n {
-        if let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(ts_nsec, writer)) {
-            ring.fill(&mut ticket, text);
-            ring.finalize(ticket);
-        }
+    for number in 0..n {
+        put(ring, after, text, number, writer);
     }
 }
 
 /// Nanoseconds a record of the slowest of the threads.
-pub(super) fn write(ring: &Ring<Region>, n: u64, threads: u32) -> f64 {
+pub(super) fn write(ring: &Ring<Region>, after: After, n: u64, threads: u32) -> f64 {
     if threads <= 1 {
         let start = Instant::now();
-        write_records(ring, n, 0);
+        write_records(ring, after, n, 0);
         return per_operation(start, n);
     }
     let all = &Barrier::new(threads as usize);
@@ -33,7 +39,7 @@ pub(super) fn write(ring: &Ring<Region>, n: u64, threads: u32) -> f64 {
                 pin::to(index as usize);
                 all.wait();
                 let start = Instant::now();
-                write_records(ring, n, index);
+                write_records(ring, after, n, index);
                 per_operation(start, n)
             }
         };

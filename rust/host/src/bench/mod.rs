@@ -34,7 +34,7 @@ pub struct Shape {
     pub desc_bits: u32,
     /// Power of two of the text per descriptor.
     pub avg_data_bits: u32,
-    /// Old records dropped at once.
+    /// Old records dropped at once. Not 0: as a log runs its ring, which also asks for the next record's lines after each.
     pub retire_ahead: u32,
 }
 
@@ -47,6 +47,15 @@ const BLOCK_BYTES: u64 = TEXT.len() as u64 + 8;
 #[derive(Debug)]
 pub struct BenchRing {
     bare: BareRing,
+    after: After,
+}
+
+/// What a writer does after each record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Nothing,
+    /// As a log: asks for the lines that the next record will be written to.
+    FetchAhead,
 }
 
 impl BenchRing {
@@ -62,16 +71,20 @@ impl BenchRing {
             Some(path) => BareRing::create(path, geometry, shape.retire_ahead)?,
             None => BareRing::anonymous(geometry, shape.retire_ahead)?,
         };
-        let bench = BenchRing { bare };
+        let after = match shape.retire_ahead {
+            0 => After::Nothing,
+            _ => After::FetchAhead,
+        };
         let round = geometry.data_bytes() / BLOCK_BYTES;
-        loops::write_records(bench.ring(), round.max(geometry.descriptors()) + 1024, 0);
-        Ok(Some(bench))
+        let records = round.max(geometry.descriptors()) + 1024;
+        loops::write_records(bare.ring(), after, records, 0);
+        Ok(Some(BenchRing { bare, after }))
     }
 
     /// Reserve, copy of 64 bytes, finalize, by so many threads at once: nanoseconds an operation of one thread. The
     /// slowest of them counts.
     pub fn write(&self, n: u64, threads: u32) -> f64 {
-        loops::write(self.ring(), n, threads)
+        loops::write(self.ring(), self.after, n, threads)
     }
 
     /// Reading in order, from the oldest record to the newest and again, 64 bytes of text each: nanoseconds a record.
@@ -81,7 +94,9 @@ impl BenchRing {
 
     /// Single calls of writers with a processor each, `gap_ns` apart on average, `n` of each.
     pub fn paced(&self, n: u64, gap_ns: u64, writers: u32) -> Percentiles {
-        paced::paced(self.ring(), n, gap_ns, writers)
+        paced::paced(n, gap_ns, writers, &|text, number, writer| {
+            put(self.ring(), self.after, text, number, writer);
+        })
     }
 
     /// `threads` writers of `n` records each; who is refused lets others run and tries again.
@@ -94,11 +109,25 @@ impl BenchRing {
     /// # Errors
     /// The system does not let a process step through its child.
     pub fn instructions(&self, n: u64) -> Result<Instructions, Error> {
-        steps::instructions(self.ring(), n)
+        steps::instructions(self.ring(), self.after, n)
     }
 
     fn ring(&self) -> &Ring<Region> {
         self.bare.ring()
+    }
+}
+
+/// Reserve, copy, finalize. Who is refused goes on without.
+#[inline(always)]
+fn put(ring: &Ring<Region>, after: After, text: &[u8], number: u64, writer: u32) {
+    let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(number, writer)) else {
+        return;
+    };
+    ring.fill(&mut ticket, text);
+    let (seq, end) = (ticket.seq(), ticket.end());
+    ring.finalize(ticket);
+    if let (After::FetchAhead, Some(end)) = (after, end) {
+        ring.fetch_ahead(seq, end);
     }
 }
 

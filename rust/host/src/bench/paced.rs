@@ -4,8 +4,7 @@
 //! stands an empty one: the two readings alone. Its median is what the readings themselves cost and is taken off; its
 //! tail is what the machine does to any code at all.
 
-use super::{TEXT, info, pin};
-use pr_ring::{Region, Ring};
+use super::{TEXT, pin};
 use std::hint::{black_box, spin_loop};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -34,8 +33,12 @@ struct Samples {
     empty: Vec<u64>,
 }
 
+/// What is timed: a text, the number of the call, and which writer it is.
+pub(super) trait Call: Fn(&[u8], u64, u32) + Sync {}
+impl<F: Fn(&[u8], u64, u32) + Sync> Call for F {}
+
 /// Each writer calls `n` times.
-pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64, writers: u32) -> Percentiles {
+pub(super) fn paced(n: u64, gap_ns: u64, writers: u32, call: &impl Call) -> Percentiles {
     let per_ns = ticks_per_ns();
     let gap = (gap_ns as f64 * per_ns) as u64;
     let together = &Barrier::new(writers as usize);
@@ -45,7 +48,7 @@ pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64, writers: u32) -> P
             move || {
                 pin::to(index as usize);
                 together.wait();
-                writer(ring, n, gap, u64::from(index))
+                writer(n, gap, index, call)
             }
         };
         let writers: Vec<_> = (0..writers).map(|index| scope.spawn(run(index))).collect();
@@ -69,13 +72,13 @@ pub(super) fn paced(ring: &Ring<Region>, n: u64, gap_ns: u64, writers: u32) -> P
 }
 
 /// One writer: waits between half and one and a half of the gap, calls, waits again. Never in step with the other.
-fn writer(ring: &Ring<Region>, n: u64, gap: u64, seed: u64) -> Samples {
+fn writer(n: u64, gap: u64, index: u32, call: &impl Call) -> Samples {
     let mut samples = Samples {
         calls: Vec::with_capacity(n as usize),
         empty: Vec::with_capacity(n as usize),
     };
     let text: &[u8] = black_box(&TEXT);
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(seed << 32);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(u64::from(index) << 32);
     for number in 0..n {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -83,10 +86,7 @@ fn writer(ring: &Ring<Region>, n: u64, gap: u64, seed: u64) -> Samples {
         wait(gap / 2 + (random >> 33) % gap.max(1));
         let begin = ticks();
         let empty = ticks();
-        if let Ok(mut ticket) = ring.reserve_ticket(text.len(), &info(number, seed as u32)) {
-            ring.fill(&mut ticket, text);
-            ring.finalize(ticket);
-        }
+        call(text, number, index);
         let end = ticks();
         samples.empty.push(empty.wrapping_sub(begin));
         samples.calls.push(end.wrapping_sub(empty));

@@ -3,6 +3,7 @@
 //! A processor's own counter would be faster, but virtual machines seldom have one; and this count is exact, the same in
 //! each run. A locked instruction counts as one, whatever it takes.
 
+use super::After;
 use super::loops::{read_records, write_records};
 use crate::error::Error;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -30,8 +31,12 @@ static STEPS: AtomicU64 = AtomicU64::new(0);
 
 /// Counts in a child, over `n` operations of each kind. The child has a copy of the ring's memory if that is the process's
 /// own; a file's is shared.
-pub(super) fn instructions(ring: &Ring<Region>, n: u64) -> Result<Instructions, Error> {
-    let counted = in_child(ring, n).map_err(|why| Error::Os {
+pub(super) fn instructions(
+    ring: &Ring<Region>,
+    after: After,
+    n: u64,
+) -> Result<Instructions, Error> {
+    let counted = in_child(ring, after, n).map_err(|why| Error::Os {
         what: "instructions cannot be counted".to_owned(),
         errno: why.raw_os_error().unwrap_or(libc::EIO),
     });
@@ -44,14 +49,14 @@ pub(super) fn instructions(ring: &Ring<Region>, n: u64) -> Result<Instructions, 
     })
 }
 
-fn in_child(ring: &Ring<Region>, n: u64) -> io::Result<[u64; LEGS]> {
+fn in_child(ring: &Ring<Region>, after: After, n: u64) -> io::Result<[u64; LEGS]> {
     let (mut from, to) = io::pipe()?;
     let to = ManuallyDrop::new(File::from(std::os::fd::OwnedFd::from(to)));
     // The plain system call: no hook of a fork is run, and the child never returns to the interpreter.
     // SAFETY: the child calls nothing but system calls and the ring, which neither lock nor allocate.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     if pid == 0 {
-        child(ring, n, &to);
+        child(ring, after, n, &to);
     }
     drop(ManuallyDrop::into_inner(to));
     if pid < 0 {
@@ -78,13 +83,13 @@ fn wait_for(pid: libc::pid_t) {
 }
 
 /// Counts, tells, ends.
-fn child(ring: &Ring<Region>, n: u64, to: &File) -> ! {
+fn child(ring: &Ring<Region>, after: After, n: u64, to: &File) -> ! {
     let mut to = to;
     if catch_traps() {
         let legs = [
             trapped(|| {}),
             trapped(|| super::yardsticks::exchange_alone(n)),
-            trapped(|| write_records(ring, n, 0)),
+            trapped(|| write_records(ring, after, n, 0)),
             trapped(|| read_records(ring, n)),
         ];
         for leg in legs {

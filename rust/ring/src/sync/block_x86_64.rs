@@ -9,13 +9,16 @@ use super::copy_x86_64::copy;
 use core::arch::asm;
 use core::ptr::NonNull;
 
-/// Whether four words can be moved at once.
+/// The shortest and the longest text that is copied so.
+const WIDE_BYTES: core::ops::RangeInclusive<usize> = 32..=64;
+
+/// Whether four words can be moved at once: how many lengths are copied so, or 0. One comparison asks for both.
 #[derive(Clone, Copy, Debug)]
-pub struct Wide(bool);
+pub struct Wide(usize);
 
 impl Wide {
     /// As on a processor that cannot.
-    pub const NO: Wide = Wide(false);
+    pub const NO: Wide = Wide(0);
 
     /// Asks the processor, and whether the system keeps such registers when it switches threads.
     pub fn ask() -> Wide {
@@ -24,7 +27,11 @@ impl Wide {
         let features = unsafe { core::arch::x86_64::__cpuid(1) }.ecx;
         let (kept, avx) = (1 << 27, 1 << 28);
         // SAFETY: the processor says that the system has turned the instruction on.
-        Wide(features & kept != 0 && features & avx != 0 && unsafe { kept_registers() } & 6 == 6)
+        if features & kept != 0 && features & avx != 0 && unsafe { kept_registers() } & 6 == 6 {
+            Wide(WIDE_BYTES.end() - WIDE_BYTES.start() + 1)
+        } else {
+            Wide::NO
+        }
     }
 }
 
@@ -48,13 +55,24 @@ unsafe fn kept_registers() -> u32 {
 #[inline(always)]
 pub unsafe fn copy_block(from: NonNull<Word>, to: &mut [u8], wide: Wide) {
     let n = to.len();
-    if wide.0 && n.wrapping_sub(32) <= 32 {
+    if n.wrapping_sub(*WIDE_BYTES.start()) < wide.0 {
         // SAFETY: the caller's promise; the length, and that the instructions are there.
         unsafe { copy_wide(to.as_mut_ptr(), from, n) }
     } else {
-        // SAFETY: the caller's promise; nobody else has `to`, so they do not overlap.
-        unsafe { copy(to.as_mut_ptr(), from.as_ptr().cast(), n) }
+        // SAFETY: the caller's promise.
+        unsafe { copy_narrow(to, from) }
     }
+}
+
+/// Another length, or another processor.
+///
+/// # Safety
+/// That of `copy_block`.
+#[cold]
+#[inline(never)]
+unsafe fn copy_narrow(to: &mut [u8], from: NonNull<Word>) {
+    // SAFETY: the caller's promise; nobody else has `to`, so they do not overlap.
+    unsafe { copy(to.as_mut_ptr(), from.as_ptr().cast(), to.len()) }
 }
 
 /// The first and the last four words. All registers are named: the upper halves of all are cleared at the end, or the narrow
