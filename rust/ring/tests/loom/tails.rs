@@ -1,9 +1,9 @@
 //! Who sees one word of the head and the tails sees the others as far as they belong to it.
 
-use crate::support::{CALLER, model, open, peek_final, peek_reopenable, put, read, ring};
+use crate::support::{CALLER, Small, model, open, peek_final, peek_reopenable, put, read, ring};
 use loom::thread;
-use pr_ring::Seq;
 use pr_ring::memory::Memory;
+use pr_ring::{Refused, Seq, Ticket};
 
 /// M1: who sees a new head sees the tails that it was taken with, and is not refused for old ones.
 #[test]
@@ -29,31 +29,39 @@ fn a_new_head_is_not_seen_with_an_old_tail() {
     });
 }
 
+/// A ring with 16 bytes of free text at position 96, of which the newest record, committed, has the block of its `words`; for
+/// more the open one, which is returned, must be dropped. The one before that is finished, so the next descriptor is to be had,
+/// whatever is seen of the open one.
+fn full_but_for_the_newest(ring: &Small, words: usize) -> Ticket {
+    assert!(put(ring, 11, 2) && put(ring, 12, 2)); // [0, 24) and [24, 48)
+    let third = open(ring, 13, 3).unwrap(); // [48, 96): wraps, and drops both
+    let newest = open(ring, 14, words).unwrap();
+    ring.commit(newest);
+    third
+}
+
 /// M1 for a reopened record that grows.
 #[test]
 fn a_grown_head_is_not_seen_with_an_old_tail() {
     model(3, || {
-        let ring = ring(3, 64);
-        let first = open(&ring, 11, 1).unwrap(); // [0, 16)
-        assert!(put(&ring, 12, 3)); // [16, 48)
-        let last = open(&ring, 13, 1).unwrap(); // [48, 64)
-        ring.commit(last);
+        let ring = ring(2, 64);
+        let third = full_but_for_the_newest(&ring, 1); // [96, 112)
         let writer = {
             let ring = ring.clone();
             thread::spawn(move || {
-                ring.finalize(first);
-                // [48, 88): wraps and drops record 0 and 1.
-                ring.reopen_ticket(CALLER, 8, 16).unwrap()
+                ring.finalize(third);
+                // [96, 128): drops record 2.
+                ring.reopen_ticket(CALLER, 16, 24).unwrap()
             })
         };
-        if ring.end_pos().0 == 88 {
+        if ring.end_pos().0 == 128 {
             assert!(
-                put(&ring, 14, 1),
-                "[88, 104) needs no more than has been dropped"
+                put(&ring, 15, 1),
+                "[128, 144) needs no more than has been dropped"
             );
         }
         let grown = writer.join().unwrap();
-        assert_eq!(grown.end().unwrap().0, 88);
+        assert_eq!(grown.end().unwrap().0, 128);
         ring.finalize(grown);
     });
 }
@@ -62,28 +70,25 @@ fn a_grown_head_is_not_seen_with_an_old_tail() {
 #[test]
 fn a_first_block_is_not_seen_with_an_old_tail() {
     model(3, || {
-        let ring = ring(3, 64);
-        let first = open(&ring, 11, 1).unwrap(); // [0, 16)
-        assert!(put(&ring, 12, 3)); // [16, 48)
-        let last = open(&ring, 13, 0).unwrap();
-        ring.commit(last);
+        let ring = ring(2, 64);
+        let third = full_but_for_the_newest(&ring, 0);
         let writer = {
             let ring = ring.clone();
             thread::spawn(move || {
-                ring.finalize(first);
-                // [48, 88): wraps and drops record 0 and 1.
-                ring.reopen_ticket(CALLER, 16, 16).unwrap()
+                ring.finalize(third);
+                // [96, 128): drops record 2.
+                ring.reopen_ticket(CALLER, 24, 24).unwrap()
             })
         };
-        if ring.end_pos().0 == 88 {
+        if ring.end_pos().0 == 128 {
             assert!(
-                put(&ring, 14, 1),
-                "[88, 104) needs no more than has been dropped"
+                put(&ring, 15, 1),
+                "[128, 144) needs no more than has been dropped"
             );
         }
         let grown = writer.join().unwrap();
         assert!(
-            ring.memory().tails().data_tail.get() <= 48,
+            ring.memory().tails().data_tail.get() <= 96,
             "the tail has passed open text"
         );
         ring.finalize(grown);
@@ -131,14 +136,16 @@ fn a_reader_that_jumps_to_the_tail_finds_it_finalized() {
     });
 }
 
-/// A writer that goes on where another has stopped dropping sees what that one saw.
+/// A writer that goes on where another has stopped dropping sees what that one saw. (A reopener: a reserver would see record 0
+/// when it looks for a descriptor.)
 #[test]
 fn dropping_goes_on_where_another_writer_left_off() {
     model(3, || {
-        let ring = ring(3, 64);
-        let first = open(&ring, 11, 1).unwrap(); // [0, 16)
-        let blocker = open(&ring, 12, 1).unwrap(); // [16, 32)
-        assert!(put(&ring, 13, 3)); // the text ring is full
+        let ring = ring(2, 64);
+        let first = open(&ring, 11, 2).unwrap(); // [0, 24)
+        let blocker = open(&ring, 12, 2).unwrap(); // [24, 48)
+        let last = open(&ring, 13, 1).unwrap(); // [48, 64): the text ring is full
+        ring.commit(last);
         let dropper = {
             let ring = ring.clone();
             thread::spawn(move || {
@@ -147,7 +154,15 @@ fn dropping_goes_on_where_another_writer_left_off() {
             })
         };
         if ring.memory().tails().retired_id.get() == 2 {
-            assert!(put(&ring, 15, 1), "record 0 is dropped: there is room");
+            // [48, 88): wraps, and wants record 0's text.
+            match ring.reopen_ticket(CALLER, 8, 16) {
+                Ok(grown) => ring.finalize(grown),
+                Err(why) => assert_eq!(
+                    why,
+                    Refused::NotReopenable,
+                    "record 0 is dropped: there is room"
+                ),
+            }
         }
         dropper.join().unwrap();
         ring.finalize(blocker);

@@ -63,22 +63,23 @@ fn overwritten_text_is_thrown_away() {
 #[test]
 fn text_dropped_by_another_writer_is_thrown_away() {
     model(2, || {
-        let ring = ring(3, 64);
-        assert!(put(&ring, 11, 1));
-        let blocker = open(&ring, 12, 1).unwrap();
-        assert!(put(&ring, 13, 3)); // the text ring is full
+        let ring = ring(2, 64);
+        assert!(put(&ring, 11, 2)); // [0, 24)
+        let blocker = open(&ring, 12, 2).unwrap(); // [24, 48)
+        let last = open(&ring, 13, 1).unwrap(); // [48, 64): the text ring is full
+        ring.commit(last);
         let dropper = {
             let ring = ring.clone();
-            // Wants the text of records 0 and 1: drops the first, is refused at the open one.
-            thread::spawn(move || assert!(open(&ring, 14, 3).is_none()))
+            // [48, 96) wants the text of records 0 and 1: drops the first, is refused at the open one, and has used no number.
+            thread::spawn(move || assert!(ring.reopen_ticket(CALLER, 16, 24).is_err()))
         };
         let writer = {
             let ring = ring.clone();
-            thread::spawn(move || assert!(put(&ring, 15, 1)))
+            thread::spawn(move || assert!(put(&ring, 14, 1))) // [64, 80), where record 0 was
         };
         if let Ok(seen) = read(&ring, 0) {
             assert_eq!((seen.seq, seen.mark), (0, 11));
-            seen.assert_whole(1);
+            seen.assert_whole(2);
         }
         dropper.join().unwrap();
         writer.join().unwrap();
