@@ -3,6 +3,7 @@
 #   in what the ring decides, for the property test against the plain model (what the vectors say is told, too);
 #   in what the dead and the stopped leave to others, for the loops over crash points (the tests of the crate itself);
 #   in how the halves of the head are loaded, for the test that replaces them after each instruction;
+#   in what a first look at a record may pass over, for the test that holds it to a close look;
 #   in what keeps readers of hostile bytes within bounds, for the property tests that are the twins of fuzz/.
 # planted.sh --short: a few of each, without the vectors. In `make check`.
 # Mistakes of order and timing are planted by loom.sh and by `stress.sh --broken`.
@@ -64,6 +65,8 @@ few() {
         ring/src/slots.rs '} else if begin == EMPTY {' '} else if begin == LOST {'
     mistake ring hostile "a text may be longer than its block" \
         ring/src/reader.rs 'if u64::from(text_len) > place.capacity {' 'if false {'
+    mistake ring first_look "old text at the end of the ring is taken for a block that lies at its beginning" \
+        ring/src/memory.rs 'if room > last - header || ' 'if '
     mistake record hostile "a length is trusted" \
         record/src/cursor.rs 'let (area, rest) = self.rest.split_at_checked(n)?;' 'let (area, rest) = self.rest.split_at(n);'
 }
@@ -117,13 +120,30 @@ rest() {
     mistake ring model "dropped text is still shown" \
         ring/src/reader.rs 'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
 
+    mistake ring first_look "a first look does not ask whether the record is below the tail" \
+        ring/src/live.rs '|| id < tails.tail ||' '||'
+    mistake ring first_look "a first look does not ask whether the text was dropped" \
+        ring/src/live.rs ' || id < tails.retired {' ' {'
+    mistake ring first_look "a first look does not compare the block's header" \
+        ring/src/live.rs 'if header != id.0 ||' 'if'
+    mistake ring first_look "a first look takes an unfinished record" \
+        ring/src/live.rs 'if state != State::new(id, Stage::Finalized) {' 'if state.query(id) == Query::Older {'
+    mistake ring first_look "a first look takes a block that ends within a word" \
+        ring/src/live.rs 'if next.0 & 7 != 0 {' 'if false {'
+    mistake ring first_look "a first look takes a block that is longer than half of the ring" \
+        ring/src/memory.rs ' || !is_possible {' ' {'
+    mistake ring first_look "a first look takes a text that is longer than its block" \
+        ring/src/memory.rs '|| to.len() as u64 > room ||' '||'
+    mistake ring first_look "a first look finds text where there is no room for any" \
+        ring/src/memory.rs '0 => 0,' '0 => geometry.data_bytes() - 8,'
+
     mistake ring lib "who comes late to finalize does not look" \
         ring/src/commit.rs 'word.get() == committed && word' '(word.set(finalized), true).1 && word'
     mistake ring lib "a writer does not say which number it wants" \
         ring/src/writer.rs 'self.announcements().announce(cell, owner, head.id.next());' ''
     mistake ring lib "a writer that has lost a number does not say which one it wants next" \
         ring/src/writer.rs 'self.announcements().announce(cell, owner, head.id.next());' \
-        'if backoff.0 == Backoff::FIRST { self.announcements().announce(cell, owner, head.id.next()); }'
+        'if backoff.0 == 0 { self.announcements().announce(cell, owner, head.id.next()); }'
     mistake ring lib "a reaper goes by the last owner of a slot" \
         ring/src/reap.rs 'let Some(owner) = self.announcements().dead_winner(id, is_dead) else {' 'let Some(owner) = Some(slot.owner.get()) else {'
     mistake ring lib "a reaper does not look again at what a writer did before it died" \
@@ -166,7 +186,7 @@ rest() {
 
 plant_lay_out ring record
 # Without a mistake there is nothing to find, or what follows proves nothing.
-for test in 'ring model' 'ring vectors' 'ring lib' 'ring pair' 'ring hostile' 'record hostile'; do
+for test in 'ring model' 'ring vectors' 'ring first_look' 'ring lib' 'ring pair' 'ring hostile' 'record hostile'; do
     # shellcheck disable=SC2086  # two words
     ! fails $test || { echo "planted: $test fails without a mistake:" >&2; tail -n 30 "$out" >&2; exit 1; }
 done

@@ -39,6 +39,10 @@ if [ "$mode" = --broken ] || [ "$mode" = --places ]; then
         'if source.state(slot)? != state || id < tails.tail {' 'if false {'
     broken "a reader does not ask whether the text was dropped" "$seconds" reader.rs \
         'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
+    broken "a first look does not ask for the tails" "$seconds" live.rs \
+        'if header != id.0 || id < tails.tail || id < tails.retired {' 'if header != id.0 {'
+    broken "a first look does not ask whether the text was dropped" "$seconds" live.rs \
+        ' || id < tails.retired {' ' {'
     broken "text is dropped without telling" "$seconds" recycle.rs \
         '.raise(retired.0, id.0, release("publish_dropped:A"));' '.raise(retired.0, 0, release("publish_dropped:A"));'
     broken "the text is said to be free before the records are said to be gone" "$seconds" recycle.rs \
