@@ -21,7 +21,7 @@ AVG_DATA_BITS = 7
 # As many old records as a log retires at once.
 RETIRE_AHEAD = 16
 # Single calls of a writer are this far apart on average.
-GAP_NS = 10_000
+GAP_NS = 2_000  # far enough for chance meetings; in longer gaps the host's interrupts are what the slowest calls pay for
 PERCENTILES = ("p50", "p99", "p999")
 # Stepped through one by one: a multiple of what is retired at once.
 STEPPED = 2 * RETIRE_AHEAD

@@ -225,9 +225,6 @@ impl Post {
                     cursor.pos = info.end.unwrap_or(cursor.pos);
                     let payload = self.scratch.get(..copied).unwrap_or_default();
                     let torn = is_changed(&info, payload); // and then its level says nothing
-                    if torn {
-                        core.control().torn.fetch_add(1, Ordering::Relaxed);
-                    }
                     if torn || self.wants(&info) {
                         cursor.printed += 1;
                         let (meta, echo) = (meta_of(core, &info), echo_of(&info) != 0);
@@ -272,6 +269,10 @@ impl Post {
             lines: self.writer.is_some().then(Lines::default),
         };
         let place = self.place.clone();
+        // Counted here: what could not be handed in is looked at again.
+        let torn = load.items.iter().filter(|item| item.torn).count();
+        let counter = &place.life.core().control().torn;
+        counter.fetch_add(torn as u64, Ordering::Relaxed);
         let batch = Arc::new(Batch::new(place, seq, load.items, load.bytes, outcome));
         self.hand = Some(Hand {
             batch: batch.clone(),
