@@ -239,6 +239,7 @@ RING_FLOORS = [
     {"ring"},  # the only place that knows both arrays
     {"recycle", "ticket"},
     {"writer", "commit", "reopen", "reader", "reap"},
+    {"live"},  # a ring in memory as a place that a reader reads
     {"lib"},
 ]
 
