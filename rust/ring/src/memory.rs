@@ -1,6 +1,5 @@
 //! Where a ring's words live: the ring is generic in it.
 
-use crate::blocks::HEADER_BYTES;
 use crate::head::HeadWord;
 use crate::ids::Lpos;
 use crate::layout::Geometry;
@@ -87,12 +86,12 @@ impl Region {
         // SAFETY: the text lies within the section, by the caller's promise about its length.
         let text = unsafe { base.add(geometry.text_offset() as usize) };
         // SAFETY: a ring has at least two words of text.
-        let after_header = unsafe { text.add(HEADER_BYTES as usize) };
+        let after_header = unsafe { text.cast::<Word>().add(1) };
         Region {
             base,
             slots: slots.cast(),
             text: text.cast(),
-            after_header: after_header.cast(),
+            after_header,
             slot_mask: geometry.descriptors() - 1,
             word_mask: geometry.data_bytes() / 8 - 1,
             last_word: match geometry.text_ring().max_text() {
