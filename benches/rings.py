@@ -20,8 +20,9 @@ DESC_BITS = 13
 AVG_DATA_BITS = 7
 # As many old records as a log retires at once.
 RETIRE_AHEAD = 16
-# Single calls of a writer are this far apart on average.
-GAP_NS = 2_000  # far enough for chance meetings; in longer gaps the host's interrupts are what the slowest calls pay for
+# Single calls of a writer are this far apart on average: far enough for chance meetings. In longer gaps an interrupt of the
+# host comes to pass, and the slowest calls pay for that.
+GAP_NS = 2_000
 PERCENTILES = ("p50", "p99", "p999")
 # Stepped through one by one: a multiple of what is retired at once.
 STEPPED = 2 * RETIRE_AHEAD
