@@ -248,7 +248,7 @@ impl Memory for Boxed {
     }
     fn copy_block(&self, begin: Lpos, room: u64, to: &mut [u8]) -> Option<u64> {
         let half = self.text.len() as u64 * 4;
-        if !(8..=half - 8).contains(&room) {
+        if !(8..=half - 8).contains(&room) || !to.len().is_multiple_of(size_of::<Word>()) {
             return None;
         }
         let words = self.text_from(begin.0 / 8).get(..=(room / 8) as usize)?;

@@ -3,7 +3,7 @@
 //! A [`Source`] is a live ring in memory, or a file of another process that is copied with `pread`. Readers change nothing
 //! and never make a writer wait. A copy counts only if, after it, the record is still there: its state unchanged, its
 //! descriptor not below the tail, its text not retired. A ring in memory has a first look of its own, which knows the commonest
-//! answer alone and gives that or none.
+//! answer alone and gives that or none (and need not ask for the state: it is finalized, its last one).
 
 use crate::blocks::TextRing;
 use crate::head::Head;

@@ -10,7 +10,7 @@ pub const LOST: u64 = 1;
 pub const EMPTY: u64 = 3;
 
 /// One descriptor. Who may touch which field: the owner of a reserved record (or a reaper, when that is dead) writes all of
-/// them; anybody may read them and must re-check the state afterwards.
+/// them; anybody may read them and must ask afterwards whether the record is still there (`reader`).
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Slot {
@@ -84,7 +84,7 @@ pub enum Span {
     },
 }
 
-/// A copy of a slot's contents. Means nothing until the state has been checked again.
+/// A copy of a slot's contents. Means nothing until the record was seen to be still there.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotCopy {
     /// The span.

@@ -79,7 +79,13 @@ fn a_block_comes_out_whatever_the_processor_can() {
         {
             let mut buffer = [BEFORE; LONGEST];
             // SAFETY: whole words, and 25 of them behind each of the first nine of 38.
-            unsafe { copy_block(NonNull::from(&words[from]), &mut buffer[..len], wide) };
+            unsafe {
+                copy_block(
+                    NonNull::from(&words[from..]).cast(),
+                    &mut buffer[..len],
+                    wide,
+                )
+            };
             assert_eq!(
                 buffer[..len],
                 text[from * 8..][..len],

@@ -20,6 +20,23 @@ fn metadata_of_a_slot_taken_over_is_thrown_away() {
     });
 }
 
+/// The same for a record with text, where there is text to spare: only the tail says that its slot was taken over.
+#[test]
+fn a_slot_with_text_that_is_taken_over_is_thrown_away() {
+    model(2, || {
+        let ring = ring(1, 64);
+        assert!(put(&ring, 11, 1) && put(&ring, 12, 1));
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || assert!(put(&ring, 13, 1)))
+        };
+        let seen = read(&ring, 0).unwrap();
+        assert_eq!(seen.mark, 11 + seen.seq);
+        seen.assert_whole(1);
+        writer.join().unwrap();
+    });
+}
+
 /// M5 for a writer that looks for text to drop: the span of the next record in the slot is not taken for the old one's.
 #[test]
 fn the_span_of_a_slot_taken_over_is_not_dropped() {

@@ -83,6 +83,20 @@ pub fn read(ring: &Small, seq: u64) -> Result<Seen, u64> {
     read_in(ring, seq, Unfinished::Wait)
 }
 
+/// As [`read`] of a record with one word of text, with a byte too little room for it: no first look finds that. Number, mark, and
+/// what was copied.
+pub fn read_closely(ring: &Small, seq: u64) -> Result<(u64, u64, [u8; 7]), u64> {
+    let mut buffer = [0; 7];
+    match ring.read_valid(Seq(seq), &mut buffer, Unfinished::Wait) {
+        Read::NotYet { at, .. } => Err(at.0),
+        Read::Found { info, copied, .. } => {
+            assert!(!info.torn, "a torn record in an intact ring: {info:?}");
+            assert_eq!(copied, buffer.len());
+            Ok((info.seq.0, info.ts_nsec, buffer))
+        }
+    }
+}
+
 impl Seen {
     /// Every word of the text says what the metadata says.
     #[track_caller]

@@ -1,6 +1,6 @@
 //! Records become visible whole, and text that is overwritten is no longer shown.
 
-use crate::support::{CALLER, model, open, put, read, read_in, ring, text};
+use crate::support::{CALLER, model, open, put, read, read_closely, read_in, ring, text};
 use loom::thread;
 use pr_ring::Unfinished;
 
@@ -55,6 +55,23 @@ fn overwritten_text_is_thrown_away() {
         let seen = read(&ring, 0).unwrap(); // record 1 at least
         assert_eq!(seen.mark, 11 + seen.seq);
         seen.assert_whole(1);
+        writer.join().unwrap();
+    });
+}
+
+/// The same for a reader that looks closely.
+#[test]
+fn overwritten_text_is_thrown_away_after_a_close_look() {
+    model(2, || {
+        let ring = ring(2, 32);
+        assert!(put(&ring, 11, 1) && put(&ring, 12, 1)); // the text ring is full
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || assert!(put(&ring, 13, 1)))
+        };
+        let (seq, mark, copied) = read_closely(&ring, 0).unwrap(); // record 1 at least
+        assert_eq!(mark, 11 + seq);
+        assert_eq!(copied, text(mark, 1)[..7], "mixed text of {seq}");
         writer.join().unwrap();
     });
 }
