@@ -80,19 +80,19 @@ class Paced:
         """One round."""
         before = one_way(self.calls)
         alone = full_ring(self.retire_ahead).paced(self.calls, gap_ns=GAP_NS, writers=1)
-        word = _native._bench_paced_word(self.calls, gap_ns=GAP_NS, writers=2)
+        word, record = (_native._bench_paced(name, self.calls, gap_ns=GAP_NS, writers=2) for name in ("word", "record"))
         found = full_ring(self.retire_ahead).paced(self.calls, gap_ns=GAP_NS, writers=2)
-        for name, other in (("alone", alone), ("word", word)):
+        for name, other in (("alone", alone), ("word", word), ("record", record)):
             found |= {f"{name}_{percentile}": other[percentile] for percentile in PERCENTILES}
         found["one_way"] = max(before, one_way(self.calls))
         self.rounds.append(found)
 
     def add_to(self, results: Results) -> None:
-        """The entries; beside each the empty timing, a writer alone, one shared word, and what a cache line took."""
+        """The entries; beside each the empty timing, a writer alone, the least of two, and what a cache line took."""
         near = [found for found in self.rounds if found["one_way"] <= NEAR_NS]
         counted = near or self.rounds
         beside: Facts = {"rounds": len(self.rounds), "near_rounds": len(near)}
-        others = (f"{name}_{percentile}" for name in ("alone", "word") for percentile in PERCENTILES)
+        others = (f"{name}_{percentile}" for name in ("alone", "word", "record") for percentile in PERCENTILES)
         for fact in ("one_way", "clock", "clock_p99", "clock_p999", *others):
             beside[fact] = median(found[fact] for found in counted)
         for percentile in PERCENTILES:

@@ -1729,10 +1729,16 @@ def _bench(name: str, n: int, /) -> float:
         ConfigError: an unknown name.
     """
 
-def _bench_paced_word(n: int, /, *, gap_ns: int, writers: int) -> dict[str, float]:
-    """Single calls of `writers` that replace one shared word and do nothing else, `gap_ns` apart on average.
+def _bench_paced(name: str, n: int, /, *, gap_ns: int, writers: int) -> dict[str, float]:
+    """Single calls of `writers` that do the least that a ring must, `gap_ns` apart on average.
+
+    "word": one shared word is replaced, and nothing else. "record": two words are replaced together, as a ring's head, then
+    a slot and 64 bytes of text are stored; nothing is asked and no tail is moved.
 
     What it returns is what `_BenchRing.paced` does.
+
+    Raises:
+        ConfigError: an unknown name.
     """
 
 @final

@@ -2,7 +2,7 @@
 
 use crate::errors;
 use crate::log::Log;
-use pr_host::bench::{BenchRing as Bench, Percentiles, Shape, dump, yardsticks};
+use pr_host::bench::{BenchRing as Bench, Percentiles, Shape, dump, least, yardsticks};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -20,17 +20,28 @@ pub fn _bench(py: Python<'_>, name: &str, n: u64) -> PyResult<f64> {
     Ok(py.detach(|| yardstick(n)))
 }
 
-/// Single calls of `writers` that replace one shared word and do nothing else, `gap_ns` apart on average: as
-/// `_BenchRing.paced`.
+/// Single calls of `writers` that do the least that a ring must, `gap_ns` apart on average, as `_BenchRing.paced`: "word", one
+/// shared word is replaced; "record", the head is, and a record's lines are stored.
 #[pyfunction]
-#[pyo3(signature = (n, /, *, gap_ns, writers))]
-pub fn _bench_paced_word(
-    py: Python<'_>,
+#[pyo3(signature = (name, n, /, *, gap_ns, writers))]
+pub fn _bench_paced<'py>(
+    py: Python<'py>,
+    name: &str,
     n: u64,
     gap_ns: u64,
     writers: u32,
-) -> PyResult<Bound<'_, PyDict>> {
-    percentiles(py, py.detach(|| yardsticks::paced_word(n, gap_ns, writers)))
+) -> PyResult<Bound<'py, PyDict>> {
+    let least = match name {
+        "word" => least::word,
+        "record" => least::record,
+        _ => {
+            return Err(errors::config(
+                py,
+                format!("{name:?} is nothing that can be timed"),
+            ));
+        }
+    };
+    percentiles(py, py.detach(|| least(n, gap_ns, writers)))
 }
 
 fn percentiles(py: Python<'_>, found: Percentiles) -> PyResult<Bound<'_, PyDict>> {

@@ -87,7 +87,7 @@ mod watch;
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::bench::{_bench, _bench_dump, _bench_paced_word, BenchRing};
+    use crate::bench::{_bench, _bench_dump, _bench_paced, BenchRing};
     #[pymodule_export]
     use crate::callable::_Batch;
     #[pymodule_export]

@@ -5,12 +5,14 @@
 //! | [`yardsticks`] | what the machine can do: a compare-exchange, a cache line from core to core |
 //! | `loops` | writing and reading as fast as it goes |
 //! | `paced` | single calls, far apart, of writers that meet by chance: percentiles |
+//! | [`least`] | the least that such writers can do: what of their tail is not the ring's |
 //! | [`dump`] | what a log holds, written from a handler of a signal |
 //! | `crowd` | more writers than processors: how often one is refused, and why |
 //! | `steps` | instructions of a record, counted by stepping through them |
 
 mod crowd;
 pub mod dump;
+pub mod least;
 mod loops;
 mod paced;
 mod pin;

@@ -1,6 +1,6 @@
 //! What the machine can do.
 
-use super::{Percentiles, paced, pin};
+use super::pin;
 use pr_ring::sync::{Order, Pair};
 use std::hint::{black_box, spin_loop};
 use std::sync::Barrier;
@@ -46,21 +46,6 @@ fn exchange(word: &AtomicU64, n: u64) {
         let _ =
             black_box(word).compare_exchange(value, value + 1, Ordering::AcqRel, Ordering::Acquire);
     }
-}
-
-/// What one word costs that two replace by compare-exchange at times of their own, and nothing else: single calls, as those of
-/// paced writers of a ring, of which none can be without such a word.
-pub fn paced_word(n: u64, gap_ns: u64, writers: u32) -> Percentiles {
-    let word = Alone(AtomicU64::new(0));
-    paced::paced(n, gap_ns, writers, &|_: &[u8], _, _| {
-        let mut now = word.0.load(Ordering::Acquire);
-        while let Err(found) =
-            word.0
-                .compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Acquire)
-        {
-            now = found;
-        }
-    })
 }
 
 /// One way from core to core, in nanoseconds: half of a round trip of one cache line.
