@@ -135,8 +135,52 @@ def test_a_str_that_raises_is_named(log: pr.Log, emit: Callable[..., None]) -> N
     emit("argument %s", Raising())
     first, second = log.reader()
     assert first.fields == {"value": "<unprintable Raising>", "nested": ["<unprintable Raising>"]}
-    assert (second.event, second.message) == ("argument %s", "argument %s")
+    assert (second.event, second.message) == ("argument %s", "argument <unprintable Raising>")
     assert second.fields["format_error"] == "RuntimeError: no text"
+
+
+@pytest.mark.parametrize(
+    ("template", "args", "expected"),
+    [
+        ("%s of %-5s|%05.1f%%", (Raising(), "b", 2.25), "<unprintable Raising> of b    |002.2%"),
+        ("%r, %*d", (Raising(), 4, 7), "<unprintable Raising>,    7"),
+        ("%(a(b))s %(n)d", ({"a(b)": Raising(), "n": 3, "unused": 0},), "<unprintable Raising> 3"),
+        ("all: %s", ({"a": Raising()},), "all: <unprintable dict>"),
+        ("%a and [%s]", (Raising(), [Raising()]), "<unprintable Raising> and [<unprintable list>]"),
+    ],
+)
+def test_the_rest_of_a_message_is_there(
+    log: pr.Log, emit: Callable[..., None], template: str, args: tuple[Any, ...], expected: str
+) -> None:
+    emit(template, *args)
+    record = only(log)
+    assert (record.event, record.message) == (template, expected)
+    assert record.fields["format_error"] == "RuntimeError: no text"
+    assert "<unprintable Raising>" in str(record.fields["format_args"])
+
+
+@pytest.mark.parametrize(
+    ("template", "args"),
+    [
+        ("%s %d", (Raising(), "b")),
+        ("%s %s", (Raising(),)),
+        ("%s", (Raising(), 1)),
+        ("%d", (Raising(),)),
+        ("%s %", (Raising(),)),
+        ("%s %y", (Raising(), 1)),
+        ("%s %(a", ({"a": Raising()},)),
+        ("%(a)s %(b)s", ({"a": Raising()},)),
+        ("%s %5%", (Raising(),)),
+    ],
+)
+def test_what_does_not_fit_is_no_message_even_so(
+    log: pr.Log, emit: Callable[..., None], template: str, args: tuple[Any, ...]
+) -> None:
+    emit(template, *args)
+    record = only(log)
+    assert (record.event, record.message) == (template, template)
+    assert record.fields["format_args"]
+    assert record.fields["format_error"]
 
 
 def test_an_exit_out_of_a_str_is_passed_on_and_the_record_stored(log: pr.Log, emit: Callable[..., None]) -> None:

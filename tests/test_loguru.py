@@ -29,6 +29,11 @@ def only(log: pr.Log) -> pr.Record:
     return record
 
 
+def test_what_is_no_log_is_refused() -> None:
+    with pytest.raises(TypeError, match="log is a Log, or None for the default one, not str"):
+        RingSink("x")  # type: ignore[arg-type]
+
+
 def test_a_record_arrives_with_all_it_says(log: pr.Log, logger: Any) -> None:
     logger.add(RingSink(log), format="{message}", catch=False)
     logger.bind(user="ann").info("paid {amount}", amount=2.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import threading
 import time
 from typing import Any
@@ -142,7 +143,7 @@ def test_the_defaults_are_those_of_the_host(log: pr.Log) -> None:
     [
         ({"interval": -1}, "interval is -1"),
         ({"interval": -math.inf}, "interval is -inf"),
-        ({"interval": math.nan}, "interval is NaN"),
+        ({"interval": math.nan}, "interval is nan"),
         ({"burst": -1}, "burst is -1"),
         ({"burst": -(10**30)}, "burst is -1000"),
     ],
@@ -153,6 +154,16 @@ def test_a_limit_that_is_none_is_refused(log: pr.Log, arguments: dict[str, Any],
 
 
 @pytest.mark.parametrize("arguments", [{"interval": "5"}, {"interval": None}, {"burst": 1.5}, {"burst": "1"}])
-def test_a_limit_of_another_type_is_a_type_error(log: pr.Log, arguments: dict[str, Any]) -> None:
-    with pytest.raises(TypeError):
+def test_a_limit_of_another_type_is_a_type_error_that_names_it(log: pr.Log, arguments: dict[str, Any]) -> None:
+    [(name, value)] = arguments.items()
+    with pytest.raises(TypeError, match=rf"^{name} is {re.escape(repr(value))}: give "):
         log.get_logger().ratelimited(**arguments)
+
+
+def test_an_interruption_of_a_number_is_passed_on(log: pr.Log) -> None:
+    class Interrupted:
+        def __float__(self) -> float:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        log.get_logger().ratelimited(Interrupted())  # type: ignore[arg-type]

@@ -15,8 +15,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 import printk_ring as pr
+from printk_ring.integrations.structlog import RingProcessor
 from tests.children import run
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "[redacted]"
 SECRET = "hunter2"
+MISFIT = {"format_args", "format_error"}
 
 
 @pytest.fixture
@@ -153,6 +156,44 @@ def test_names_of_arguments_are_hidden(log: pr.Log, named: pr.Log) -> None:
         assert fields(one)[5]["format_args"] == [shown]
         assert SECRET.encode() not in bytes(one.snapshot().data)
         assert secret == {"user": "ann", "password": SECRET}
+
+
+class Raising:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_hidden_argument_fits_any_conversion(log: pr.Log, named: pr.Log) -> None:
+    given = {"password": 1234, "user": "ann", "n": 7}
+    for one in (log, named):
+        stdlib = logging.Logger("std")
+        stdlib.addHandler(handler := pr.RingHandler(one))
+        for info in (one.get_logger().info, stdlib.info):
+            info("%(password)d of %(user)s", given)
+            info("%(password)06.1f %(password)c %(password)x%% %(n)03d %(user)5s", given)
+            info("%(password)d of %(user)s", given | {"user": Raising()})
+            info("%(password)d of %(user)d", given)  # does not fit anyway
+        handler.setFormatter(logging.Formatter("<%(message)s>"))
+        stdlib.info("%(password)d of %(user)s", given)
+        expected = [
+            f"{HIDDEN} of ann",
+            f"{HIDDEN} {HIDDEN} {HIDDEN}% 007   ann",
+            f"{HIDDEN} of <unprintable Raising>",
+            "%(password)d of %(user)d",
+        ]
+        records = list(one.reader())
+        assert [record.message for record in records] == [*expected, *expected, f"<{HIDDEN} of ann>"]
+        assert [set(record.fields) for record in records] == [*([set(), set(), MISFIT, MISFIT] * 2), set()]
+        assert b"1234" not in bytes(one.snapshot().data)
+
+
+def test_structlogs_arguments_are_no_exception(named: pr.Log) -> None:
+    logger = structlog.wrap_logger(None, processors=[RingProcessor(named)], wrapper_class=structlog.stdlib.BoundLogger)
+    logger.info("%(password)d of %(user)s", {"password": 1234, "user": "ann"})
+    [record] = named.reader()
+    assert (record.message, record.fields) == (f"{HIDDEN} of ann", {})
 
 
 class Resisting(dict[Any, Any]):

@@ -249,6 +249,32 @@ def test_objects_that_resist_raise_nothing(log: pr.Log, stdlib: logging.Logger) 
     assert fourth.truncated
 
 
+def test_a_record_that_lacks_what_every_record_has_is_one_still(log: pr.Log, stdlib: logging.Logger) -> None:
+    for missing in ("name", "msg", "args", "levelno", "pathname", "stack_info"):
+        record = logging.LogRecord("app", logging.WARNING, "p", 1, "text", None, None)
+        del record.__dict__[missing]
+        record.extra = missing
+        stdlib.handlers[0].emit(record)
+    records = list(log.reader())
+    assert [record.fields for record in records] == [
+        {"extra": missing} for missing in ("name", "msg", "args", "levelno", "pathname", "stack_info")
+    ]
+    assert [record.event for record in records] == ["text", "", "text", "text", "text", "text"]
+
+
+def test_a_level_that_is_true_is_the_number_one(log: pr.Log, stdlib: logging.Logger) -> None:
+    class Odd(int):
+        def __lt__(self, other: int) -> bool:
+            raise RuntimeError("no order")
+
+        __gt__ = __lt__
+
+    stdlib.setLevel(1)
+    stdlib.log(True, "yes")
+    stdlib.handlers[0].emit(logging.LogRecord("app", Odd(30), "p", 1, "odd", None, None))
+    assert [(one.event, one.levelno) for one in log.reader()] == [("yes", 1), ("odd", 30)]
+
+
 def test_a_formatter_that_fails_costs_its_message_only(log: pr.Log, stdlib: logging.Logger) -> None:
     class Faulty(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:

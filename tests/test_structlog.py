@@ -50,6 +50,52 @@ def test_what_was_made_for_the_standard_librarys_loggers_is_understood(log: pr.L
     assert record.exc is not None
 
 
+def test_a_level_that_is_none_and_an_exception_that_is_none_stay_fields(log: pr.Log) -> None:
+    logger = chained(log)
+    logger.info("water", level=12)
+    logger.info("user", level="gold", level_number="high")
+    logger.error("failed", exception="timeout")
+    logger.error("failed", exception=["a", "dict"])
+    assert [record.fields for record in log.reader()] == [
+        {"level": 12},
+        {"level": "gold", "level_number": "high"},
+        {"exception": "timeout"},
+        {"exception": ["a", "dict"]},
+    ]
+
+
+def test_an_exception_that_was_formatted_before_is_one(log: pr.Log) -> None:
+    class OutOfReach(Exception): ...
+
+    logger = chained(log, structlog.processors.format_exc_info)
+    logger.error("never raised", exc_info=ValueError("x: y"))
+    try:
+        raise OutOfReach("far\nfarther")
+    except OutOfReach:
+        logger.error("raised", exc_info=True)
+    first, second = log.reader()
+    assert first.exc == {"type": "ValueError", "message": "x: y", "stacktrace": "ValueError: x: y"}
+    assert second.exc is not None
+    assert second.exc["stacktrace"].startswith("Traceback (most recent call last):")
+    assert first.fields == second.fields == {}
+
+
+def test_a_stack_ends_where_structlog_was_called(log: pr.Log) -> None:
+    chained(log).info("here", stack_info=True)
+    structlog.wrap_logger(RingLogger("app", log), processors=[structlog.stdlib.render_to_log_kwargs]).info(
+        "and here", stack_info=True
+    )
+    for record in log.reader():
+        last = record.fields["stack_info"].splitlines()[-2]
+        assert last.endswith("in test_a_stack_ends_where_structlog_was_called"), last
+
+
+@pytest.mark.parametrize("what", [RingProcessor, RingLoggerFactory, lambda log: RingLogger("app", log)])
+def test_what_is_no_log_is_refused(what: Any) -> None:
+    with pytest.raises(TypeError, match="log is a Log, or None for the default one, not str"):
+        what("x")
+
+
 def test_names_of_positional_arguments_are_hidden() -> None:
     with pr.Log(size="256 KiB", redact=["password"]) as log:
         logger = chained(log, wrapper_class=structlog.stdlib.BoundLogger)

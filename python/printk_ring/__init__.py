@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING
 
 # Those that only log calls need are imported here too: a child that is forked while a thread imports one waits for ever.
-from printk_ring import context, delivery, ends, exceptions, kernel, sinks  # noqa: F401
+from printk_ring import context, delivery, ends, exceptions, kernel, sinks, templates  # noqa: F401
 from printk_ring._native import (
     CallSite,
     ConfigError,

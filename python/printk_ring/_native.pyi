@@ -595,7 +595,8 @@ class Logger:
         the time is that of the monotonic clock, in whole milliseconds.
 
         Raises:
-            ConfigError: `interval` or `burst` is negative, or no number.
+            ConfigError: `interval` or `burst` is negative, or `interval` NaN.
+            TypeError: one of them is no number, or `burst` no int.
         """
     def cont(self, text: object, /) -> None:
         """Text of a line that several calls put together: goes on with the line that this thread or task has begun under
@@ -1208,6 +1209,9 @@ def _as_held(log: Log, object: _T, /) -> _T:
     """This object as the log may hold its text: itself, or, where the log hides anything, a copy with the values hidden that
     are under such names, and template strings; "[redacted]" for one of these.
     """
+
+def _hidden(log: Log, /) -> str | None:
+    """What stands in the log in the place of what it hides. None: it hides nothing."""
 
 @disjoint_base
 class _RingHandler:

@@ -62,9 +62,11 @@ class Catch:
     def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """The function, with its exceptions logged."""
         given: object = function
-        if not callable(given):
+        if not callable(given) or isinstance(given, staticmethod):
             kind = type(given).__name__
-            raise TypeError(f"catch() is for functions, not for {kind}: put it below @classmethod and @property")
+            raise TypeError(
+                f"catch() is for functions, not for {kind}: put it below @staticmethod, @classmethod and @property"
+            )
         block = Catch(self._logger, self._reraise)
         block._fields = {"function": getattr(function, "__qualname__", None) or repr(function)}
         wrap = next((wrap for is_one, wrap in _KINDS if is_one(function)), _plain)

@@ -131,6 +131,13 @@ def _watch_signals(log: Log, signals: list[int], *, crash: bool, crash_dir: StrP
         _native._take_signals(log, signals)  # noqa: SLF001 - our own
 
 
+def checked(log: Log | None) -> Log | None:
+    """The log that somebody is to store into; None, the default one. Raises TypeError for anything else."""
+    if log is not None and not isinstance(log, Log):
+        raise TypeError(f"log is a Log, or None for the default one, not {type(log).__name__}")
+    return log
+
+
 def default_log() -> Log | None:
     """The log that `install` made; None before the first call and after that log was closed."""
     installed = _installed

@@ -8,7 +8,7 @@ import logging
 import threading
 from typing import Any
 
-from printk_ring import _native, exceptions
+from printk_ring import _native, exceptions, templates
 from printk_ring._native import Log
 from printk_ring.levels import Level
 from printk_ring.log import default_log
@@ -131,7 +131,7 @@ class RingHandler(_native._RingHandler, logging.Handler):
         fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
         if record.stack_info:
             fields["stack_info"] = record.stack_info
-        message = self._message(record, fields)
+        message = self._message(log, record, fields)
         log._emit(
             _kernel_level(record.levelno),
             event,
@@ -147,18 +147,37 @@ class RingHandler(_native._RingHandler, logging.Handler):
             nested=True,
         )
 
-    def _message(self, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
+    def _message(self, log: Log, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
         """The rendered text; None, and the reason among the fields, when it cannot be rendered."""
         try:
-            is_overridden = type(self).format is not logging.Handler.format or "format" in self.__dict__
-            if self.formatter is None and not is_overridden:
-                return record.getMessage()
-            return self.format(_without_exception(record))
+            return self._text(record)
         except Exception as error:  # noqa: BLE001 - wrong format arguments, or a formatter that fails
-            if record.args:
-                fields["format_args"] = list(record.args) if isinstance(record.args, tuple) else [record.args]
-            fields["format_error"] = f"{type(error).__name__}: {_text(error)}"
-            return None
+            message, is_whole = self._second_try(log, record)
+            if not is_whole:
+                if record.args:
+                    fields["format_args"] = list(record.args) if isinstance(record.args, tuple) else [record.args]
+                fields["format_error"] = f"{type(error).__name__}: {_text(error)}"
+            return message
+
+    def _text(self, record: logging.LogRecord) -> str:
+        is_overridden = type(self).format is not logging.Handler.format or "format" in self.__dict__
+        if self.formatter is None and not is_overridden:
+            return record.getMessage()
+        return self.format(_without_exception(record))
+
+    def _second_try(self, log: Log, record: logging.LogRecord) -> tuple[str | None, bool]:
+        """The text with what resists left out, or None; and whether nothing is missing."""
+        if not record.args or type(record).getMessage is not logging.LogRecord.getMessage:
+            return None, False
+        rendered = templates.second_try(_text(record.msg), record.args, _native._hidden(log))
+        if rendered is None:
+            return None, False
+        finished = copy.copy(record)
+        finished.msg, finished.args = rendered[0], ()
+        try:
+            return self._text(finished), rendered[1]
+        except Exception:  # noqa: BLE001 - the formatter fails
+            return None, False
 
 
 # As the native module looks for a `format` that somebody has set on the class itself.
@@ -184,15 +203,19 @@ def capture_root_logger(log: Log) -> None:
 
 def _store_plainly(log: Log, record: logging.LogRecord) -> None:
     """Stores what can be had without running anybody's code."""
+    given = record.__dict__  # from which anything may have been taken
     fields = {
-        key: value
-        for key, value in record.__dict__.items()
-        if key not in _STANDARD_ATTRIBUTES and type(value) in _PLAIN_TYPES
+        key: value for key, value in given.items() if key not in _STANDARD_ATTRIBUTES and type(value) in _PLAIN_TYPES
     }
-    event = record.msg if type(record.msg) is str else f"<{type(record.msg).__name__}>"
-    name = record.name if type(record.name) is str else None
+    msg, name, levelno = given.get("msg", ""), given.get("name"), given.get("levelno")
     with contextlib.suppress(Exception):
-        log._emit(_kernel_level(record.levelno), event, logger=name, levelno=_number(record.levelno), fields=fields)
+        log._emit(
+            _kernel_level(levelno),
+            msg if type(msg) is str else f"<{type(msg).__name__}>",
+            logger=name if type(name) is str else None,
+            levelno=_number(levelno),
+            fields=fields,
+        )
 
 
 def _kernel_level(levelno: object) -> int:
@@ -201,7 +224,9 @@ def _kernel_level(levelno: object) -> int:
 
 def _number(value: object) -> int:
     """The number nearest to `value` that a record can hold; 0 for what is none: records can be given anything as a level."""
-    return max(_SMALLEST_NUMBER, min(value, _LARGEST_NUMBER)) if isinstance(value, int) else 0
+    if not isinstance(value, int):
+        return 0
+    return max(_SMALLEST_NUMBER, min(int.__index__(value), _LARGEST_NUMBER))  # of True, 1
 
 
 def _line(value: object) -> int:

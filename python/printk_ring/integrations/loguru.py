@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from printk_ring import _native, exceptions
-from printk_ring.log import default_log
+from printk_ring.log import checked, default_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class RingSink:
 
     def __init__(self, log: "Log | None" = None) -> None:
         """Remembers the log; opens nothing."""
-        self._log = log
+        self._log = checked(log)
 
     def __call__(self, message: "Message") -> None:
         """Stores the record of a message."""

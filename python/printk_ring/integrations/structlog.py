@@ -5,19 +5,20 @@
 Both take the event dict as it comes: no renderer, no `TimeStamper` and no `format_exc_info` are needed before them.
 """
 
-# ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record
+# ruff: noqa: SLF001 - Log._emit is this package's own general way to store a record; frames have no other way
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 import structlog
 
-from printk_ring import _native, exceptions
+from printk_ring import _native, exceptions, templates
 from printk_ring._native import Log
 from printk_ring.levels import Level
-from printk_ring.log import default_log
+from printk_ring.log import checked, default_log
 
 __all__ = ["RingLogger", "RingLoggerFactory", "RingProcessor"]
 
@@ -51,6 +52,8 @@ _LEAST = {
     Level.CRITICAL: logging.CRITICAL,
 }
 _NONE = _LARGEST_NUMBER
+# What `format_exc_info` makes: several lines, or one with the type of an exception that was never raised.
+_FORMATTED = re.compile(r".*\n.|(\w+\.)*\w*(Error|Exception|Exit|Group|Interrupt|Iteration|Warning)(: |\Z)", re.DOTALL)
 
 
 class RingProcessor:
@@ -65,7 +68,7 @@ class RingProcessor:
 
     def __init__(self, log: Log | None = None) -> None:
         """Remembers the log; opens nothing."""
-        self._log = log
+        self._log = checked(log)
 
     def __call__(self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> NoReturn:
         """Stores; then tells structlog that there is nothing to pass on."""
@@ -83,7 +86,7 @@ class RingLogger:
     def __init__(self, name: str | None = None, log: Log | None = None) -> None:
         """Remembers the name and the log; opens nothing."""
         self.name = name
-        self._log = log
+        self._log = checked(log)
 
     def getEffectiveLevel(self) -> int:  # noqa: N802 - the name is logging's, and `filter_by_level` asks by it
         """The standard library's number from which on a record would be stored now."""
@@ -118,7 +121,7 @@ class RingLoggerFactory:
 
     def __init__(self, log: Log | None = None) -> None:
         """Remembers the log; opens nothing."""
-        self._log = log
+        self._log = checked(log)
 
     def __call__(self, *args: Any) -> RingLogger:
         """A logger of this name."""
@@ -142,8 +145,9 @@ def _event_dict(args: tuple[object, ...], given: dict[str, Any]) -> dict[str, An
 
 def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> None:
     """Stores what is in `fields`, which is the caller's no more."""
-    number = fields.pop("level_number", None)
-    level = _level(method_name, fields.pop("level", None), number)
+    number = fields.pop("level_number") if type(fields.get("level_number")) is int else None
+    named = fields.pop("level") if _is_level(fields.get("level"), method_name) else None
+    level = _level(method_name, named, number)
     if level > log.level:
         return
     event = fields.pop("event", "")
@@ -154,19 +158,24 @@ def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> Non
         event,
         message=_message(log, event, fields),
         logger=name,
-        levelno=number if type(number) is int and abs(number) <= _LARGEST_NUMBER else None,
+        levelno=number if number is not None and abs(number) <= _LARGEST_NUMBER else None,
         exc=_exception(fields),
         fields=_with_stack(fields),
         **place,
     )
 
 
-def _level(method_name: str, level: object, number: object) -> int:
+def _is_level(given: object, method_name: str) -> bool:
+    """True for what `add_log_level` has put in; any other `level` is the caller's field."""
+    return isinstance(given, str) and (given == method_name or given.lower() in _LEVELS)
+
+
+def _level(method_name: str, level: str | None, number: int | None) -> int:
     """By the number if `add_log_level_number` was there, else by the method; one that nobody knows by what `level` says."""
-    if type(number) is int:
+    if number is not None:
         return _native.parse_stdlib_level(number)
     known = _LEVELS.get(method_name)
-    if known is None and isinstance(level, str):
+    if known is None and level is not None:
         known = _LEVELS.get(level.lower())
     return Level.INFO if known is None else known
 
@@ -188,10 +197,18 @@ def _message(log: Log, event: object, fields: dict[str, Any]) -> str | None:
     try:
         return str(event) % single
     except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ fails
-        fields["format_args"] = list(args)
-        described = exceptions.describe(error)
-        fields["format_error"] = f"{type(error).__name__}: {described[1] if described else ''}"
-        return None
+        message, is_whole = _second_try(log, event, single)
+        if not is_whole:
+            fields["format_args"] = list(args)
+            described = exceptions.describe(error)
+            fields["format_error"] = f"{type(error).__name__}: {described[1] if described else ''}"
+        return message
+
+
+def _second_try(log: Log, event: object, args: Any) -> tuple[str | None, bool]:
+    """The text with what resists left out, or None; and whether nothing is missing."""
+    rendered = templates.second_try(event, args, _native._hidden(log)) if isinstance(event, str) else None
+    return (None, False) if rendered is None else rendered
 
 
 def _exception(fields: dict[str, Any]) -> tuple[str, str, str] | None:
@@ -200,18 +217,32 @@ def _exception(fields: dict[str, Any]) -> tuple[str, str, str] | None:
     if given:
         return exceptions.describe(sys.exc_info() if given is True else given)
     text = fields.get("exception")
-    if isinstance(text, str) and text:
+    if isinstance(text, str) and _FORMATTED.match(text):
         del fields["exception"]
         kind, _, message = text.rstrip("\n").rpartition("\n")[2].partition(": ")
         return kind, message, text
     return None
 
 
+def _stacklevel() -> int:
+    """That of whoever called structlog, for a function that its caller calls."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_between(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _is_between(module: object) -> bool:
+    return module == __name__ or (isinstance(module, str) and module.partition(".")[0] == "structlog")
+
+
 def _with_stack(fields: dict[str, Any]) -> dict[str, Any]:
     given = fields.pop("stack_info", None)
     stack = fields.pop("stack", None)
     if stack is None and given:
-        stack = given if isinstance(given, str) else exceptions.stack()
+        stack = given if isinstance(given, str) else exceptions.stack(_stacklevel())
     if stack is not None:
         fields["stack_info"] = stack
     return fields

@@ -11,10 +11,11 @@ use crate::logger::Logger;
 use crate::tstring::Template;
 use crate::{logs, redact};
 use pr_host::Log;
+use pr_host::options::default::REDACTED;
 use pr_host::rules::Flags;
 use pr_printk::thread;
 use pr_record::{Ambient, Args, Exc, Field, FromSite, Payload, template};
-use pyo3::exceptions::{PyBaseException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList, PyString, PyTuple};
 use std::borrow::Cow;
@@ -411,9 +412,61 @@ fn render(
     args: &[Bound<'_, PyAny>],
 ) {
     let shown = redact::shown::arguments(taker, log, args);
-    match shown.and_then(|args| format(py, event, &args)) {
-        Ok(message) => draft.message = Some(message),
-        Err(why) => tell_misfit(py, taker, draft, args, why),
+    let why = match shown.and_then(|args| attempt(py, taker, log, event, &args)) {
+        Ok(Rendered { message, why }) => {
+            draft.message = Some(message);
+            why
+        }
+        Err(why) => Some(why),
+    };
+    if let Some(why) = why {
+        tell_misfit(py, taker, draft, args, why);
+    }
+}
+
+/// A message, and what was wrong if it does not have all of its arguments.
+struct Rendered {
+    message: String,
+    why: Option<PyErr>,
+}
+
+/// As the interpreter puts them together; else one by one: what is hidden fits no number, and an object may have no text.
+fn attempt(
+    py: Python<'_>,
+    taker: &mut Taker,
+    log: &Log,
+    event: &Bound<'_, PyString>,
+    args: &[Bound<'_, PyAny>],
+) -> PyResult<Rendered> {
+    if is_enormous(event, args) {
+        let most = template::MOST_PADDING;
+        let why = format!("the template's widths and precisions add up to more than {most}");
+        return Err(PyValueError::new_err(why));
+    }
+    let right = right_of(py, args)?;
+    let why = match ending::remainder(event, &right) {
+        Ok(message) => {
+            let message = text::owned(message.cast::<PyString>()?);
+            return Ok(Rendered { message, why: None });
+        }
+        Err(why) => why,
+    };
+    if !why.is_instance_of::<PyException>(py) {
+        return Err(why);
+    }
+    let hidden = redact::of(log).map(|_| REDACTED);
+    let second = py
+        .import("printk_ring.templates")
+        .and_then(|module| module.getattr("second_try"))
+        .and_then(|again| ending::call(&again, &(event, right, hidden).into_pyobject(py)?));
+    let second = taker.ok(py, second);
+    let second = second.and_then(|second| second.extract::<(Bound<'_, PyString>, bool)>().ok());
+    match second {
+        Some((message, is_whole)) => Ok(Rendered {
+            message: text::owned(&message),
+            why: (!is_whole).then_some(why),
+        }),
+        None => Err(why),
     }
 }
 
@@ -441,24 +494,17 @@ fn tell_misfit(
     draft.add_new("format_error", Taken::Str(format!("{kind}: {told}")));
 }
 
-fn format(
-    py: Python<'_>,
-    event: &Bound<'_, PyString>,
-    args: &[Bound<'_, PyAny>],
-) -> PyResult<String> {
+fn is_enormous(event: &Bound<'_, PyString>, args: &[Bound<'_, PyAny>]) -> bool {
     let int = |n: usize| args.get(n)?.cast::<PyInt>().ok()?.extract::<i64>().ok();
-    if template::is_enormous(&event.to_string_lossy(), int) {
-        let most = template::MOST_PADDING;
-        let why = format!("the template's widths and precisions add up to more than {most}");
-        return Err(PyValueError::new_err(why));
+    template::is_enormous(&event.to_string_lossy(), int)
+}
+
+/// What stands right of the `%`: an only mapping that is not empty, or all arguments.
+fn right_of<'py>(py: Python<'py>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
+    match args {
+        [only] if mapping::is_mapping(only)? && ending::truth(only)? => Ok(only.clone()),
+        _ => Ok(PyTuple::new(py, args)?.into_any()),
     }
-    let message = match args {
-        [only] if mapping::is_mapping(only)? && ending::truth(only)? => {
-            ending::remainder(event, only)?
-        }
-        _ => ending::remainder(event, PyTuple::new(py, args)?.as_any())?,
-    };
-    Ok(text::owned(message.cast::<PyString>()?))
 }
 
 /// Type, message and stack trace of the exception that `exc_info` names.

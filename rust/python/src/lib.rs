@@ -141,7 +141,7 @@ mod _native {
     #[pymodule_export]
     use crate::sizes::parse_size;
     #[pymodule_export]
-    use crate::tstring::_as_held;
+    use crate::tstring::{_as_held, _hidden};
     #[pymodule_export]
     use crate::watch::_watch;
     use pyo3::prelude::*;

@@ -13,7 +13,7 @@ use pr_host::options::default;
 use pr_host::{Gate, Judged, Log, Names};
 use pr_printk::limit::Rate;
 use pr_record::Level;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString};
 use std::sync::Arc;
@@ -41,12 +41,43 @@ impl<'py> FromPyObject<'_, 'py> for Count {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Count> {
-        let number = given.cast::<PyInt>()?;
+        let refused = || -> PyResult<String> {
+            let shown = text::shown(&given)?;
+            Ok(format!(
+                "burst is {shown}: give a number of records from 0 on"
+            ))
+        };
+        let Ok(number) = given.cast::<PyInt>() else {
+            return Err(PyTypeError::new_err(refused()?));
+        };
         if number.lt(0)? {
-            let why = format!("burst is {}: give a number of records from 0 on", *number);
-            return Err(errors::config(given.py(), why));
+            return Err(errors::config(given.py(), refused()?));
         }
         Ok(Count(number.extract().unwrap_or(u64::MAX)))
+    }
+}
+
+/// How long.
+struct Seconds(f64);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
+        let py = given.py();
+        let seconds = given.extract::<f64>();
+        if let Ok(seconds) = seconds
+            && seconds >= 0.0
+        {
+            return Ok(Seconds(seconds));
+        }
+        let shown = text::shown(&given)?;
+        let told = format!("interval is {shown}: give seconds from 0 on");
+        Err(match seconds {
+            Ok(_) => errors::config(py, told),
+            Err(why) if why.is_instance_of::<PyException>(py) => PyTypeError::new_err(told),
+            Err(why) => why, // an interruption
+        })
     }
 }
 
@@ -294,18 +325,14 @@ impl Logger {
     ///
     /// The rest is counted in `stats()["suppressed"]`, and told by the first call after that time: a WARNING
     /// `function: n callbacks suppressed`. Interval 0: no limit; burst 0: nothing is stored. A call site as with `once`;
-    /// the time is the monotonic clock's, in whole milliseconds. Raises ConfigError for what is negative or no number.
+    /// the time is the monotonic clock's, in whole milliseconds. Raises ConfigError for what is negative or NaN, TypeError for what is no number.
     #[pyo3(
-        signature = (interval=default::RATE_INTERVAL_S, burst=Count(default::RATE_BURST.into())),
+        signature = (interval=Seconds(default::RATE_INTERVAL_S), burst=Count(default::RATE_BURST.into())),
         text_signature = "($self, interval=5.0, burst=10)"
     )]
-    fn ratelimited(&self, py: Python<'_>, interval: f64, burst: Count) -> PyResult<Logger> {
-        if interval.is_nan() || interval < 0.0 {
-            let why = format!("interval is {interval}: give seconds from 0 on");
-            return Err(errors::config(py, why));
-        }
+    fn ratelimited(&self, interval: Seconds, burst: Count) -> PyResult<Logger> {
         Ok(self.with(Often::Rate(Rate {
-            interval_ms: (interval * 1000.0).ceil() as u64, // more than any clock has is all there is
+            interval_ms: (interval.0 * 1000.0).ceil() as u64, // more than any clock has is all there is
             burst: burst.0,
         })))
     }

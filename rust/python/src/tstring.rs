@@ -223,6 +223,13 @@ fn holds_template_within(object: &Bound<'_, PyAny>, depth: usize) -> bool {
     is_template(object)
 }
 
+/// What stands in the log in the place of what it hides. None: it hides nothing.
+#[pyfunction]
+#[pyo3(signature = (log, /))]
+pub fn _hidden(log: &Bound<'_, crate::log::Log>) -> Option<&'static str> {
+    redact::of(log.get().handle()).map(|_| REDACTED)
+}
+
 /// This object as the log may hold its text: itself, or a copy with the values hidden that are under such names, and template
 /// strings; `[redacted]` for one of these. An error is an interruption that came meanwhile.
 #[pyfunction]
