@@ -5,10 +5,14 @@
 # stress.sh --broken [SECONDS]: the same against rings with one planted mistake each; every one must be found.
 # stress.sh --places: only whether each can still be planted.
 set -euo pipefail
-shopt -s inherit_errexit
+shopt -s inherit_errexit extglob
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 mode=${1:-}
+case ${mode:-20}${2:-} in
+    --broken*([0-9]) | --places | +([0-9])) ;;
+    *) echo "stress: seconds are a whole number, not '${2:-$mode}'" >&2; exit 1 ;;
+esac
 
 strain() { cargo test --quiet --locked --release --package pr-ring --test stress -- "$1"; }
 

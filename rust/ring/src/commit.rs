@@ -16,7 +16,7 @@ impl<M: Memory> Ring<M> {
         if !self.close(slot, &ticket) {
             return;
         }
-        // ORD(commit:A): pairs with ORD(obstacle:A) and ORD(state:A): after the contents and the text (M8).
+        // ORD(commit:A): pairs with ORD(obstacle:A), ORD(is_final:A) and ORD(state:A): after the contents and the text (M8).
         slot.state.store(
             State::new(ticket.id, Stage::Committed).0,
             release("commit:A"),

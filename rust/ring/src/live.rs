@@ -113,8 +113,8 @@ impl<M: Memory> Source for Ring<M> {
 
     #[inline(always)]
     fn barrier(&self) {
-        // ORD(barrier:A): pairs with ORD(open_slot:B), ORD(first_block:B) and ORD(move_text:A): a copy that holds a word of a
-        // later record is followed by a check that sees the earlier one gone (M5, M6).
+        // ORD(barrier:A): pairs with ORD(open_slot:B), ORD(first_block:B), ORD(move_text:A) and ORD(claim:C): a copy that holds a
+        // word of a later record is followed by a check that sees the earlier one gone (M5, M6).
         fence_acquire("barrier:A");
     }
 }

@@ -153,6 +153,8 @@ enum Look {
 /// Why there is nothing to return.
 enum Missing {
     Gone,
+    /// It was reopened and committed again while it was copied.
+    Extended,
     NotYet,
     Unfinished,
 }
@@ -220,8 +222,9 @@ fn search<S: Source + ?Sized>(
                     unfinished,
                 });
             }
-            // Or it was committed, and was finalized meanwhile: that is its last state, so one more look is enough.
-            Look::Not(Missing::Gone)
+            // Or it was committed, and was finalized meanwhile: that is its last state, so one more look is enough. Or it was
+            // extended meanwhile, and says committed again: who does that twice is at work on it.
+            Look::Not(Missing::Gone | Missing::Extended)
                 if mode == Unfinished::Skip && again != Some(id) && looks < source.most_looks() =>
             {
                 again = Some(id);
@@ -230,7 +233,7 @@ fn search<S: Source + ?Sized>(
                 continue;
             }
             Look::Not(Missing::Gone) => {}
-            Look::Not(Missing::Unfinished) => unfinished += 1,
+            Look::Not(Missing::Unfinished | Missing::Extended) => unfinished += 1,
         }
         id = id.next();
         let now = source.tails()?.tail;
@@ -271,10 +274,16 @@ fn look<S: Source + ?Sized>(
         if is_gone(source, id, slot, state, Span::Block { begin, next })? {
             return Ok(Look::Not(Missing::Gone));
         }
+        if committed && source.contents(slot)? != contents {
+            return Ok(Look::Not(Missing::Extended));
+        }
         return Ok(Look::Found(info_of(id, &contents, torn), copied));
     }
     if is_gone(source, id, slot, state, contents.span)? {
         return Ok(Look::Not(Missing::Gone));
+    }
+    if committed && source.contents(slot)? != contents {
+        return Ok(Look::Not(Missing::Extended));
     }
     Ok(Look::Found(info_of(id, &contents, text_len != 0), 0))
 }

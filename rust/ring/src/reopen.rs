@@ -83,6 +83,10 @@ impl<M: Memory> Ring<M> {
         {
             return Err(Refused::NotReopenable); // a reaper was faster, and has finalized the record
         }
+        // ORD(claim:C): pairs with ORD(barrier:A): whoever has copied a word that this thread stores sees that what lay there
+        // was dropped (M6). Who reserved the record need not be who reopens it, and a fence is only its own thread's. The state
+        // that may follow is handed on by it, too.
+        fence_release("claim:C");
         Ok(Ticket {
             id: head.id,
             span: copy.span,

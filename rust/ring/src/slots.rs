@@ -85,7 +85,7 @@ pub enum Span {
 }
 
 /// A copy of a slot's contents. Means nothing until the record was seen to be still there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotCopy {
     /// The span.
     pub span: Span,

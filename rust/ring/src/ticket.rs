@@ -47,6 +47,9 @@ impl From<u64> for Caller {
 
 /// A reserved record as plain data: for callers that cannot hold a borrow of the ring. Lose it and the record stays
 /// open for ever; prefer [`Reservation`].
+///
+/// It may be handed to another thread; on a machine where what one thread has seen is not seen by all the others in the same order
+/// (neither x86-64 nor ARMv8) that one begins with a release fence.
 #[derive(Debug)]
 #[must_use]
 pub struct Ticket {

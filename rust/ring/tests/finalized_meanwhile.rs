@@ -1,4 +1,5 @@
-//! A record that is finalized while a reader looks at it that passes over unfinished ones: it is whole, and has to be read.
+//! A record that is finalized or extended while a reader looks at it that passes over unfinished ones: it is whole, and has to be
+//! read.
 #![cfg(not(loom))]
 #![allow(
     clippy::disallowed_types,
@@ -25,6 +26,7 @@ fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, usize)>, u64) {
     let copies = Cell::new(0);
     let source = Closely {
         ring: &ring,
+        in_contents: || (),
         at_barrier: || {
             copies.set(copies.get() + 1);
             if copies.get() == at {
@@ -52,4 +54,54 @@ fn a_record_that_is_finalized_while_it_is_looked_at_is_read() {
     assert_eq!(read_while_finalized(0, 1), (Some((1, 8)), 1), "on the way");
     assert_eq!(read_while_finalized(1, 1), (Some((1, 8)), 0), "at once");
     assert_eq!(read_while_finalized(0, 99), (Some((1, 8)), 1), "committed");
+}
+
+/// What is read of a record that says "first" when its owner has extended it `times` times while its slot was copied: at each copy
+/// once more. The text, and how many unfinished records were passed over.
+fn read_while_extended(times: u32) -> (Option<Vec<u8>>, u64) {
+    let ring = HeapRing::new(3, 5, 0);
+    let mut ticket = ring.reserve_ticket(5, &Info::default()).expect("room");
+    ring.fill(&mut ticket, b"first");
+    ring.commit(ticket);
+    let left = Cell::new(times);
+    let source = Closely {
+        ring: &ring,
+        in_contents: || {
+            if let Some(left_over) = left.get().checked_sub(1) {
+                left.set(left_over);
+                let mut ticket = ring.reopen_ticket(0, 8, 64).expect("the newest");
+                let end = u64::from(ticket.text_len());
+                assert_eq!(ring.write(&mut ticket, end, b", second"), 8);
+                ring.commit(ticket);
+            }
+        },
+        at_barrier: || (),
+    };
+    let mut text = [0; 64];
+    let Ok(read) = read_valid(&source, Seq(0), &mut text, Unfinished::Skip);
+    match read {
+        Read::Found {
+            info,
+            copied,
+            unfinished,
+        } => {
+            assert!(!info.torn, "whole, and said to be torn");
+            assert_eq!(copied, info.text_len as usize);
+            let text = text.get(..copied).map(<[u8]>::to_vec);
+            (text, unfinished)
+        }
+        Read::NotYet { unfinished, .. } => (None, unfinished),
+    }
+}
+
+#[test]
+fn a_record_that_is_extended_while_it_is_looked_at_is_read_whole() {
+    assert_eq!(read_while_extended(0), (Some(b"first".to_vec()), 0));
+    let once = Some(b"first, second".to_vec());
+    assert_eq!(read_while_extended(1), (once, 0));
+}
+
+#[test]
+fn one_that_is_extended_again_and_again_is_unfinished() {
+    assert_eq!(read_while_extended(99), (None, 1));
 }

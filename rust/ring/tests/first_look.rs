@@ -89,6 +89,7 @@ fn read(source: &impl Source, seq: u64, room: usize, mode: Unfinished) -> (Read,
 fn assert_same(ring: &Ring<Region>) {
     let closely = Closely {
         ring,
+        in_contents: || (),
         at_barrier: || (),
     };
     for seq in 0..ring.next_reserve_seq().0 + 2 {

@@ -7,13 +7,14 @@ use pr_ring::slots::{Slot, SlotCopy};
 use pr_ring::state::State;
 use pr_ring::{DescId, Geometry, Region, Ring, Source};
 
-/// The ring, and what happens between the copy of a record and the check.
-pub struct Closely<'r, F: Fn()> {
+/// The ring, and what happens in the midst of copying what a slot says, and between the copy of a record and the check.
+pub struct Closely<'r, C: Fn(), F: Fn()> {
     pub ring: &'r Ring<Region>,
+    pub in_contents: C,
     pub at_barrier: F,
 }
 
-impl<F: Fn()> Source for Closely<'_, F> {
+impl<C: Fn(), F: Fn()> Source for Closely<'_, C, F> {
     type Error = Infallible;
     type Slot<'s>
         = &'s Slot
@@ -36,7 +37,10 @@ impl<F: Fn()> Source for Closely<'_, F> {
         Source::state(self.ring, slot)
     }
     fn contents(&self, slot: &Slot) -> Result<SlotCopy, Infallible> {
-        Source::contents(self.ring, slot)
+        let SlotCopy { span, .. } = Source::contents(self.ring, slot)?;
+        (self.in_contents)();
+        let rest = Source::contents(self.ring, slot)?;
+        Ok(SlotCopy { span, ..rest })
     }
     fn text(&self, header: u64, text: &mut [u8]) -> Result<u64, Infallible> {
         Source::text(self.ring, header, text)

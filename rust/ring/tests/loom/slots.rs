@@ -137,6 +137,29 @@ fn a_tail_without_text_is_seen_to_have_none() {
     });
 }
 
+/// The same for a record that is committed when it is not the newest any more: its own writer finalizes it.
+#[test]
+fn a_tail_committed_late_without_text_is_seen_to_have_none() {
+    model(2, || {
+        let ring = ring(2, 64);
+        assert!(put(&ring, 11, 3) && put(&ring, 12, 0) && put(&ring, 13, 0) && put(&ring, 14, 1));
+        let other = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                let blocker = open(&ring, 16, 1).unwrap(); // [48, 64)
+                assert!(put(&ring, 17, 1)); // [64, 80): the tail is record 3, which has the text below the open one
+                if blocker.seq().0 == 5 && peek_final(&ring, 4) {
+                    // [80, 112): the tail moves on to record 4, and record 3's text is wanted.
+                    assert!(put(&ring, 18, 3), "the text below the open record is free");
+                }
+                ring.finalize(blocker);
+            })
+        };
+        ring.commit(open(&ring, 15, 0).unwrap()); // in the slot of record 0, which had text
+        other.join().unwrap();
+    });
+}
+
 /// M4: a reader that finds a record gone finds the next one finalized.
 #[test]
 fn a_reader_passes_from_a_gone_record_to_a_finalized_one() {

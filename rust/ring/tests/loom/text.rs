@@ -1,6 +1,6 @@
 //! Records become visible whole, and text that is overwritten is no longer shown.
 
-use crate::support::{CALLER, model, open, put, read, read_closely, read_in, ring, text};
+use crate::support::{CALLER, info, model, open, put, read, read_closely, read_in, ring, text};
 use loom::thread;
 use pr_ring::Unfinished;
 
@@ -73,6 +73,37 @@ fn overwritten_text_is_thrown_away_after_a_close_look() {
         assert_eq!(mark, 11 + seq);
         assert_eq!(copied, text(mark, 1)[..7], "mixed text of {seq}");
         writer.join().unwrap();
+    });
+}
+
+/// The same for text that is stored by another thread than the one that has dropped what was there: a record may be extended by
+/// somebody else than who reserved it.
+#[test]
+fn text_that_another_thread_appends_is_thrown_away() {
+    model(2, || {
+        let ring = ring(2, 32);
+        assert!(put(&ring, 11, 1) && put(&ring, 12, 1)); // the text ring is full
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                let ticket = ring.reserve_ticket(1, &info(13)).unwrap(); // [32, 48), where record 0 was
+                ring.commit(ticket);
+            })
+        };
+        let other = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                if let Ok(mut ticket) = ring.reopen_ticket(CALLER, 1, 8) {
+                    assert_eq!(ring.write(&mut ticket, 0, b"a"), 1);
+                    ring.finalize(ticket);
+                }
+            })
+        };
+        let seen = read(&ring, 0).unwrap(); // record 1 at least
+        assert_eq!(seen.mark, 11 + seen.seq);
+        seen.assert_whole(1);
+        writer.join().unwrap();
+        other.join().unwrap();
     });
 }
 
