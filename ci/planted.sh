@@ -120,6 +120,12 @@ rest() {
     mistake ring model "dropped text is still shown" \
         ring/src/reader.rs 'Span::Block { .. } => id < tails.retired,' 'Span::Block { .. } => false,'
 
+    mistake ring finalized_meanwhile "a record that was extended while it was copied is taken as it is" \
+        ring/src/reader.rs 'Ok(source.contents(slot)? != *contents)' 'Ok(false)'
+    mistake ring finalized_meanwhile "one that was extended while it was copied is passed over, and not looked at again" \
+        ring/src/reader.rs 'Look::Not(Missing::Gone | Missing::Extended)' 'Look::Not(Missing::Gone)'
+    mistake ring finalized_meanwhile "one that is extended again and again is passed over without a word" \
+        ring/src/reader.rs 'Missing::Unfinished | Missing::Extended) => unfinished += 1' 'Missing::Unfinished) => unfinished += 1, Look::Not(Missing::Extended) => {}'
     mistake ring first_look "a first look does not ask whether the record is below the tail" \
         ring/src/live.rs '|| id < tails.tail ||' '||'
     mistake ring first_look "a first look does not ask whether the text was dropped" \

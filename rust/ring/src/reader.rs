@@ -274,7 +274,7 @@ fn look<S: Source + ?Sized>(
         if is_gone(source, id, slot, state, Span::Block { begin, next })? {
             return Ok(Look::Not(Missing::Gone));
         }
-        if committed && source.contents(slot)? != contents {
+        if committed && is_extended(source, slot, &contents)? {
             return Ok(Look::Not(Missing::Extended));
         }
         return Ok(Look::Found(info_of(id, &contents, torn), copied));
@@ -282,7 +282,7 @@ fn look<S: Source + ?Sized>(
     if is_gone(source, id, slot, state, contents.span)? {
         return Ok(Look::Not(Missing::Gone));
     }
-    if committed && source.contents(slot)? != contents {
+    if committed && is_extended(source, slot, &contents)? {
         return Ok(Look::Not(Missing::Extended));
     }
     Ok(Look::Found(info_of(id, &contents, text_len != 0), 0))
@@ -307,6 +307,16 @@ fn is_gone<S: Source + ?Sized>(
         Span::Empty => id == tails.tail && tails.tail_retired,
         Span::Lost => true,
     })
+}
+
+/// Whether a committed record was reopened and committed again during the copy: its state is the same then, but it is longer.
+#[cold]
+fn is_extended<S: Source + ?Sized>(
+    source: &S,
+    slot: S::Slot<'_>,
+    contents: &SlotCopy,
+) -> Result<bool, S::Error> {
+    Ok(source.contents(slot)? != *contents)
 }
 
 /// A record that is not finished, or whose slot holds another.
