@@ -100,7 +100,11 @@ fn a_record_that_is_extended_while_it_is_looked_at_is_read_whole() {
     let once = Some(b"first, second".to_vec());
     assert_eq!(read_while_extended(1), (once, 0));
     let thrice = Some(b"first, second, second, second".to_vec());
-    assert_eq!(read_while_extended(3), (thrice, 0), "in the second look, too");
+    assert_eq!(
+        read_while_extended(3),
+        (thrice, 0),
+        "in the second look, too"
+    );
 }
 
 #[test]
