@@ -192,7 +192,7 @@ rest() {
 
 plant_lay_out ring record
 # Without a mistake there is nothing to find, or what follows proves nothing.
-for test in 'ring model' 'ring vectors' 'ring first_look' 'ring lib' 'ring pair' 'ring hostile' 'record hostile'; do
+for test in 'ring model' 'ring vectors' 'ring first_look' 'ring finalized_meanwhile' 'ring lib' 'ring pair' 'ring hostile' 'record hostile'; do
     # shellcheck disable=SC2086  # two words
     ! fails $test || { echo "planted: $test fails without a mistake:" >&2; tail -n 30 "$out" >&2; exit 1; }
 done

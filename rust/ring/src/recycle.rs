@@ -291,7 +291,8 @@ impl<M: Memory> Ring<M> {
     /// Whether record `id` is finalized.
     fn is_final(&self, id: DescId) -> bool {
         // ORD(is_final:A): pairs with ORD(finalize_state:A) and ORD(commit:A): whoever moves the tail here hands on that it is
-        // finalized (M4), and sees whether it has text (M8); and with ORD(open_slot:A): of a record that is gone, the tail is seen to have passed it (M3).
+        // finalized (M4), and sees whether it has text (M8); and with ORD(open_slot:A): of a record that is gone, the tail is
+        // seen to have passed it (M3).
         self.slot(id).state(acquire("is_final:A")) == State::new(id, Stage::Finalized)
     }
 
