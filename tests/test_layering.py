@@ -18,7 +18,8 @@ RUST = ROOT / "rust"
 FLOORS = [
     {"levels", "lockorder", "templates"},
     {"typing"},
-    {"_native", "exceptions", "logrecords"},
+    {"_native", "exceptions"},
+    {"logrecords"},
     {"delivery", "ends"},
     {"catching", "context", "kernel", "lives", "log", "sinks", "snapshot", "stop"},
     {"crash", "integrations", "cli", "lockdep"},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import logging
 import math
 import random
 import string
+import subprocess
 import sys
 import threading
 import time
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import printk_ring as pr
+import printk_ring.logrecords
 from printk_ring.logrecords import log_record
 
 if TYPE_CHECKING:
@@ -197,6 +200,125 @@ def test_records_of_other_threads_name_them(both: Both) -> None:
         thread.start()
         thread.join()
     assert [ours.threadName for _, ours in both.compared()] == ["worker 0", "worker 1", "worker 2"]
+
+
+def in_a_thread(name: str, work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    thread.join()
+
+
+def test_records_of_threads_that_have_ended_name_them(both: Both) -> None:
+    both.log.suspend()
+
+    def work() -> None:
+        for logger in both.loggers:
+            logger.info("once")
+            logger.info("from %d", 7)
+
+    for number in range(3):
+        in_a_thread(f"worker {number}", work)
+    both.log.resume()
+    compared = both.compared()
+    assert [ours.threadName for _, ours in compared] == ["worker 0"] * 2 + ["worker 1"] * 2 + ["worker 2"] * 2
+    assert all(theirs.thread == ours.thread for theirs, ours in compared)
+
+
+def test_a_thread_that_logged_before_anybody_wanted_names_tells_its_own_at_its_next_call(tmp_path: Path) -> None:
+    code = """
+import logging, sys, threading
+import printk_ring as pr
+
+log = pr.Log(sys.argv[1], size="256 KiB")
+logger = log.get_logger("app")
+has_logged, has_console = threading.Event(), threading.Event()
+
+def work():
+    logger.info("before")
+    has_logged.set()
+    has_console.wait()
+    logger.info("behind")
+
+thread = threading.Thread(target=work, name="worker")
+thread.start()
+has_logged.wait()
+console = log.add_console(pr.sinks.stdout(), format=logging.Formatter("%(threadName)s: %(message)s"))
+log.suspend()
+has_console.set()
+thread.join()
+log.resume()
+log.close()
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "ring")], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stderr == ""
+    assert found.stdout == "worker: behind\n"
+
+
+def test_names_of_the_last_1024_threads_are_kept(log: pr.Log) -> None:
+    kept = Kept()
+    log.add_console(pr.sinks.handler(kept), level="DEBUG", name="kept")
+    log.suspend()
+    logger = log.get_logger()
+    for number in range(1100):
+        in_a_thread(f"worker {number}", lambda: logger.info("once"))
+    names = printk_ring.logrecords._names
+    assert len(names) == 1024
+    log.resume()
+    assert log.flush(timeout=PATIENCE)
+    found = [record.threadName for record in kept.records]
+    assert found[-1000:] == [f"worker {number}" for number in range(100, 1100)]
+    assert set(map(str.isdigit, (name.removeprefix("tid ") for name in found[:50]))) == {True}
+
+
+def test_a_thread_that_threading_does_not_know_has_its_number(log: pr.Log) -> None:
+    kept = Kept()
+    log.add_console(pr.sinks.handler(kept), level="DEBUG", name="kept")
+    done = threading.Event()
+
+    def work() -> None:
+        log.get_logger().info("once")
+        done.set()
+
+    _thread.start_new_thread(work, ())
+    assert done.wait(PATIENCE)
+    assert log.flush(timeout=PATIENCE)
+    [record] = kept.records
+    assert record.threadName == f"tid {record.thread}"
+
+
+def test_the_name_of_a_thread_of_a_forked_child_is_its_own(tmp_path: Path) -> None:
+    code = """
+import logging, os, sys, threading
+import printk_ring as pr
+
+log = pr.install(sys.argv[1], size="256 KiB", consoles=[], signals=())
+log.add_console(pr.sinks.stdout(), format=logging.Formatter("%(process)d %(threadName)s: %(message)s"))
+pr.get_logger().info("parent")
+log.flush()
+pid = os.fork()
+if pid == 0:
+    def work():
+        pr.get_logger().info("child")
+    log.suspend()
+    thread = threading.Thread(target=work, name="worker")
+    thread.start()
+    thread.join()
+    pr.get_logger().info("main")
+    log.resume()
+    log.flush()
+    os._exit(0)
+os.waitpid(pid, 0)
+print(pid)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "ring")], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stderr == ""
+    *lines, pid = found.stdout.splitlines()
+    assert f"{pid} worker: child" in lines
+    assert f"{pid} MainThread: main" in lines
 
 
 def test_times_are_those_of_the_call_however_late_it_is_printed(both: Both) -> None:

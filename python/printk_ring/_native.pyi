@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from logging import Handler, LogRecord
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, final
 
@@ -1208,6 +1209,12 @@ def _nested(log: Log, function: Callable[[_T], _R], argument: _T, /) -> _R | Lit
 def _as_held(log: Log, object: _T, /) -> _T:
     """This object as the log may hold its text: itself, or, where the log hides anything, a copy with the values hidden that
     are under such names, and template strings; "[redacted]" for one of these.
+    """
+
+def _name_threads(known: dict[int, Thread], ident: Callable[[], int], /) -> dict[int, tuple[int, str]]:
+    """Has each thread's name kept from its next log call on, in a dict from the kernel's number to number and name of
+    `threading`: of the last 1024 threads. `known` are the threads that `threading` knows by its number, `ident()` says the
+    calling one's. For good; whoever comes later gets the same dict.
     """
 
 def _hidden(log: Log, /) -> str | None:

@@ -7,6 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from printk_ring import _native
 from printk_ring.levels import Level
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from printk_ring._native import Record
 
-__all__ = ["NUMBERS", "formatting", "handing", "log_record"]
+__all__ = ["NUMBERS", "formatting", "handing", "log_record", "name_threads"]
 
 # The standard library's number of a level.
 NUMBERS = {
@@ -32,12 +33,16 @@ _TAKEN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", 
 _ROOT = "root"
 # Threads that were alive at the last look, by the kernel's number.
 _threads: weakref.WeakValueDictionary[int, threading.Thread] = weakref.WeakValueDictionary()
+# Number and name of threads that have logged, the last 1024 of them, by the kernel's number.
+_names: dict[int, tuple[int, str]] = {}
 
 
 def handing(handler: logging.Handler) -> "Callable[[Record], None]":
     """What gives records to `handler`, as a logger would: by the handler's own level, filters and lock."""
     if not isinstance(handler, logging.Handler):
         raise TypeError(f"a handler is a logging.Handler, not {type(handler).__name__}")
+
+    name_threads()
 
     def hand(record: "Record") -> None:
         made = log_record(record)
@@ -49,11 +54,20 @@ def handing(handler: logging.Handler) -> "Callable[[Record], None]":
 
 def formatting(formatter: logging.Formatter) -> "Callable[[Record], str]":
     """What makes text of records by `formatter`."""
+    name_threads()
 
     def text(record: "Record") -> str:
         return formatter.format(log_record(record))
 
     return text
+
+
+def name_threads() -> None:
+    """From now on each thread tells its name when it logs: it may have ended when somebody asks for it."""
+    global _names  # noqa: PLW0603 - one dict for all, once there is one
+    known = getattr(threading, "_active", None)
+    if isinstance(known, dict):
+        _names = _native._name_threads(known, threading.get_ident)  # noqa: SLF001 - our own
 
 
 def log_record(record: "Record") -> logging.LogRecord:
@@ -65,7 +79,8 @@ def log_record(record: "Record") -> logging.LogRecord:
     `exc_info` is None. Fields are attributes, those of `extra` too; one whose name is an attribute or a method of every
     record has a "_" behind it, or as many as make it a new name: the field `name` is shown by `%(name_)s`. A call whose
     place is not known has the names that `logging` gives in that case. `thread` and `threadName` are those of a thread that
-    lives; of one that is gone, or of another process, `thread` is the kernel's number. `taskName` is None.
+    lives, or of one that has ended and has told its name when it logged (see `name_threads`); else, and for another
+    process, `thread` is the kernel's number. `taskName` is None.
     """
     levelno = record.levelno if record.levelno is not None else NUMBERS[record.level]
     msg, args = _template(record)
@@ -117,14 +132,18 @@ def _set_time(made: logging.LogRecord, wall_nsec: int) -> None:
 
 
 def _set_thread(made: logging.LogRecord, record: "Record") -> None:
-    thread = _thread(record.tid) if record.pid == os.getpid() else None
-    made.thread = record.tid if thread is None else thread.ident
-    made.threadName = f"tid {record.tid}" if thread is None else thread.name
-    if record.pid != os.getpid():
+    is_ours = record.pid == os.getpid()
+    thread = _living(record.tid) if is_ours else None
+    unknown = (record.tid, f"tid {record.tid}")
+    if thread is not None:
+        made.thread, made.threadName = thread.ident, thread.name
+    else:
+        made.thread, made.threadName = _names.get(record.tid, unknown) if is_ours else unknown
+    if not is_ours:
         made.processName = f"pid {record.pid}"
 
 
-def _thread(tid: int) -> threading.Thread | None:
+def _living(tid: int) -> threading.Thread | None:
     thread = _threads.get(tid)
     if thread is None or thread.native_id != tid or not thread.is_alive():
         _threads.clear()

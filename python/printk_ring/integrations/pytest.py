@@ -22,7 +22,7 @@ import pytest
 
 from printk_ring import _native
 from printk_ring._native import DumpIter, PrintkError
-from printk_ring.logrecords import log_record
+from printk_ring.logrecords import log_record, name_threads
 
 __all__ = ["RingCaplog", "caplog"]
 
@@ -59,6 +59,7 @@ class RingCaplog(pytest.LogCaptureFixture):  # type: ignore[misc]  # final to us
 def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """The usual fixture, with the records of this package's loggers besides."""
     caplog.__class__ = RingCaplog
+    name_threads()
     return caplog
 
 

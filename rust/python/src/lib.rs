@@ -31,6 +31,7 @@
 //! | `reader`, `record`, `columns` | records one by one, decoded, and all at once |
 //! | `dump`, `dump_target` | a log's records as text, newest block first or to a file |
 //! | `file`, `file_console` | a ring file of any process, and the consoles in it |
+//! | `threads` | names of threads that may have ended when their records are printed |
 //! | `tstring` | template strings as events |
 //! | `watch` | telling a debugging aid of calls that may wait for consoles |
 //! | `bench` | timings of what cannot be timed from Python |
@@ -80,6 +81,7 @@ mod ring;
 mod sink;
 mod sizes;
 mod stats;
+mod threads;
 mod tstring;
 mod watch;
 
@@ -140,6 +142,8 @@ mod _native {
     use crate::sink::{MemorySink, Sink};
     #[pymodule_export]
     use crate::sizes::parse_size;
+    #[pymodule_export]
+    use crate::threads::_name_threads;
     #[pymodule_export]
     use crate::tstring::{_as_held, _hidden};
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! The logs of this process: the handles that Python objects hold, waiting without the interpreter, the orderly exit.
 
 use crate::{context, ending};
-use crate::{redact, watch};
+use crate::{redact, threads, watch};
 use pr_host::options::default;
 use pr_host::{Emit, Hold, Log, crash, exit};
 use pr_printk::context::Owed;
@@ -106,6 +106,7 @@ pub fn store(
 
 /// The same, by whatever stores: it is told whether it has waited.
 pub fn store_by(py: Python<'_>, log: &Log, emit: impl Fn(bool) -> Emit) -> (Emit, PyResult<()>) {
+    threads::introduce(py);
     let mut signalled = Ok(());
     let mut emitted = emit(false);
     let mut waits = Waits::default();

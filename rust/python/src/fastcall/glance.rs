@@ -15,6 +15,8 @@ pub struct Glance {
     pub has_digits: AtomicBool,
     /// A log of this process hides something: see [`crate::redact`].
     pub hides: AtomicBool,
+    /// Somebody wants the names of threads: see [`crate::threads`].
+    pub names: AtomicBool,
 }
 
 pub static GLANCE: Glance = Glance {
@@ -22,4 +24,5 @@ pub static GLANCE: Glance = Glance {
     ambient: AtomicPtr::new(std::ptr::null_mut()),
     has_digits: AtomicBool::new(false),
     hides: AtomicBool::new(false),
+    names: AtomicBool::new(false),
 };

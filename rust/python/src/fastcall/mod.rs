@@ -29,6 +29,7 @@ use crate::levels::{self, Given};
 use crate::logger::Logger;
 use crate::logs;
 use crate::redact;
+use crate::threads;
 use crate::watch;
 use gather::{Gathered, STACK_FIELDS, gather};
 use object::{Names, Object, Objects};
@@ -242,7 +243,9 @@ fn telling<const WATCHED: bool>(
 /// Stores a record, the short way if there is one.
 #[inline(never)]
 fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> *mut ffi::PyObject {
-    let stored = if ambient::is_used() || redact::is_used() {
+    let stored = if threads::is_new() {
+        None
+    } else if ambient::is_used() || redact::is_used() {
         store_with_ambient(logger, log, given, arguments)
     } else if arguments.positional.len() == 1 {
         store_simple::<false>(logger, log, given, arguments)
@@ -250,7 +253,8 @@ fn store(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) -> 
         store_template(logger, log, given, arguments)
     };
     match stored {
-        // Where a console makes its callers wait, or a forked child has no ring yet, the same call again, the way that can.
+        // Where a console makes its callers wait, a forked child has no ring yet, or a thread's name is to be kept: the way
+        // that can.
         None | Some(Emit::MustWait | Emit::MustBegin) => {
             store_any(logger, log, given, arguments, false, Flags::NONE)
         }
