@@ -12,12 +12,36 @@ mod heap;
 
 use closely::Closely;
 use core::cell::Cell;
+use core::convert::Infallible;
 use heap::HeapRing;
-use pr_ring::reader::read_valid;
+use pr_ring::reader::{Source, read_valid};
 use pr_ring::{Info, Read, Seq, Unfinished};
 
+/// What a reader that passes over unfinished records makes of `source` from `from` on: a whole record's number and text, if it
+/// finds one, and how many unfinished ones it has passed over.
+fn read_whole(
+    source: &impl Source<Error = Infallible>,
+    from: u64,
+) -> (Option<(u64, Vec<u8>)>, u64) {
+    let mut buffer = [0; 64];
+    let Ok(read) = read_valid(source, Seq(from), &mut buffer, Unfinished::Skip);
+    match read {
+        Read::Found {
+            info,
+            copied,
+            unfinished,
+        } => {
+            assert!(!info.torn, "whole, and said to be torn");
+            assert_eq!(copied, info.text_len as usize);
+            let text = buffer.get(..copied).unwrap_or_default().to_vec();
+            (Some((info.seq.0, text)), unfinished)
+        }
+        Read::NotYet { unfinished, .. } => (None, unfinished),
+    }
+}
+
 /// What is read from `from` on of a record that nobody finishes, and one behind it that is finalized at the `at`-th copy.
-fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, usize)>, u64) {
+fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, Vec<u8>)>, u64) {
     let ring = HeapRing::new(3, 5, 0);
     let _unfinished = ring.reserve_ticket(8, &Info::default()).expect("room");
     let mut ticket = ring.reserve_ticket(8, &Info::default()).expect("room");
@@ -34,31 +58,20 @@ fn read_while_finalized(from: u64, at: u32) -> (Option<(u64, usize)>, u64) {
             }
         },
     };
-    let mut text = [0; 8];
-    let Ok(read) = read_valid(&source, Seq(from), &mut text, Unfinished::Skip);
-    match read {
-        Read::Found {
-            info,
-            copied,
-            unfinished,
-        } => {
-            assert_eq!(&text, b"finished");
-            (Some((info.seq.0, copied)), unfinished)
-        }
-        Read::NotYet { unfinished, .. } => (None, unfinished),
-    }
+    read_whole(&source, from)
 }
 
 #[test]
 fn a_record_that_is_finalized_while_it_is_looked_at_is_read() {
-    assert_eq!(read_while_finalized(0, 1), (Some((1, 8)), 1), "on the way");
-    assert_eq!(read_while_finalized(1, 1), (Some((1, 8)), 0), "at once");
-    assert_eq!(read_while_finalized(0, 99), (Some((1, 8)), 1), "committed");
+    let finished = || Some((1, b"finished".to_vec()));
+    assert_eq!(read_while_finalized(0, 1), (finished(), 1), "on the way");
+    assert_eq!(read_while_finalized(1, 1), (finished(), 0), "at once");
+    assert_eq!(read_while_finalized(0, 99), (finished(), 1), "committed");
 }
 
 /// What is read of a record that says "first" when its owner has extended it `times` times while its slot was copied: at each copy
-/// once more. The text, and how many unfinished records were passed over.
-fn read_while_extended(times: u32) -> (Option<Vec<u8>>, u64) {
+/// once more.
+fn read_while_extended(times: u32) -> (Option<(u64, Vec<u8>)>, u64) {
     let ring = HeapRing::new(3, 5, 0);
     let mut ticket = ring.reserve_ticket(5, &Info::default()).expect("room");
     ring.fill(&mut ticket, b"first");
@@ -77,29 +90,15 @@ fn read_while_extended(times: u32) -> (Option<Vec<u8>>, u64) {
         },
         at_barrier: || (),
     };
-    let mut text = [0; 64];
-    let Ok(read) = read_valid(&source, Seq(0), &mut text, Unfinished::Skip);
-    match read {
-        Read::Found {
-            info,
-            copied,
-            unfinished,
-        } => {
-            assert!(!info.torn, "whole, and said to be torn");
-            assert_eq!(copied, info.text_len as usize);
-            let text = text.get(..copied).map(<[u8]>::to_vec);
-            (text, unfinished)
-        }
-        Read::NotYet { unfinished, .. } => (None, unfinished),
-    }
+    read_whole(&source, 0)
 }
 
 #[test]
 fn a_record_that_is_extended_while_it_is_looked_at_is_read_whole() {
-    assert_eq!(read_while_extended(0), (Some(b"first".to_vec()), 0));
-    let once = Some(b"first, second".to_vec());
-    assert_eq!(read_while_extended(1), (once, 0));
-    let thrice = Some(b"first, second, second, second".to_vec());
+    let first = |rest: &str| Some((0, format!("first{rest}").into_bytes()));
+    assert_eq!(read_while_extended(0), (first(""), 0));
+    assert_eq!(read_while_extended(1), (first(", second"), 0));
+    let thrice = first(", second, second, second");
     assert_eq!(
         read_while_extended(3),
         (thrice, 0),
