@@ -136,6 +136,15 @@ def test_a_wrong_command_is_named_and_the_others_hold(log: pr.Log, command: str,
         log.dynamic_debug(command)
 
 
+def test_a_logger_without_a_name_has_an_empty_one(log: pr.Log) -> None:
+    logger = log.get_logger()
+    for command, count in (("logger * +p", 1), ("logger ?* +p", 0), ("logger shop* +p", 0)):
+        log.dynamic_debug(f"=_; {command}")
+        reader = log.reader("newest")
+        logger.debug("anything")
+        assert len(list(reader)) == count, command
+
+
 def test_flags_put_in_front_what_the_site_is(log: pr.Log) -> None:
     log.dynamic_debug("func pay +ptmfsl")
     tid = threading.get_native_id()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from tests.children import succeed
 
 
@@ -63,4 +67,28 @@ def test_the_native_classes_say_that_they_belong_to_the_package() -> None:
         import printk_ring as pr
         for name in ("Ring", "Log", "Logger", "Console", "Reader", "Record", "RingFile", "ConfigError", "RingFileError"):
             assert getattr(pr, name).__module__ == "printk_ring", name
+    """)
+
+
+def test_a_subinterpreter_is_told_that_it_cannot_have_it() -> None:
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    pytest.importorskip(name, reason="this interpreter has no others")
+    succeed(f"""
+        import {name} as interpreters
+        import printk_ring as pr
+
+        lines = [
+            "try:",
+            "    import printk_ring",
+            "except ImportError as error:",
+            "    assert 'subinterpreter' in str(error), error",
+            "else:",
+            "    raise AssertionError('it was imported')",
+        ]
+        run = getattr(interpreters, "exec", None) or interpreters.run_string
+        failed = run(interpreters.create(), chr(10).join(lines))
+        assert failed is None, failed
+        log = pr.Log(size="1 MiB")
+        log.get_logger().info("here")
+        assert len(list(log.reader())) == 1
     """)

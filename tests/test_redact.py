@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import decimal
 import enum
@@ -90,6 +91,14 @@ def nothing_of_it_is_in_the_file(ring_path: pathlib.Path) -> Iterator[None]:
 def test_names_are_compared_beyond_ascii(named: pr.Log) -> None:
     named.get_logger().info("event", NAÏVE=SECRET, naive="kept")
     assert fields(named) == [{"NAÏVE": HIDDEN, "naive": "kept"}]
+
+
+def test_names_are_the_same_whatever_the_case_of_their_letters(ring_path: pathlib.Path) -> None:
+    with pr.Log(ring_path, size="1 MiB", redact=["straße", "SECRET", "ﬁeld", "Σίσυφος"]) as log:
+        keys = ["STRASSE", "Straße", "ſecret", "secret", "FIELD", "ΣΊΣΥΦΟΣ"]
+        log.get_logger().info("keys", **dict.fromkeys(keys, SECRET))
+        [record] = log.reader()
+    assert record.fields == dict.fromkeys(keys, HIDDEN)
 
 
 def test_names_within_values_are_hidden_at_any_depth(log: pr.Log, named: pr.Log) -> None:
@@ -216,6 +225,40 @@ def test_dicts_of_classes_of_their_own_are_looked_at_and_not_asked(named: pr.Log
     assert three.fields == {"value": str({1: shown})}
 
 
+class Made(dict[str, object]):
+    """A dict that makes what it does not have."""
+
+    def __missing__(self, key: str) -> object:
+        return "made" if key == "other" else SECRET
+
+
+@pytest.mark.parametrize("front", ["native", "stdlib", "structlog"])
+def test_mappings_that_make_their_values_when_they_are_asked_are_no_exception(named: pr.Log, front: str) -> None:
+    logger: Any = named.get_logger()
+    if front == "stdlib":
+        logger = logging.Logger("stdlib")
+        logger.addHandler(pr.RingHandler(named))
+    elif front == "structlog":
+        logger = structlog.wrap_logger(
+            None, processors=[RingProcessor(named)], wrapper_class=structlog.stdlib.BoundLogger
+        )
+    logger.info("%(password)s", Made(user=1))
+    logger.info("%(user)03d %(password)5d", collections.defaultdict(lambda: SECRET, user=1))
+    logger.info("%(user)s %(other)s", Made(user=1))
+    logger.info("%(user)s %%(password)s", Made(user=1))
+    logger.info("%(naïve)s", collections.ChainMap({}, Made(user=1)))
+    messages = [record.message for record in named.reader()]
+    assert messages == [HIDDEN, f"001 {HIDDEN}", "1 made", "1 %(password)s", HIDDEN]
+
+
+def test_keys_that_are_bytes_are_no_exception(named: pr.Log) -> None:
+    named.get_logger().info(
+        "keys", within={b"password": SECRET, "deep": [{b"PASSWORD": SECRET}]}, extra={b"Password": SECRET}
+    )
+    [record] = named.reader()
+    assert SECRET not in f"{record} {record.fields}"
+
+
 def test_collections_without_an_end_are_shown_as_far_as_a_record_goes(named: pr.Log) -> None:
     endless: dict[str, Any] = {"password": SECRET}
     endless["self"] = [endless, endless]
@@ -266,6 +309,72 @@ def test_a_pattern_hides_what_it_matches_in_texts(log: pr.Log) -> None:
     assert first.event == f"card {HIDDEN} of ann"
     assert second.message == f"card {HIDDEN}, {HIDDEN} and {HIDDEN}"
     assert second.fields == {"note": f"no {HIDDEN}", "list": [HIDDEN, {"a": f"ok {HIDDEN}"}]}
+
+
+CARDS = [f"4111{number:012}" for number in range(5000)]
+
+
+def long_texts_in_all_places(log: pr.Log, text: str) -> int:
+    """Logs a text in every place of a record that texts are cut in; the number of records."""
+
+    class Shown:
+        def __str__(self) -> str:
+            return text
+
+    logger = log.get_logger()
+    stdlib = logging.Logger("stdlib")
+    stdlib.addHandler(pr.RingHandler(log))
+    logger.info("a field", cards=text)
+    logger.info("an argument: %s", text)
+    logger.info("a named one: %(cards)s", {"cards": text})
+    logger.info("not a number: %d", text)
+    logger.info("an object", cards=Shown())
+    logger.info("a path", cards=pathlib.PurePath(text))
+    logger.info("extra", extra={"cards": text})
+    logger.info("within", cards=[text, {"cards": text}])
+    logger.info("a key", cards={text: 1})
+    logger.bind(cards=text).info("bound")
+    with logger.contextualize(cards=text):
+        logger.info("around")
+    stdlib.info("an argument of logging: %s", text)
+    stdlib.info("of logging", extra={"cards": text})
+    logger.info(text)
+    return 14
+
+
+@pytest.mark.parametrize("shift", range(18))
+def test_patterns_see_a_text_before_it_is_cut(ring_path: pathlib.Path, shift: int) -> None:
+    with pr.Log(ring_path, size="2 MiB", redact=[re.compile(r"\b\d{16}\b")]) as log:
+        count = long_texts_in_all_places(log, " " * shift + " ".join(CARDS))
+        records = list(log.reader())
+        assert len(records) == count
+        for record in records:
+            shown = f"{record} {record.fields}"
+            assert re.findall(r"4111\d*", shown) == [], record.event[:40]
+            assert HIDDEN in shown
+            assert record.truncated, record.event[:40]  # 55,000 characters are left of it, and more than fits
+
+
+def test_patterns_see_many_short_texts_before_the_last_ones_are_left_out(ring_path: pathlib.Path) -> None:
+    with pr.Log(ring_path, size="2 MiB", redact=[re.compile(r"\b\d{16}\b")]) as log:
+        rows = [CARDS[start : start + 50] for start in range(0, 3000, 50)]
+        log.get_logger().info("rows", rows=rows)
+        log.get_logger().info("rows", rows=[[f"key {card}" for card in row] for row in rows])
+        hidden, prefixed = log.reader()
+    for record, text in (hidden, HIDDEN), (prefixed, f"key {HIDDEN}"):
+        shown = f"{record} {record.fields}"
+        assert re.findall(r"4111\d*", shown) == []
+        assert shown.count(text) > 1000
+        assert record.truncated
+
+
+def test_a_match_longer_than_a_record_is_hidden_whole(ring_path: pathlib.Path) -> None:
+    key = f"-----BEGIN KEY-----{'A' * 100_000}-----END KEY-----"
+    with pr.Log(ring_path, size="2 MiB", redact=[re.compile("(?s)-----BEGIN KEY-----.*?-----END KEY-----")]) as log:
+        log.get_logger().info("a key", text="." * 32_200 + key + "behind")
+        [record] = log.reader()
+    assert record.fields["text"] == "." * 32_200 + HIDDEN + "behind"
+    assert not record.truncated
 
 
 def test_a_pattern_hides_exceptions_and_stacks(log: pr.Log) -> None:

@@ -379,3 +379,30 @@ def test_fork_hooks_may_log_on_both_sides(tmp_path: Path) -> None:
     )
     lines = [line.partition(": ")[2] for line in (tmp_path / "console.txt").read_text().splitlines()]
     assert sorted(lines) == ["after in child"] * 20 + ["after in parent"] * 20 + ["before"] * 20
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_an_audit_hook_that_logs_is_told_of_no_look_at_its_own_frames(public: bool) -> None:
+    # Of each new call site the interpreter tells what was asked of its frame.
+    succeed(f"""
+        import sys
+        import printk_ring as pr
+        from printk_ring import _native
+
+        log = pr.Log(size="1 MiB")
+        logger = log.get_logger()
+        if {public}:
+            _native._use_public_frames()
+        is_on = False
+        sys.addaudithook(lambda event, args: is_on and logger.debug("audit %s", event))
+        is_on = True
+        logger.info("first")
+        logger.info("%s", object)
+        logger.exception("third")
+        log.get_logger("other").once().info("fourth")
+        is_on = False
+        events = [record.event for record in log.reader()]
+        assert [event for event in events if event != "audit %s"] == ["first", "%s", "third", "fourth"], events
+        assert 1 <= events.count("audit %s") < 60, len(events)
+        assert log.stats()["recursion_dropped"] == 0
+    """)

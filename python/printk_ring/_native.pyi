@@ -1211,6 +1211,11 @@ def _as_held(log: Log, object: _T, /) -> _T:
     are under such names, and template strings; "[redacted]" for one of these.
     """
 
+def _named_as_held(log: Log, template: str, mapping: _T, /) -> _T:
+    """The mapping that a template takes its arguments from, as the log may make text of it: itself, or a copy with the
+    values hidden that are under such names.
+    """
+
 def _name_threads(known: dict[int, Thread], ident: Callable[[], int], /) -> dict[int, tuple[int, str]]:
     """Has each thread's name kept from its next log call on, in a dict from the kernel's number to number and name of
     `threading`: of the last 1024 threads. `known` are the threads that `threading` knows by its number, `ident()` says the

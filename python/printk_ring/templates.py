@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["second_try"]
+__all__ = ["names", "second_try"]
 
 # Behind the "%" and a name: flags, width, precision, a length that means nothing, the conversion.
 _CONVERSION = re.compile(r"([-+ #0]*(\*|\d*)(?:\.(\*|\d*))?)[hlL]?(.)", re.DOTALL)
@@ -32,6 +32,22 @@ def second_try(template: str, args: tuple[Any, ...] | Mapping[Any, Any], hidden:
     if not given.resisted or not given.are_used_up():
         return None
     return "".join(parts), given.is_printable
+
+
+def names(template: str) -> list[str]:
+    """The names that a template asks for, as in "%(name)s", each once."""
+    found: dict[str, None] = {}
+    at = 0
+    while (start := template.find("%", at)) >= 0:
+        at = start + (2 if template.startswith("%", start + 1) else 1)
+        if template.startswith("(", at):
+            try:
+                name, at = _name(template, at)
+            except ValueError:
+                break  # it ends within a name, and fits no arguments
+            if name is not None:
+                found[name] = None
+    return list(found)
 
 
 class _Given:

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from printk_ring import _native, exceptions, templates
@@ -260,7 +261,10 @@ def _without_exception(record: logging.LogRecord) -> logging.LogRecord:
 
 def _as_held(log: Log, record: logging.LogRecord) -> logging.LogRecord:
     """The record as the log may make text of it: a copy, with what is hidden by its name."""
-    if _native._as_held(log, record.__dict__) is record.__dict__:
+    args = record.args
+    if isinstance(args, Mapping) and type(args) is not dict:  # it may make values when it is asked
+        args = _native._named_as_held(log, _text(record.msg), args)
+    if args is record.args and _native._as_held(log, record.__dict__) is record.__dict__:
         return record
     bare = copy.copy(record)
     for key, value in record.__dict__.items():
@@ -268,6 +272,8 @@ def _as_held(log: Log, record: logging.LogRecord) -> logging.LogRecord:
             bare.__dict__[key] = _native._as_held(log, value)
         else:
             bare.__dict__.update(_native._as_held(log, {key: value}))
+    if args is not record.args:
+        bare.args = args
     return bare
 
 

@@ -194,6 +194,8 @@ def _message(log: Log, event: object, fields: dict[str, Any]) -> str | None:
     if not args:
         return None
     single = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+    if isinstance(single, Mapping):
+        single = _native._named_as_held(log, str(event), single)
     try:
         return str(event) % single
     except Exception as error:  # noqa: BLE001 - arguments that do not fit, or whose __str__ fails

@@ -31,6 +31,7 @@
 //! | [`sinks`] | where consoles write |
 //! | [`bare`] | a bare ring and the memory that it lies in |
 //! | [`dump`] | dump iterators with memory of their own |
+//! | [`reserve`] | memory for when there is none |
 //! | [`rules`] | dynamic debug: which call sites are stored whatever their levels say |
 //! | [`control`] | setting a log's switches from another process |
 //! | [`reader`] | records one by one, from a log or a file |
@@ -76,6 +77,7 @@ pub mod plan;
 mod port;
 mod printer;
 pub mod reader;
+pub mod reserve;
 pub mod rules;
 pub mod sinks;
 mod site_memory;

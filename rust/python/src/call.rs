@@ -3,9 +3,9 @@
 use crate::arguments::{Objects, Values};
 use crate::convert::{Taken, Taker, mapping, text};
 use crate::ending;
-use crate::fastcall::Frame;
 use crate::fastcall::ambient;
 use crate::fastcall::site::Site;
+use crate::fastcall::{Frame, looking};
 use crate::levels::Given;
 use crate::logger::Logger;
 use crate::tstring::Template;
@@ -355,7 +355,8 @@ fn draft<'a>(
     }
     draft.exc = described(py, taker, options.exc_info, call.is_exception);
     if level.is_some_and(|level| level > 1) || call.site.is_none() {
-        draft.place = taker.ok(py, place(py, level.unwrap_or(1)));
+        let place = looking(|| place(py, level.unwrap_or(1)));
+        draft.place = place.and_then(|place| taker.ok(py, place));
     }
     draft
 }
@@ -391,7 +392,7 @@ fn fill_in(
     draft
         .fields
         .splice(0..0, fields.map(|(name, value)| (Cow::Owned(name), value)));
-    match template.message() {
+    match template.message(taker) {
         Ok(message) if args.is_empty() => draft.message = Some(message),
         Ok(message) => {
             draft.message = Some(message);
@@ -411,7 +412,7 @@ fn render(
     event: &Bound<'_, PyString>,
     args: &[Bound<'_, PyAny>],
 ) {
-    let shown = redact::shown::arguments(taker, log, args);
+    let shown = redact::shown::arguments(taker, log, event, args);
     let why = match shown.and_then(|args| attempt(py, taker, log, event, &args)) {
         Ok(Rendered { message, why }) => {
             draft.message = Some(message);
@@ -446,7 +447,7 @@ fn attempt(
     let right = right_of(py, args)?;
     let why = match ending::remainder(event, &right) {
         Ok(message) => {
-            let message = text::owned(message.cast::<PyString>()?);
+            let message = taker.owned(message.cast::<PyString>()?);
             return Ok(Rendered { message, why: None });
         }
         Err(why) => why,
@@ -463,7 +464,7 @@ fn attempt(
     let second = second.and_then(|second| second.extract::<(Bound<'_, PyString>, bool)>().ok());
     match second {
         Some((message, is_whole)) => Ok(Rendered {
-            message: text::owned(&message),
+            message: taker.owned(&message),
             why: (!is_whole).then_some(why),
         }),
         None => Err(why),

@@ -85,6 +85,9 @@ mod threads;
 mod tstring;
 mod watch;
 
+#[global_allocator]
+static MEMORY: pr_host::reserve::Reserve = pr_host::reserve::Reserve;
+
 /// The native module: the ring, the log with its consoles, and the reader.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -145,13 +148,14 @@ mod _native {
     #[pymodule_export]
     use crate::threads::_name_threads;
     #[pymodule_export]
-    use crate::tstring::{_as_held, _hidden};
+    use crate::tstring::{_as_held, _hidden, _named_as_held};
     #[pymodule_export]
     use crate::watch::_watch;
     use pyo3::prelude::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::fastcall::refuse_other_interpreters()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::errors::add_to(module)?;
         crate::fastcall::add_to(module)?;

@@ -33,7 +33,10 @@ pub fn cont(py: Python<'_>, logger: &Logger, given: &Bound<'_, PyAny>) -> PyResu
     let _deeper = is_in_handler.then(thread::enter);
     let mut taker = Taker::of(log);
     let template = Template::of(&mut taker, log, given);
-    let message = template.and_then(|template| taker.ok(py, template.message()));
+    let message = template.and_then(|template| {
+        let message = template.message(&mut taker);
+        taker.ok(py, message)
+    });
     let given = match message {
         Some(message) => PyString::new(py, &message),
         None => taker.str_of(given),

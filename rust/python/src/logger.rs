@@ -16,6 +16,7 @@ use pr_record::Level;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Which log a logger writes to.
@@ -348,7 +349,9 @@ impl Logger {
     /// pieces out of lines.
     #[pyo3(signature = (text, /))]
     fn cont(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
-        line::cont(py, self, text)
+        // The library panics where no memory can be had; a log call raises nothing.
+        let stored = catch_unwind(AssertUnwindSafe(|| line::cont(py, self, text)));
+        stored.unwrap_or(Ok(()))
     }
 
     /// A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR with

@@ -147,7 +147,7 @@ fn parse_items(py: Python<'_>, items: &[Bound<'_, PyAny>]) -> PyResult<Redaction
             if name.is_empty()? {
                 return refused("no field has an empty name");
             }
-            let name = text::of_str(name).to_lowercase();
+            let name = folded(&text::of_str(name));
             redaction.names.push(name.into());
         } else if !item.is_instance(&compiled)? {
             return refused("a key name is a str, a pattern is compiled by re.compile()");
@@ -170,7 +170,7 @@ pub fn hides_part_of(py: Python<'_>, taker: &mut Taker, log: &Log, expression: &
     let Some(redaction) = of(log) else {
         return false;
     };
-    let lower = expression.to_lowercase();
+    let lower = folded(expression);
     if redaction.names.iter().any(|name| stands_in(&lower, name)) {
         return true;
     }
@@ -178,6 +178,16 @@ pub fn hides_part_of(py: Python<'_>, taker: &mut Taker, log: &Log, expression: &
     Hiding::with(py, redaction, taker, |hiding| {
         words.any(|word| hiding.is_matched_by_any(word))
     })
+}
+
+/// A text without what the patterns match that a taker goes by.
+pub fn without_matches(py: Python<'_>, taker: &mut Taker, text: &str) -> String {
+    let mut now = text.to_owned();
+    for redaction in taker.hidden() {
+        let found = Hiding::with(py, &redaction, taker, |hiding| hiding.text(&now));
+        now = found.unwrap_or(now);
+    }
+    now
 }
 
 /// Whether the log hides a part of this value because of the part's name.
@@ -211,8 +221,14 @@ impl Redaction {
         self.patterns.is_empty()
     }
 
+    /// Whether there are any for texts.
+    pub fn has_patterns(&self) -> bool {
+        !self.has_names_only()
+    }
+
     /// Whether the value of this name is hidden because of the name.
     fn hides(&self, key: &str) -> bool {
+        let key = within_bytes(key);
         self.names.iter().any(|name| is_spelt(key, name))
     }
 
@@ -302,12 +318,24 @@ fn as_hidden<'a>((field, changed): (&Field<'a>, &'a Option<Taken>)) -> Field<'a>
     }
 }
 
-/// Whether two words are the same but for upper and lower case; `lower` is in lower case.
+/// The name in a key that was bytes, and is written as those are.
+fn within_bytes(key: &str) -> &str {
+    let quoted = key.strip_prefix('b').unwrap_or_default();
+    let within = |quote: char| quoted.strip_prefix(quote)?.strip_suffix(quote);
+    within('\'').or_else(|| within('"')).unwrap_or(key)
+}
+
+/// Whether two words are the same but for upper and lower case; `lower` is [`folded`].
 fn is_spelt(key: &str, lower: &str) -> bool {
     if key.is_ascii() && lower.is_ascii() {
         return key.eq_ignore_ascii_case(lower);
     }
-    key.to_lowercase() == lower
+    folded(key) == lower
+}
+
+/// A name whose letters are neither upper nor lower case: "Straße" and "STRASSE" are one.
+fn folded(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
 }
 
 /// Whether a name stands in a text on its own; both are in lower case.

@@ -108,19 +108,30 @@ impl<'py> Template<'py> {
         fields
     }
 
-    /// The message.
-    pub fn message(&self) -> PyResult<String> {
+    /// The message. Patterns look for their matches in all of it, before it is cut.
+    pub fn message(&self, taker: &mut Taker) -> PyResult<String> {
+        let longest = if taker.has_patterns() {
+            usize::MAX
+        } else {
+            text::LONGEST
+        };
         let mut message = String::new();
         for (index, part) in self.strings.iter().enumerate() {
             message += &text::of_str(part);
             if let Some(value) = self.values.get(index) {
-                message += &value.written()?;
+                message += &value.written(longest)?;
             }
-            if message.len() > text::LONGEST {
+            if message.len() > longest {
                 break; // what lies beyond no record can hold
             }
         }
-        Ok(message)
+        match self.strings.first() {
+            Some(part) if message.len() > text::LONGEST && taker.has_patterns() => {
+                let message = redact::without_matches(part.py(), taker, &message);
+                Ok(text::cut(&message, text::LONGEST).to_owned())
+            }
+            _ => Ok(message),
+        }
     }
 }
 
@@ -158,8 +169,8 @@ impl<'py> Interpolation<'py> {
         Ok(())
     }
 
-    /// The value as an f-string writes it.
-    fn written(&self) -> PyResult<String> {
+    /// The value as an f-string writes it, at most so many bytes.
+    fn written(&self, longest: usize) -> PyResult<String> {
         if self.is_hidden_in_text {
             return Ok(REDACTED.to_owned());
         }
@@ -175,7 +186,7 @@ impl<'py> Interpolation<'py> {
             }
         };
         let written = ending::format(&converted, &self.format_spec)?;
-        Ok(text::owned(written.cast::<PyString>()?))
+        Ok(text::cut(&text::of_str(written.cast::<PyString>()?), longest).to_owned())
     }
 }
 
@@ -249,4 +260,23 @@ pub fn _as_held<'py>(
     let shown = redact::shown::of(&mut taker, &object);
     taker.interrupt().map_or(Ok(()), Err)?;
     Ok(shown.unwrap_or(object))
+}
+
+/// The mapping that a template takes its arguments from, as the log may make text of it: itself, or a copy with the values hidden
+/// that are under such names. An error is an interruption that came meanwhile.
+#[pyfunction]
+#[pyo3(signature = (log, template, mapping, /))]
+pub fn _named_as_held<'py>(
+    log: &Bound<'py, crate::log::Log>,
+    template: &Bound<'py, PyString>,
+    mapping: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let log = log.get().handle();
+    let mut taker = Taker::of(log);
+    let args = [mapping];
+    let shown = redact::shown::arguments(&mut taker, log, template, &args);
+    let shown = taker.ok(template.py(), shown).map(|shown| shown[0].clone());
+    taker.interrupt().map_or(Ok(()), Err)?;
+    let [mapping] = args;
+    Ok(shown.unwrap_or(mapping))
 }

@@ -217,7 +217,7 @@ impl Condition {
         match self {
             Condition::File(pattern) => is_file(pattern, subject.file),
             Condition::Func(pattern) => matches(pattern, subject.func),
-            Condition::Logger(pattern) => subject.logger.is_some_and(|name| matches(pattern, name)),
+            Condition::Logger(pattern) => matches(pattern, subject.logger.unwrap_or("")),
             Condition::Lines(from, to) => (*from..=*to).contains(&subject.line),
             Condition::Format(true, start) => {
                 subject.event.is_some_and(|event| event.starts_with(start))

@@ -103,8 +103,10 @@ pub struct Taker {
     interrupt: Option<PyErr>,
     /// Of template strings nothing is taken: their text shows their values, whatever the names of these.
     hides_templates: bool,
-    /// What is hidden in collections whose text is taken.
+    /// What is hidden in collections whose text is taken, and in texts that are cut.
     hidden: Vec<Arc<Redaction>>,
+    /// What is taken is a collection that is cut.
+    is_large: bool,
 }
 
 impl Taker {
@@ -115,6 +117,7 @@ impl Taker {
             interrupt: None,
             hides_templates: !hidden.is_empty(),
             hidden,
+            is_large: false,
         }
     }
 
@@ -124,6 +127,7 @@ impl Taker {
             interrupt: None,
             hides_templates: redact::is_used(),
             hidden: redact::everywhere(),
+            is_large: false,
         }
     }
 
@@ -169,20 +173,48 @@ impl Taker {
 
     /// `str()` of an object, at most as much of it as can matter.
     pub fn text_of(&mut self, object: &Bound<'_, PyAny>) -> String {
-        text::owned(&self.str_of(object))
+        let text = self.str_of(object);
+        self.owned(&text)
+    }
+
+    /// The text of a str, at most as much of it as can matter.
+    pub fn owned(&mut self, text: &Bound<'_, PyString>) -> String {
+        self.shortened(text, text::LONGEST)
+    }
+
+    /// At most `most` bytes of the text of a str. What patterns match is looked for in all of it: the rest of a match that was cut
+    /// in two would be shown.
+    fn shortened(&mut self, text: &Bound<'_, PyString>, most: usize) -> String {
+        let whole = text::of_str(text);
+        if self.has_patterns() && (self.is_large || whole.len() > most) {
+            let without = redact::without_matches(text.py(), self, &whole);
+            return text::cut(&without, most).to_owned();
+        }
+        text::cut(&whole, most).to_owned()
+    }
+
+    /// Whether texts are looked through for patterns.
+    pub fn has_patterns(&self) -> bool {
+        self.hidden.iter().any(|redaction| redaction.has_patterns())
     }
 
     /// A value.
     pub fn take(&mut self, object: &Bound<'_, PyAny>) -> Taken {
-        let mut budget = Budget::new();
-        match self.tree(object, 0, &mut budget) {
+        let mut tree = self.tree(object, 0, &mut Budget::new());
+        if self.has_patterns() && is_to_be_cut(&tree) {
+            // Once more, each text without what patterns match, for afterwards they would come upon cut ones.
+            self.is_large = true;
+            tree = self.tree(object, 0, &mut Budget::new());
+            self.is_large = false;
+        }
+        match tree {
             Tree::Leaf(taken) => taken,
             tree => seal(&tree).unwrap_or_else(|| Taken::Str(self.text_of(object))),
         }
     }
 
     fn tree(&mut self, object: &Bound<'_, PyAny>, depth: usize, budget: &mut Budget) -> Tree {
-        if let Some(taken) = exact(object, budget) {
+        if let Some(taken) = self.exact(object, budget) {
             return Tree::Leaf(taken);
         }
         if let Some(tree) = self.collection(object, depth, budget) {
@@ -193,14 +225,15 @@ impl Taker {
         {
             return tree;
         }
-        if let Some(taken) = derived(object, budget) {
+        if let Some(taken) = self.derived(object, budget) {
             return Tree::Leaf(taken);
         }
         self.printed(object, budget)
     }
 
     fn printed(&mut self, object: &Bound<'_, PyAny>, budget: &mut Budget) -> Tree {
-        Tree::Leaf(text_leaf(&self.str_of(object), budget))
+        let text = self.str_of(object);
+        Tree::Leaf(self.text_leaf(&text, budget))
     }
 
     /// Lists, tuples and dicts with str keys, also of derived types, within the bounds of depth and length. None: it is
@@ -265,7 +298,7 @@ impl Taker {
             if budget.is_spent() {
                 break;
             }
-            let key = text::cut(&text::of_str(key), budget.text()).to_owned();
+            let key = self.shortened(key, budget.text());
             budget.pay(1 + key.len());
             trees.push((key, self.tree(value, depth + 1, budget)));
         }
@@ -283,7 +316,7 @@ impl Taker {
         let py = object.py();
         let text = |taker: &mut Taker, answer: PyResult<Bound<'_, PyAny>>| {
             let answer = taker.ok(py, answer)?.cast_into::<PyString>().ok()?;
-            Some(text::owned(&answer))
+            Some(taker.owned(&answer))
         };
         let taken = match kind {
             Kind::Enum => return self.member(object, depth, budget),
@@ -352,6 +385,51 @@ impl Taker {
         };
         Some(Tree::Numpy(dtype, Box::new(value)))
     }
+
+    /// Objects of exactly the simple types.
+    fn exact(&mut self, object: &Bound<'_, PyAny>, budget: &mut Budget) -> Option<Taken> {
+        if object.is_none() {
+            budget.pay(1);
+            return Some(Taken::Null);
+        }
+        if let Ok(value) = object.cast_exact::<PyBool>() {
+            budget.pay(1);
+            return Some(Taken::Bool(value.is_true()));
+        }
+        let simple = object.is_exact_instance_of::<PyInt>()
+            || object.is_exact_instance_of::<PyFloat>()
+            || object.is_exact_instance_of::<PyString>()
+            || object.is_exact_instance_of::<PyBytes>();
+        if simple {
+            self.derived(object, budget)
+        } else {
+            None
+        }
+    }
+
+    /// Objects of the simple types and of types derived from them: the value that they hold, whatever their methods say.
+    fn derived(&mut self, object: &Bound<'_, PyAny>, budget: &mut Budget) -> Option<Taken> {
+        if let Ok(number) = object.cast::<PyInt>() {
+            return Some(int_leaf(number, budget));
+        }
+        if let Ok(text) = object.cast::<PyString>() {
+            return Some(self.text_leaf(text, budget));
+        }
+        let taken = if let Ok(number) = object.cast::<PyFloat>() {
+            Taken::Float(number.value())
+        } else {
+            let bytes = object.cast::<PyBytes>().ok()?.as_bytes();
+            Taken::Bytes(bytes.get(..text::LONGEST).unwrap_or(bytes).to_owned())
+        };
+        budget.pay(taken.size());
+        Some(taken)
+    }
+
+    fn text_leaf(&mut self, text: &Bound<'_, PyString>, budget: &mut Budget) -> Taken {
+        let taken = self.shortened(text, budget.text());
+        budget.pay(2 + taken.len());
+        Taken::Str(taken)
+    }
 }
 
 /// An enum of NumPy scalars is kept as an enum of Python's.
@@ -360,51 +438,6 @@ fn unwrapped(tree: Tree) -> Tree {
         Tree::Numpy(_, inner) => *inner,
         other => other,
     }
-}
-
-/// Objects of exactly the simple types.
-fn exact(object: &Bound<'_, PyAny>, budget: &mut Budget) -> Option<Taken> {
-    if object.is_none() {
-        budget.pay(1);
-        return Some(Taken::Null);
-    }
-    if let Ok(value) = object.cast_exact::<PyBool>() {
-        budget.pay(1);
-        return Some(Taken::Bool(value.is_true()));
-    }
-    let simple = object.is_exact_instance_of::<PyInt>()
-        || object.is_exact_instance_of::<PyFloat>()
-        || object.is_exact_instance_of::<PyString>()
-        || object.is_exact_instance_of::<PyBytes>();
-    if simple {
-        derived(object, budget)
-    } else {
-        None
-    }
-}
-
-/// Objects of the simple types and of types derived from them: the value that they hold, whatever their methods say.
-fn derived(object: &Bound<'_, PyAny>, budget: &mut Budget) -> Option<Taken> {
-    if let Ok(number) = object.cast::<PyInt>() {
-        return Some(int_leaf(number, budget));
-    }
-    if let Ok(text) = object.cast::<PyString>() {
-        return Some(text_leaf(text, budget));
-    }
-    let taken = if let Ok(number) = object.cast::<PyFloat>() {
-        Taken::Float(number.value())
-    } else {
-        let bytes = object.cast::<PyBytes>().ok()?.as_bytes();
-        Taken::Bytes(bytes.get(..text::LONGEST).unwrap_or(bytes).to_owned())
-    };
-    budget.pay(taken.size());
-    Some(taken)
-}
-
-fn text_leaf(text: &Bound<'_, PyString>, budget: &mut Budget) -> Taken {
-    let taken = text::cut(&text::of_str(text), budget.text()).to_owned();
-    budget.pay(2 + taken.len());
-    Taken::Str(taken)
 }
 
 fn int_leaf(number: &Bound<'_, PyInt>, budget: &mut Budget) -> Taken {
@@ -443,6 +476,11 @@ fn digits(number: &Bound<'_, PyInt>) -> String {
         return hexadecimal;
     }
     format!("<int of {bits} bits>")
+}
+
+/// Whether the record of one value does not hold all of a collection, or nearly not.
+fn is_to_be_cut(tree: &Tree) -> bool {
+    !matches!(tree, Tree::Leaf(_)) && size(tree) + 128 > MAX_PAYLOAD
 }
 
 /// Encodes a tree as a record with one field. None: the tree is longer than its encoding can say.

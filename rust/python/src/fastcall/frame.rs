@@ -12,6 +12,7 @@ use super::glance::GLANCE;
 use super::interned::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -152,6 +153,30 @@ unsafe fn word_at(at: usize) -> usize {
     word.load(Ordering::Acquire)
 }
 
+thread_local! {
+    /// This thread looks at frames.
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The end of a look, also of one that panics.
+struct Looked;
+
+impl Drop for Looked {
+    fn drop(&mut self) {
+        LOOKS.set(false);
+    }
+}
+
+/// Looks at frames. None: this thread is at it already. The interpreter tells audit hooks of some of what is asked there: one that
+/// logs would have its own frame looked at, and be told of that.
+pub fn looking<R>(look: impl FnOnce() -> R) -> Option<R> {
+    if LOOKS.replace(true) {
+        return None;
+    }
+    let _looked = Looked;
+    Some(look())
+}
+
 /// The same by the public way.
 ///
 /// # Safety
@@ -160,7 +185,9 @@ unsafe fn word_at(at: usize) -> usize {
 unsafe fn public_place() -> Place {
     // SAFETY: attached.
     let found = unsafe {
-        Python::attach_unchecked(|py| Frame::current(py).and_then(|frame| frame.place()))
+        Python::attach_unchecked(|py| {
+            looking(|| Frame::current(py).and_then(|frame| frame.place())).flatten()
+        })
     };
     found.unwrap_or(Place(0))
 }

@@ -33,12 +33,13 @@ use crate::threads;
 use crate::watch;
 use gather::{Gathered, STACK_FIELDS, gather};
 use object::{Names, Object, Objects};
+use pr_host::options::default::REDACTED;
 use pr_host::rules::Flags;
 use pr_host::{Emit, Judged, Log};
 use pr_printk::context::Owed;
 use pr_printk::thread;
-use pr_record::{FromSite, Level, Payload};
-use pyo3::exceptions::PyTypeError;
+use pr_record::{Field, FromSite, Level, Payload, Value};
+use pyo3::exceptions::{PyImportError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use pyo3::{Borrowed, ffi};
@@ -47,7 +48,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use default::{default_log, set_default};
-pub use frame::Frame;
+pub use frame::{Frame, looking};
 pub use methods::{add_to, watch};
 pub use shared::shared;
 
@@ -311,30 +312,34 @@ fn store_with_ambient(
     given: Given,
     arguments: Arguments<'_>,
 ) -> Option<Emit> {
-    attached(|py| {
-        let event = arguments.positional.get(0)?;
-        let site = site_of(logger, event, arguments.names)?;
-        let around = ambient::current(py);
-        let around = ambient::fields(around.as_ref());
-        let mut room = gather::room();
-        let gathered = gather::<true>(logger, site, arguments, around, &mut room)?;
-        let mut hidden = [redact::NO_FIELD; STACK_FIELDS];
-        let gathered = Gathered {
-            fields: redact::without_hidden(log, gathered.fields, &mut hidden)?,
-            ..gathered
-        };
-        let mut payload = payload(log, logger, site, event, given, gathered)?;
-        if arguments.positional.len() > 1 && redact::of(log).is_some() {
-            return None; // what the text would hold is looked at as text
-        }
-        let mut args_room = args::Room::new();
-        payload.args = args::take(payload.event, arguments.positional, &mut args_room)?;
-        let Some(_nest) = thread::enter() else {
-            log.count_recursion();
-            return Some(Emit::Refused);
-        };
-        Some(log.emit_inside(false, given.level, &payload, None))
-    })
+    // Where no memory can be had, it is a call for the long way.
+    let stored = catch_unwind(AssertUnwindSafe(|| {
+        attached(|py| {
+            let event = arguments.positional.get(0)?;
+            let site = site_of(logger, event, arguments.names)?;
+            let around = ambient::current(py);
+            let around = ambient::fields(around.as_ref());
+            let mut room = gather::room();
+            let gathered = gather::<true>(logger, site, arguments, around, &mut room)?;
+            let mut hidden = [redact::NO_FIELD; STACK_FIELDS];
+            let gathered = Gathered {
+                fields: redact::without_hidden(log, gathered.fields, &mut hidden)?,
+                ..gathered
+            };
+            let mut payload = payload(log, logger, site, event, given, gathered)?;
+            if arguments.positional.len() > 1 && redact::of(log).is_some() {
+                return None; // what the text would hold is looked at as text
+            }
+            let mut args_room = args::Room::new();
+            payload.args = args::take(payload.event, arguments.positional, &mut args_room)?;
+            let Some(_nest) = thread::enter() else {
+                log.count_recursion();
+                return Some(Emit::Refused);
+            };
+            Some(log.emit_inside(false, given.level, &payload, None))
+        })
+    }));
+    stored.ok().flatten()
 }
 
 /// The site of a call.
@@ -397,7 +402,7 @@ fn store_any(
     is_exception: bool,
     flags: Flags,
 ) -> *mut ffi::PyObject {
-    answer(|py| {
+    let store = |py: Python<'_>| {
         let (event, args) = arguments
             .positional
             .split_first()
@@ -426,7 +431,45 @@ fn store_any(
             keywords: &keywords,
         };
         call::emit(py, logger, log, &call)
-    })
+    };
+    match attempt(store) {
+        Ok(answer) => answer,
+        Err(Panicked) => {
+            store_bare(logger, log, given, arguments);
+            none()
+        }
+    }
+}
+
+/// Stores what can be had without any memory: the event, and that the rest could not be.
+#[cold]
+#[inline(never)]
+fn store_bare(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) {
+    let Some(event) = arguments.positional.get(0).and_then(Object::text) else {
+        return;
+    };
+    let fields = [Field {
+        key: "format_error",
+        value: Value::Str("MemoryError: what the call was given could not be taken"),
+    }];
+    let payload = Payload {
+        event: if redact::keeps_sites_out(log) {
+            REDACTED
+        } else {
+            event
+        },
+        logger: logger.stored_name().map(|name| &**name),
+        levelno: given.levelno,
+        fields: &fields,
+        ..Payload::default()
+    };
+    let Some(_nest) = thread::enter() else {
+        return log.count_recursion();
+    };
+    if matches!(log.emit_inside(true, given.level, &payload, None), Emit::Owing(owed) if owed.sync)
+    {
+        log.leave_sync();
+    }
 }
 
 /// The object with a reference of its own.
@@ -441,9 +484,17 @@ fn attached<R>(work: impl FnOnce(Python<'_>) -> R) -> R {
     unsafe { Python::attach_unchecked(work) }
 }
 
-/// Runs ordinary binding code and turns its outcome into that of a raw function. A panic, which would be a defect of this
-/// package, is told by the panic hook and ends here: it is not the caller's to handle.
+/// Runs ordinary binding code and turns its outcome into that of a raw function.
 fn answer(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> *mut ffi::PyObject {
+    attempt(work).unwrap_or_else(|Panicked| none())
+}
+
+/// There was a panic. It was told by the panic hook and ends here, for it is not the caller's to handle: the library panics where
+/// no memory can be had, and anything else would be a defect of this package.
+struct Panicked;
+
+/// Runs ordinary binding code and turns its outcome into that of a raw function, if it has one.
+fn attempt(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> Result<*mut ffi::PyObject, Panicked> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         attached(|py| match StandStill::within(|| work(py)) {
             Ok(()) => true,
@@ -453,10 +504,23 @@ fn answer(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> *mut ffi::PyObject {
             }
         })
     }));
-    if outcome.unwrap_or(true) {
-        none()
-    } else {
-        std::ptr::null_mut()
+    if let Ok(false) = outcome {
+        return Ok(std::ptr::null_mut());
+    }
+    object::clear_error(); // of a function that has said nothing of it: no memory
+    outcome.map(|_| none()).map_err(|_| Panicked)
+}
+
+/// What a process has once is here for its first interpreter: in another one a log call would wait for that.
+pub fn refuse_other_interpreters() -> PyResult<()> {
+    // SAFETY: called attached, while a module is imported.
+    let own = unsafe { ffi::PyInterpreterState_Get() };
+    // SAFETY: the interpreter that runs this.
+    match unsafe { ffi::PyInterpreterState_GetID(own) } {
+        0 => Ok(()),
+        _ => Err(PyImportError::new_err(
+            "printk_ring does not run in a subinterpreter: import it in the main one",
+        )),
     }
 }
 

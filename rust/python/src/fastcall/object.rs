@@ -283,8 +283,9 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Forgets the interpreter's error; only where this thread is attached.
 #[cold]
-fn clear_error() {
-    // SAFETY: this thread is attached: there is an `Object`.
+pub fn clear_error() {
+    // SAFETY: attached, as whoever has an `Object` is, or runs binding code.
     unsafe { ffi::PyErr_Clear() };
 }

@@ -4,7 +4,7 @@
 //! it goes with its code object. Calls of a site that finds no room are as good as any, and slower.
 
 use super::digits;
-use super::frame::{Frame, Place, find_way, is_quick, place, use_public_way};
+use super::frame::{Frame, Place, find_way, is_quick, looking, place, use_public_way};
 use super::object::{Names, Object};
 use crate::call::is_option;
 use crate::convert::text;
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
@@ -235,6 +236,10 @@ pub struct Called<'py> {
 pub fn called<'py>(py: Python<'py>, between: &str) -> PyResult<Option<Called<'py>>> {
     // SAFETY: attached.
     let at = unsafe { place() };
+    looking(|| called_from(py, at, between)).unwrap_or(Ok(None))
+}
+
+fn called_from<'py>(py: Python<'py>, at: Place, between: &str) -> PyResult<Option<Called<'py>>> {
     let mut frame = Frame::current(py);
     let mut is_innermost = true;
     while let Some(found) = frame {
@@ -301,8 +306,12 @@ fn learn(at: Place, caller: Caller<'_>) -> Option<*mut Site> {
     if TAKEN.load(Ordering::Relaxed) >= MOST_SITES {
         return None;
     }
-    // SAFETY: `here` is called attached.
-    unsafe { Python::attach_unchecked(|py| learn_attached(py, at, caller)) }
+    // Where no memory can be had the library panics: the call is then one whose place is not known.
+    let learned = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `here` is called attached.
+        unsafe { Python::attach_unchecked(|py| looking(|| learn_attached(py, at, caller))) }
+    }));
+    learned.ok().flatten().flatten()
 }
 
 fn learn_attached(py: Python<'_>, at: Place, caller: Caller<'_>) -> Option<*mut Site> {

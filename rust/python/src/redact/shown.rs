@@ -8,7 +8,7 @@ use crate::tstring::{holds_template, is_template};
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::borrow::Cow;
 
 /// Collections that lie deeper are hidden whole, so that those within themselves have an end.
@@ -129,6 +129,10 @@ impl<'py> Copying<'_, '_, 'py> {
     }
 
     fn hides(&mut self, key: &Bound<'py, PyAny>) -> bool {
+        if let Ok(bytes) = key.cast::<PyBytes>() {
+            let name = String::from_utf8_lossy(bytes.as_bytes());
+            return self.hiding.is_hidden(&name);
+        }
         key.cast::<PyString>()
             .is_ok_and(|key| self.hiding.is_hidden(&text::of_str(key)))
     }
@@ -151,6 +155,7 @@ impl<'py> Copying<'_, '_, 'py> {
 pub fn arguments<'a, 'py>(
     taker: &mut Taker,
     log: &Log,
+    template: &Bound<'py, PyString>,
     args: &'a [Bound<'py, PyAny>],
 ) -> PyResult<Cow<'a, [Bound<'py, PyAny>]>> {
     let Some(redaction) = super::of(log) else {
@@ -159,7 +164,15 @@ pub fn arguments<'a, 'py>(
     if let [only] = args
         && mapping::is_mapping(only)?
     {
-        let shown = named(taker, redaction, only)?;
+        let shown = if only.is_exact_instance_of::<PyDict>() {
+            None
+        } else {
+            asked_for(taker, redaction, template, only)?
+        };
+        let shown = match shown {
+            None => named(taker, redaction, only)?,
+            shown => shown,
+        };
         return Ok(shown.map_or(Cow::Borrowed(args), |shown| Cow::Owned(vec![shown])));
     }
     let shown: Vec<_> = args.iter().map(|arg| argument(taker, arg)).collect();
@@ -181,6 +194,43 @@ fn argument<'py>(taker: &mut Taker, arg: &Bound<'py, PyAny>) -> Option<Bound<'py
     } else {
         of(taker, arg)
     }
+}
+
+/// What a template asks a mapping for that may make its values when it is asked: then no look at its entries tells. None: it asks
+/// for nothing that is hidden.
+fn asked_for<'py>(
+    taker: &mut Taker,
+    redaction: &Redaction,
+    template: &Bound<'py, PyString>,
+    only: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = only.py();
+    let names = py.import("printk_ring.templates")?.getattr("names")?;
+    let names = ending::list(&ending::call1(&names, template.as_any())?)?;
+    let copy = PyDict::new(py);
+    let mut hides_any = false;
+    for name in &names {
+        let text = text::of_str(name.cast::<PyString>()?).into_owned();
+        if Hiding::with(py, redaction, taker, |hiding| hiding.is_hidden(&text)) {
+            hides_any = true;
+            copy.set_item(name, REDACTED)?;
+        }
+    }
+    if !hides_any {
+        return Ok(None);
+    }
+    let get = ending::attribute(only, "__getitem__")?;
+    for name in names
+        .iter()
+        .filter(|name| !copy.contains(name).unwrap_or(true))
+    {
+        // One that it does not have is missed when the text is made.
+        if let Some(value) = taker.ok(py, ending::call1(&get, &name)) {
+            let shown = argument(taker, &value).unwrap_or(value);
+            copy.set_item(name, shown)?;
+        }
+    }
+    Ok(Some(copy.into_any()))
 }
 
 /// Arguments that go by their names. None: as they are.

@@ -1,0 +1,114 @@
+"""Log calls of a process that has run out of memory: it is not ended by them, and the record is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.children import run, succeed
+
+# What they are given is there before: a MemoryError of its making is the program's own.
+CALLS = [
+    'logger.error("constant")',
+    'logger.error("out %s %d", "x", 3)',
+    'logger.error("fields", thing=thing, items=items)',
+    'logger.error("\\u00e9 %s", thing)',
+    'logger.exception("exception")',
+    'bound.error("bound")',
+    'logger.error("extra", extra=extra, stacklevel=2)',
+    'hiding.error("%s %(password)s", extra)',
+]
+
+
+@pytest.mark.parametrize("is_warm", [False, True])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
+    succeed(f"""
+        import re, resource
+        import printk_ring as pr
+
+        log = pr.Log(size="1 MiB")
+        log_that_hides = pr.Log(size="1 MiB", redact=["password", re.compile("secret")])
+        logger, hiding = log.get_logger("app"), log_that_hides.get_logger("app")
+
+        class Thing:
+            pass
+
+        class Node:
+            __slots__ = ("next",)
+
+        def use_up_all_memory():
+            hoard, size = [], 1 << 26
+            while size > 1 << 12:
+                try:
+                    hoard.append(bytearray(size))
+                except MemoryError:
+                    size >>= 1
+            newest = None
+            try:
+                while True:
+                    node = Node()
+                    node.next, newest = newest, node
+            except MemoryError:
+                for _ in range(100):
+                    {call}
+                while newest is not None:  # one by one: a long chain that goes at once takes the stack
+                    newest = newest.next
+
+        def call_once():
+            {call}
+
+        if {is_warm}:
+            call_once()
+        before = sum(1 for one in (log, log_that_hides) for _ in one.reader())
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+        use_up_all_memory()
+        found = sum(1 for one in (log, log_that_hides) for _ in one.reader())
+        assert found - before == 100, found
+    """)
+
+
+# Where each allocation of the interpreter fails, as none does in practice: what makes no object of its own is stored whole.
+STARVED = """
+import sys, _testcapi
+import printk_ring as pr
+
+log = pr.Log(size="1 MiB")
+logger = log.get_logger("app")
+
+class Thing:
+    def __str__(self):
+        return "thing"
+
+thing, nested = Thing(), {"a": [{"b": (1, 2, "x")}] * 5}
+calls = [
+    lambda: logger.info("constant"),
+    lambda: logger.info("%s %d", thing, 5),
+    lambda: logger.info("fields", a=thing, b=nested, c=1.5),
+    lambda: logger.info("misfit %s %d", thing),
+    lambda: logger.info("more", extra={"a": thing}, stacklevel=2),
+    lambda: logger.cont("piece"),
+]
+call, start, stop = calls[int(sys.argv[1])], int(sys.argv[2]), int(sys.argv[3])
+raised = None
+_testcapi.set_nomemory(start, stop)
+try:
+    call()
+except MemoryError as error:
+    raised = error  # of the call's own arguments, which are no part of ours
+finally:
+    _testcapi.remove_mem_hooks()
+log.flush()
+events = [record.event for record in log.reader()]
+assert raised is not None or call is calls[5] or len(events) == 1, events
+logger.info("behind")
+assert [record.event for record in log.reader()][-1] == "behind"
+"""
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_wherever_the_interpreters_memory_ends_the_process_goes_on_and_the_event_is_stored(number: int) -> None:
+    pytest.importorskip("_testcapi", reason="this interpreter was installed without its own tests")
+    for start in range(0, 40, 5):
+        for stop in (0, start + 1):
+            done = run(STARVED, str(number), str(start), str(stop))
+            assert done.returncode == 0, (start, stop, done.stderr[-2000:])
