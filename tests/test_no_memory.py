@@ -36,6 +36,9 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
         class Node:
             __slots__ = ("next",)
 
+        thing, items = Thing(), [1, 2, {{"a": "b"}}]
+        extra, bound = {{"a": thing, "password": "hunter2"}}, logger.bind(items=items)
+
         def use_up_all_memory():
             hoard, size = [], 1 << 26
             while size > 1 << 12:
