@@ -823,23 +823,21 @@ def test_a_handlers_level_filters_and_lock_apply(log: pr.Log) -> None:
     assert [(record.levelno, record.msg) for record in kept.records] == [(40, "open")]
 
 
-def test_a_record_of_a_thread_that_is_gone_keeps_the_kernels_number(log: pr.Log) -> None:
+def test_a_record_of_a_thread_that_is_gone_keeps_its_number_and_name(log: pr.Log) -> None:
     kept = Kept()
     console = log.add_console(pr.sinks.handler(kept))
     console.suspend()
-    tids: list[int] = []
 
     def work() -> None:
-        tids.append(threading.get_native_id())
         log.get_logger().info("event")
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, name="worker")
     thread.start()
     thread.join()
     console.resume()
     assert log.flush(timeout=PATIENCE)
     (record,) = kept.records
-    assert (record.thread, record.threadName) == (tids[0], f"tid {tids[0]}")
+    assert (record.thread, record.threadName) == (thread.ident, "worker")
 
 
 def test_a_factory_of_log_records_is_used(log: pr.Log) -> None:

@@ -96,7 +96,8 @@ def test_names_are_compared_beyond_ascii(named: pr.Log) -> None:
 def test_names_are_the_same_whatever_the_case_of_their_letters(ring_path: pathlib.Path) -> None:
     with pr.Log(ring_path, size="1 MiB", redact=["straße", "SECRET", "ﬁeld", "Σίσυφος"]) as log:
         keys = ["STRASSE", "Straße", "ſecret", "secret", "FIELD", "ΣΊΣΥΦΟΣ"]
-        log.get_logger().info("keys", **dict.fromkeys(keys, SECRET))
+        given: dict[str, Any] = dict.fromkeys(keys, SECRET)
+        log.get_logger().info("keys", **given)
         [record] = log.reader()
     assert record.fields == dict.fromkeys(keys, HIDDEN)
 
@@ -243,7 +244,8 @@ def test_mappings_that_make_their_values_when_they_are_asked_are_no_exception(na
             None, processors=[RingProcessor(named)], wrapper_class=structlog.stdlib.BoundLogger
         )
     logger.info("%(password)s", Made(user=1))
-    logger.info("%(user)03d %(password)5d", collections.defaultdict(lambda: SECRET, user=1))
+    made: collections.defaultdict[str, object] = collections.defaultdict(lambda: SECRET, user=1)
+    logger.info("%(user)03d %(password)5d", made)
     logger.info("%(user)s %(other)s", Made(user=1))
     logger.info("%(user)s %%(password)s", Made(user=1))
     logger.info("%(naïve)s", collections.ChainMap({}, Made(user=1)))
@@ -252,9 +254,8 @@ def test_mappings_that_make_their_values_when_they_are_asked_are_no_exception(na
 
 
 def test_keys_that_are_bytes_are_no_exception(named: pr.Log) -> None:
-    named.get_logger().info(
-        "keys", within={b"password": SECRET, "deep": [{b"PASSWORD": SECRET}]}, extra={b"Password": SECRET}
-    )
+    extra: Any = {b"Password": SECRET}
+    named.get_logger().info("keys", within={b"password": SECRET, "deep": [{b"PASSWORD": SECRET}]}, extra=extra)
     [record] = named.reader()
     assert SECRET not in f"{record} {record.fields}"
 
