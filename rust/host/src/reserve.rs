@@ -6,10 +6,39 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Some dozens of records at their longest. Pages that nobody writes to are only addresses.
-const BYTES: usize = 1 << 20;
 /// Pieces of a stricter alignment are not to be had.
 const ALIGN: usize = 64;
+
+/// Pieces of one size, one bit each.
+#[derive(Clone, Copy)]
+struct Row {
+    size: usize,
+    pieces: usize,
+    /// Where they begin in the area.
+    start: usize,
+}
+
+const fn row(size: usize, pieces: usize, before: Option<Row>) -> Row {
+    let start = match before {
+        Some(before) => before.start + before.size * before.pieces,
+        None => 0,
+    };
+    assert!(size.is_multiple_of(ALIGN) && pieces <= 64);
+    Row {
+        size,
+        pieces,
+        start,
+    }
+}
+
+/// Most of what a log call asks for is small; the texts and the encoded values of one that no record holds are the largest.
+const ROWS: [Row; 4] = {
+    let tiny = row(128, 64, None);
+    let small = row(512, 64, Some(tiny));
+    let medium = row(4096, 64, Some(small));
+    [tiny, small, medium, row(72 << 10, 8, Some(medium))]
+};
+const BYTES: usize = ROWS[3].start + ROWS[3].size * ROWS[3].pieces;
 
 /// The system's memory, and the reserve behind it.
 #[derive(Debug)]
@@ -21,48 +50,38 @@ struct Area(UnsafeCell<[u8; BYTES]>);
 // SAFETY: each byte is in the hands of whoever was given it.
 unsafe impl Sync for Area {}
 
+/// Pages that nobody writes to are only addresses.
 static AREA: Area = Area(UnsafeCell::new([0; BYTES]));
-/// Upper half: how many pieces are out; lower half: up to where the area has been given out since none was.
-static OUT: AtomicU64 = AtomicU64::new(0);
-
-fn parts(out: u64) -> (u64, usize) {
-    (out >> 32, (out & 0xffff_ffff) as usize)
-}
-
-/// What is out when one more piece is, and where that begins. None: there is no room.
-fn with_one_more(out: u64, layout: Layout) -> Option<(u64, usize)> {
-    let (pieces, used) = parts(out);
-    let start = used.checked_next_multiple_of(layout.align())?;
-    let end = start.checked_add(layout.size())?;
-    let fits = layout.align() <= ALIGN && end <= BYTES;
-    fits.then_some(((pieces + 1) << 32 | end as u64, start))
-}
+/// Which pieces of a row are out.
+static OUT: [AtomicU64; ROWS.len()] = [const { AtomicU64::new(0) }; ROWS.len()];
 
 /// A piece of the reserve, or null.
 fn take(layout: Layout) -> *mut u8 {
-    let mut out = OUT.load(Ordering::Relaxed);
-    while let Some((next, start)) = with_one_more(out, layout) {
+    let fits = |row: &Row| layout.size() <= row.size && layout.align() <= ALIGN;
+    let rows = ROWS.iter().zip(&OUT).filter(|(row, _)| fits(row));
+    let taken = rows.into_iter().find_map(|(row, out)| {
         // Acquire: whoever had these bytes before has done with them.
-        match OUT.compare_exchange_weak(out, next, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => return AREA.0.get().cast::<u8>().wrapping_add(start),
-            Err(now) => out = now,
-        }
-    }
-    std::ptr::null_mut()
+        let first =
+            |out: u64| Some((!out).trailing_zeros()).filter(|at| (*at as usize) < row.pieces);
+        let more = |out| first(out).map(|at| out | 1 << at);
+        let before = out.fetch_update(Ordering::Acquire, Ordering::Relaxed, more);
+        let at = first(before.ok()?)?;
+        Some(row.start + row.size * at as usize)
+    });
+    taken.map_or(std::ptr::null_mut(), |offset| {
+        AREA.0.get().cast::<u8>().wrapping_add(offset)
+    })
 }
 
-fn give_back() {
-    let less = |out| {
-        let (pieces, used) = parts(out);
-        let pieces = pieces.saturating_sub(1);
-        Some(if pieces == 0 {
-            0
-        } else {
-            pieces << 32 | used as u64
-        })
-    };
-    // AcqRel: all who have given back have done with their bytes when the next one takes some.
-    let _ = OUT.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
+fn give_back(at: *mut u8) {
+    let offset = at as usize - AREA.0.get() as usize;
+    for (row, out) in ROWS.iter().zip(&OUT).rev() {
+        if let Some(within) = offset.checked_sub(row.start) {
+            // Release: whoever takes it next comes after.
+            out.fetch_and(!(1 << (within / row.size)), Ordering::Release);
+            return;
+        }
+    }
 }
 
 fn is_reserved(at: *mut u8) -> bool {
@@ -93,7 +112,7 @@ unsafe impl GlobalAlloc for Reserve {
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         if is_reserved(at) {
-            return give_back();
+            return give_back(at);
         }
         // SAFETY: the caller's promise, and it is not ours.
         unsafe { System.dealloc(at, layout) }
@@ -135,41 +154,65 @@ mod tests {
         Layout::from_size_align(size, align).expect("a layout")
     }
 
+    fn are_out() -> u32 {
+        OUT.iter()
+            .map(|out| out.load(Ordering::Relaxed).count_ones())
+            .sum()
+    }
+
     /// One test, for there is one reserve.
     #[test]
-    fn pieces_do_not_overlap_have_an_end_and_come_again_when_all_are_back() {
-        let first = take(layout(10, 1));
-        let second = take(layout(100, 64));
-        assert!(is_reserved(first) && is_reserved(second));
-        assert!(second as usize >= first as usize + 10 && (second as usize).is_multiple_of(64));
-        assert!(take(layout(BYTES, 1)).is_null(), "there is no room");
+    fn pieces_do_not_overlap_have_an_end_and_come_again() {
+        let sizes = [1, 128, 129, 4096, 5000, 72 << 10];
+        let pieces: Vec<_> = (0..)
+            .map(|number| sizes[number % sizes.len()])
+            .map(|size| (take(layout(size, 64)), size))
+            .take_while(|(at, _)| !at.is_null())
+            .collect();
+        assert!(pieces.len() > 40, "{}", pieces.len());
+        let mut ranges: Vec<_> = pieces
+            .iter()
+            .map(|(at, size)| (*at as usize, *size))
+            .collect();
+        ranges.sort_unstable();
+        assert!(
+            ranges
+                .windows(2)
+                .all(|pair| pair[0].0 + pair[0].1 <= pair[1].0)
+        );
+        assert!(ranges.iter().all(|(at, _)| at.is_multiple_of(64)));
+        assert!(
+            pieces
+                .iter()
+                .all(|(at, size)| is_reserved(*at) && is_reserved(at.wrapping_add(size - 1)))
+        );
+        pieces.into_iter().for_each(|(at, _)| give_back(at));
+        assert_eq!(are_out(), 0);
+        assert!(take(layout((72 << 10) + 1, 1)).is_null(), "too long");
         assert!(take(layout(1, 4096)).is_null(), "not so aligned");
-        give_back();
-        let third = take(layout(100, 8));
-        assert!(third as usize >= second as usize + 100, "one was still out");
+        let piece = take(layout(100, 8));
         // SAFETY: a piece of ours of that layout, and a size that is not 0.
-        let grown = unsafe { Reserve.realloc(third, layout(100, 8), 5000) };
+        let grown = unsafe { Reserve.realloc(piece, layout(100, 8), 5000) };
         assert!(!grown.is_null() && !is_reserved(grown), "there is memory");
         // SAFETY: of the line above.
         unsafe { Reserve.dealloc(grown, layout(5000, 8)) };
-        give_back();
-        assert_eq!(parts(OUT.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!(are_out(), 0);
         std::thread::scope(|scope| {
             for thread in 0..4_u8 {
                 scope.spawn(move || {
                     for _ in 0..10_000 {
-                        let at = take(layout(1000, 8));
+                        let at = take(layout(100, 8));
                         assert!(!at.is_null());
                         // SAFETY: so many bytes, ours until they are given back.
-                        unsafe { at.write_bytes(thread, 1000) };
+                        unsafe { at.write_bytes(thread, 100) };
                         // SAFETY: as above.
-                        let bytes = unsafe { std::slice::from_raw_parts(at, 1000) };
+                        let bytes = unsafe { std::slice::from_raw_parts(at, 100) };
                         assert!(bytes.iter().all(|byte| *byte == thread));
-                        give_back();
+                        give_back(at);
                     }
                 });
             }
         });
-        assert_eq!(parts(OUT.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!(are_out(), 0);
     }
 }
