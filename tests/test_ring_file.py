@@ -146,6 +146,27 @@ def test_a_path_with_a_zero_byte_is_a_wrong_argument_everywhere(tmp_path: Path, 
     assert log.consoles() == []
 
 
+def test_half_a_character_is_no_path_and_any_text_elsewhere(log: pr.Log) -> None:
+    half = "\ud800"
+    calls: list[Callable[[], object]] = [
+        lambda: pr.Log(half),
+        lambda: pr.Log(directory=half),
+        lambda: pr.Ring(desc_bits=5, avg_data_bits=5, path=half),
+        lambda: pr.open(half),
+        lambda: pr.control(half),
+        lambda: pr.recover(half),
+        lambda: pr.sinks.file(half),
+        lambda: log.dump(half),
+        lambda: setattr(log.offload, "mode", half),
+    ]
+    for call in calls:
+        with pytest.raises(pr.ConfigError, match=r"ud800|\ufffd"):
+            call()
+    assert log.dynamic_debug(f"func {half} +p") == 0
+    console = log.add_console(pr.sinks.memory(), name=half)
+    assert console.name == "\ufffd"
+
+
 def test_a_missing_file_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(pr.RingFileError) as caught:
         pr.open(tmp_path / "none.ring")

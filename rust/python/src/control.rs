@@ -2,6 +2,7 @@
 
 use crate::errors;
 use crate::levels::{self, LevelArg};
+use crate::parameters::{PathArg, TextArg};
 use pr_host::control::ControlPage;
 use pr_host::rules::{Commands, Ruling, Subject};
 use pr_record::{Site, Sites};
@@ -138,7 +139,8 @@ impl Control {
 
     /// As `Log.dynamic_debug`.
     #[pyo3(signature = (commands, /))]
-    fn dynamic_debug(&self, py: Python<'_>, commands: &str) -> PyResult<usize> {
+    fn dynamic_debug(&self, py: Python<'_>, commands: TextArg) -> PyResult<usize> {
+        let commands = &*commands.0;
         let page = self.page(py)?;
         let done = py.detach(|| {
             let sites = page.file().sites()?;
@@ -200,8 +202,8 @@ impl Control {
 /// RingFileError: no such file, not a ring, another user's, or not writable.
 #[pyfunction]
 #[pyo3(signature = (path, /))]
-pub fn control(py: Python<'_>, path: PathBuf) -> PyResult<Control> {
-    let path = std::path::absolute(&path).unwrap_or(path);
+pub fn control(py: Python<'_>, path: PathArg) -> PyResult<Control> {
+    let path = std::path::absolute(&path.0).unwrap_or(path.0);
     let page = py
         .detach(|| ControlPage::open(&path))
         .map_err(|why| errors::from_host(py, why))?;

@@ -2,13 +2,13 @@
 
 use crate::errors;
 use crate::logs::SLICE;
+use crate::parameters::PathArg;
 use pr_host::Error;
 use pr_host::dump::{Last, Outlet, TextDump};
 use pr_host::options::parse_span;
 use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
-use std::path::PathBuf;
 
 /// How much of the past: a number of records, or a time such as "30s".
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl<'py> Target<'py> {
             return opened(Outlet::descriptor(fd));
         }
         if to.is_instance_of::<PyString>() || to.hasattr("__fspath__")? {
-            let path: PathBuf = to.extract()?;
+            let PathArg(path) = to.extract()?;
             return opened(py.detach(|| Outlet::append_to(&path)));
         }
         let io = py.import("io")?;

@@ -5,6 +5,7 @@ use crate::control::{self, CallSite};
 use crate::dump::DumpIter;
 use crate::errors;
 use crate::file_console::{self, FileConsole};
+use crate::parameters::PathArg;
 use crate::reader::{Place, Reader, Start};
 use pr_host::carve::{self, Find, Segment};
 use pr_host::{ForeignFile, lives};
@@ -236,8 +237,8 @@ impl RingFile {
 /// The rings that processes that are gone have left there, newest first (public as `printk_ring.recover`).
 #[pyfunction]
 #[pyo3(signature = (path, /))]
-pub fn _recover(py: Python<'_>, path: PathBuf) -> PyResult<Vec<RingFile>> {
-    let path = std::path::absolute(&path).unwrap_or(path);
+pub fn _recover(py: Python<'_>, path: PathArg) -> PyResult<Vec<RingFile>> {
+    let path = std::path::absolute(&path.0).unwrap_or(path.0);
     let found = py
         .detach(|| lives::recover(&path))
         .map_err(|why| errors::from_host(py, why))?;
@@ -261,8 +262,8 @@ type Carved = (Vec<(u64, RingFile, u64)>, Vec<(u64, String)>);
 /// the core, and its length there.
 #[pyfunction]
 #[pyo3(signature = (core, segments, /))]
-pub fn _carve(py: Python<'_>, core: PathBuf, segments: Vec<(u64, u64, u64)>) -> PyResult<Carved> {
-    let path = std::path::absolute(&core).unwrap_or(core);
+pub fn _carve(py: Python<'_>, core: PathArg, segments: Vec<(u64, u64, u64)>) -> PyResult<Carved> {
+    let path = std::path::absolute(&core.0).unwrap_or(core.0);
     let segments = segments
         .into_iter()
         .map(|(address, offset, bytes)| Segment {
@@ -290,8 +291,8 @@ pub fn _carve(py: Python<'_>, core: PathBuf, segments: Vec<(u64, u64, u64)>) -> 
 
 /// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
 #[pyfunction]
-pub fn open_ring(py: Python<'_>, path: PathBuf) -> PyResult<RingFile> {
-    let path = std::path::absolute(&path).unwrap_or(path);
+pub fn open_ring(py: Python<'_>, path: PathArg) -> PyResult<RingFile> {
+    let path = std::path::absolute(&path.0).unwrap_or(path.0);
     let file = py
         .detach(|| ForeignFile::open(&path))
         .map_err(|why| errors::from_host(py, why))?;

@@ -16,7 +16,9 @@ use crate::logger::Logger;
 use crate::logs::{self, LogHandle};
 use crate::offload::Offload;
 use crate::opening::{argv, default_level, default_size, prepare_process};
-use crate::parameters::{Clamped, LookArg, OverflowArg, ReliabilityArg, Seconds, WindowArg};
+use crate::parameters::{
+    Clamped, LookArg, OverflowArg, PathArg, ReliabilityArg, Seconds, TextArg, WindowArg,
+};
 use crate::reader::{Place, Reader, Start};
 use crate::reasons::ReasonArg;
 use crate::redact;
@@ -93,8 +95,8 @@ impl Log {
     #[expect(clippy::too_many_arguments, reason = "all but the first by name")]
     fn new(
         py: Python<'_>,
-        path: Option<PathBuf>,
-        directory: Option<PathBuf>,
+        path: Option<PathArg>,
+        directory: Option<PathArg>,
         name: Option<&Bound<'_, PyString>>,
         size: SizeArg,
         avg_record: Clamped,
@@ -117,8 +119,8 @@ impl Log {
             }
         }
         let options = LogOptions {
-            path,
-            directory,
+            path: path.map(|path| path.0),
+            directory: directory.map(|directory| directory.0),
             name: name.map(text::owned),
             size_bytes: size.0,
             avg_record: avg_record.0,
@@ -218,7 +220,7 @@ impl Log {
         &self,
         py: Python<'_>,
         sink: &Bound<'_, Sink>,
-        name: Option<String>,
+        name: Option<TextArg>,
         level: Option<LevelArg>,
         format: LookArg,
         replay: bool,
@@ -228,7 +230,7 @@ impl Log {
         bootstrap: bool,
     ) -> PyResult<Console> {
         let mut options = ConsoleOptions {
-            name,
+            name: name.map(|name| name.0),
             level: level.map(|level| level.0),
             replay,
             reliability: reliability.map(|class| class.0),
@@ -399,7 +401,8 @@ impl Log {
     ///
     /// ConfigError: a command is wrong (the others are in force all the same), or there is no room for more.
     #[pyo3(signature = (commands, /))]
-    fn dynamic_debug(&self, py: Python<'_>, commands: &str) -> PyResult<usize> {
+    fn dynamic_debug(&self, py: Python<'_>, commands: TextArg) -> PyResult<usize> {
+        let commands = &*commands.0;
         let done = py.detach(|| {
             self.handle.add_rules(commands)?;
             let sites = self.handle.core().sites();

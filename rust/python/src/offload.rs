@@ -2,6 +2,7 @@
 
 use crate::errors;
 use crate::logs::{self, LogHandle};
+use crate::parameters::TextArg;
 use pr_host::Mode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -31,7 +32,8 @@ impl Offload {
     }
 
     #[setter]
-    fn set_mode(&self, py: Python<'_>, mode: &str) -> PyResult<()> {
+    fn set_mode(&self, py: Python<'_>, mode: TextArg) -> PyResult<()> {
+        let mode = &*mode.0;
         let mode = Mode::named(mode).map_err(|why| errors::from_host(py, why))?;
         py.detach(|| self.log.set_mode(mode))
             .map_err(|why| errors::from_host(py, why))

@@ -1,14 +1,16 @@
 //! Parameters that are given in words or in seconds.
 
+use crate::convert::text;
 use crate::{callable, errors};
 use pr_host::dump::Window;
 use pr_host::options::{self, default};
 use pr_host::{ConsoleOptions, Overflow, SharedRecordSink, SinkSpec};
 use pr_record::Format;
 use pr_record::render::FORMATS;
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A timeout in seconds; infinity waits without end.
@@ -34,6 +36,42 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
             return Err(errors::config(seconds.py(), text));
         }
         Ok(Seconds::of(number))
+    }
+}
+
+/// A path. One that no file can have, for it has no bytes, is a ConfigError that shows it.
+#[derive(Clone, Debug)]
+pub struct PathArg(pub PathBuf);
+
+impl<'py> FromPyObject<'_, 'py> for PathArg {
+    type Error = PyErr;
+
+    fn extract(path: Borrowed<'_, 'py, PyAny>) -> PyResult<PathArg> {
+        match path.extract() {
+            Ok(path) => Ok(PathArg(path)),
+            Err(why) if why.is_instance_of::<PyUnicodeEncodeError>(path.py()) => {
+                let shown = text::shown(&path)?;
+                let text = format!(
+                    "{shown} is no path: there is half of a character in it (a lone surrogate)"
+                );
+                Err(errors::config(path.py(), text))
+            }
+            Err(why) => Err(why),
+        }
+    }
+}
+
+/// Any text. Half a character is U+FFFD in it, as in records.
+#[derive(Clone, Debug)]
+pub struct TextArg(pub String);
+
+impl<'py> FromPyObject<'_, 'py> for TextArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<TextArg> {
+        Ok(TextArg(
+            text::of_str(&*given.cast::<PyString>()?).into_owned(),
+        ))
     }
 }
 

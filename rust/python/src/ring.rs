@@ -1,7 +1,7 @@
 //! The bare ring: `Ring`, `Reservation`, `RawRecord`, `RecordInfo`.
 
 use crate::errors;
-use crate::parameters::Clamped;
+use crate::parameters::{Clamped, PathArg};
 use pr_host::BareRing;
 use pr_record::Meta;
 use pr_ring::Info;
@@ -11,7 +11,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PyTuple};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a ring knows about a record besides its text. Immutable; equal when all fields are; hashable.
@@ -299,7 +298,7 @@ impl Ring {
         py: Python<'_>,
         desc_bits: Clamped,
         avg_data_bits: Clamped,
-        path: Option<PathBuf>,
+        path: Option<PathArg>,
         retire_ahead: Clamped,
     ) -> PyResult<Ring> {
         let bits = |what, Clamped(bits): Clamped, range: &RangeInclusive<u32>| {
@@ -317,7 +316,7 @@ impl Ring {
         let geometry = Geometry::new(desc_bits, avg_data_bits);
         let geometry = geometry.ok_or_else(|| errors::config(py, "no such ring can be"))?;
         let bare = py.detach(|| match path {
-            Some(path) => BareRing::create(&path, geometry, retire_ahead),
+            Some(path) => BareRing::create(&path.0, geometry, retire_ahead),
             None => BareRing::anonymous(geometry, retire_ahead),
         });
         let bare = bare.map_err(|why| errors::from_host(py, why))?;

@@ -2,6 +2,7 @@
 
 use crate::callable::PythonSink;
 use crate::errors;
+use crate::parameters::PathArg;
 use crate::record::Record;
 use pr_host::options::default;
 use pr_host::sinks::Memory;
@@ -50,8 +51,8 @@ impl Sink {
 
     /// Appends whole lines to `path` (O_APPEND, created with 0600, re-opened when its inode changes).
     #[staticmethod]
-    fn file(path: PathBuf) -> PyResult<Sink> {
-        Ok(Sink::native(SinkSpec::File(std::path::absolute(path)?)))
+    fn file(path: PathArg) -> PyResult<Sink> {
+        Ok(Sink::native(SinkSpec::File(std::path::absolute(path.0)?)))
     }
 
     /// Calls `fn(record)` for each record.
