@@ -286,7 +286,11 @@ def test_what_reraise_is_not_is_refused_with_what_to_write(log: pr.Log, wrong: A
         log.get_logger().catch(wrong)
 
 
-@pytest.mark.parametrize("wrong", [staticmethod(fail), classmethod(lambda cls: cls), property(fail), 1, None])
+@pytest.mark.parametrize(
+    "wrong",
+    [staticmethod(fail), classmethod(lambda cls: cls), property(fail), 1, None],
+    ids=["static method", "class method", "property", "number", "None"],
+)
 def test_what_is_no_function_is_refused_with_what_to_do(log: pr.Log, wrong: Any) -> None:
     with pytest.raises(TypeError, match="below @staticmethod, @classmethod"):
         log.get_logger().catch()(wrong)

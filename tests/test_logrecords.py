@@ -313,7 +313,11 @@ os.waitpid(pid, 0)
 print(pid)
 """
     found = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "ring")], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-W", "ignore:This process", "-c", code, str(tmp_path / "ring")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert found.stderr == ""
     *lines, pid = found.stdout.splitlines()

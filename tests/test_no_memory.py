@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sysconfig
+
 import pytest
 
 from tests.children import run, succeed
@@ -19,6 +21,10 @@ CALLS = [
 ]
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="3.14.4 without its lock ends by a segmentation fault of its own here, also if nothing is imported",
+)
 @pytest.mark.parametrize("is_warm", [False, True])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
