@@ -350,7 +350,7 @@ def test_patterns_see_a_text_before_it_is_cut(ring_path: pathlib.Path, shift: in
         records = list(log.reader())
         assert len(records) == count
         for record in records:
-            shown = f"{record} {record.fields}"
+            shown = f"{record.message} {record.fields}"
             assert re.findall(r"4111\d*", shown) == [], record.event[:40]
             assert HIDDEN in shown
             assert record.truncated, record.event[:40]  # 55,000 characters are left of it, and more than fits
@@ -363,7 +363,7 @@ def test_patterns_see_many_short_texts_before_the_last_ones_are_left_out(ring_pa
         log.get_logger().info("rows", rows=[[f"key {card}" for card in row] for row in rows])
         hidden, prefixed = log.reader()
     for record, text in (hidden, HIDDEN), (prefixed, f"key {HIDDEN}"):
-        shown = f"{record} {record.fields}"
+        shown = f"{record.message} {record.fields}"
         assert re.findall(r"4111\d*", shown) == []
         assert shown.count(text) > 1000
         assert record.truncated
