@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import printk_ring as pr
-from printk_ring import _native
+from printk_ring import RingHandler, _native
 from printk_ring.logrecords import log_record
-from tests.children import run, succeed, wait_until
+from tests.children import FULL_PIPE, run, succeed, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -690,6 +690,26 @@ def test_logged_data_forges_neither_a_record_nor_a_terminal_sequence_through_a_f
     )
 
 
+def test_one_line_of_a_stack_or_a_traceback_forges_no_record_through_a_formatter(log: pr.Log, tmp_path: Path) -> None:
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=logging.Formatter("%(levelname)s %(message)s"))
+    handler = RingHandler(log)
+    for given in ({"exc_text": "INFO forged"}, {"stack_info": "INFO forged"}):
+        handler.handle(logging.makeLogRecord({"msg": "failed", "levelno": 40, "levelname": "ERROR", **given}))
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text("utf-8") == 2 * "ERROR failed\n| INFO forged\n"
+
+
+def test_the_name_of_a_thread_forges_nothing_through_a_formatter(log: pr.Log, tmp_path: Path) -> None:
+    log.add_console(pr.sinks.file(tmp_path / "out"), format=logging.Formatter("%(threadName)s %(message)s"))
+    thread = threading.Thread(
+        target=log.get_logger().info, args=("event",), name="a\nb\x1b[2J\u202e \N{GREEK SMALL LETTER MU}"
+    )
+    thread.start()
+    thread.join()
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "out").read_text("utf-8") == "a\\x0ab\\x1b[2J\\u202e \N{GREEK SMALL LETTER MU} event\n"
+
+
 def test_a_formatter_that_fails_costs_its_record_only(log: pr.Log, tmp_path: Path) -> None:
     answers: Any = iter(["first", ValueError("no"), 5, "last"])
 
@@ -838,6 +858,119 @@ def test_a_record_of_a_thread_that_is_gone_keeps_its_number_and_name(log: pr.Log
     assert log.flush(timeout=PATIENCE)
     (record,) = kept.records
     assert (record.thread, record.threadName) == (thread.ident, "worker")
+
+
+def test_a_handler_that_was_closed_and_writes_no_more_is_told(
+    log: pr.Log, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deaf, opens_again = logging.FileHandler(tmp_path / "w", "w"), logging.FileHandler(tmp_path / "a", "a")
+    consoles = [log.add_console(pr.sinks.handler(handler)) for handler in (deaf, opens_again)]
+    log.get_logger().info("first")
+    assert log.flush(timeout=PATIENCE)
+    deaf.close()
+    opens_again.close()
+    log.get_logger().info("second")
+    assert log.flush(timeout=PATIENCE)
+    assert (tmp_path / "w").read_text() == "first\n"
+    assert (tmp_path / "a").read_text().startswith("first\nsecond\n")
+    assert [console.errors for console in consoles] == [1, 0]
+    assert f"ConfigError: <FileHandler {tmp_path / 'w'} " in capfd.readouterr().err
+    opens_again.close()
+
+
+STUCK = """
+import logging, time
+import printk_ring as pr
+log = pr.Log()
+handler = logging.StreamHandler(os.fdopen(writer, "w"))
+log.add_console(pr.sinks.handler(handler))
+log.get_logger().info("event")
+while handler.lock.acquire(blocking=False):
+    handler.lock.release()
+    time.sleep(0.01)
+print("stuck", flush=True)
+"""
+
+
+def test_a_handler_that_is_stuck_does_not_hold_up_the_exit() -> None:
+    assert succeed(FULL_PIPE + STUCK) == "stuck\n"
+
+
+FORKS = """
+import logging, os, threading, time
+import printk_ring as pr
+log = pr.Log()
+inside = threading.Event()
+class Slow(logging.Handler):
+    own = threading.Lock()
+    def emit(self, record):
+        with self.own:
+            inside.set()
+            time.sleep(0.1)
+log.add_console(pr.sinks.handler(Slow()))
+for number in range(20):
+    log.get_logger().info("event")
+inside.wait()
+for number in range(5):
+    time.sleep(0.03)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if Slow.own.acquire(timeout=5) else 9)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+assert log.flush(timeout=30)
+"""
+
+
+def test_a_forked_child_finds_no_lock_that_a_console_holds_in_the_applications_code() -> None:
+    assert succeed(FORKS) == 5 * "0\n"
+
+
+STAYS = """
+import os, threading, time
+import printk_ring as pr
+log = pr.Log()
+inside, forked = threading.Event(), threading.Event()
+def stay(record):
+    inside.set()
+    forked.wait()
+log.add_console(pr.sinks.callable(stay))
+log.get_logger().info("event")
+inside.wait()
+child = os.fork()  # in spite of it
+if child == 0:
+    os._exit(0)
+forked.set()
+assert os.waitpid(child, 0)[1] == 0
+log.get_logger().info("and goes on")
+assert log.flush(timeout=30)
+print("forked")
+"""
+
+
+def test_a_fork_waits_for_no_console_for_ever() -> None:
+    assert succeed(STAYS) == "forked\n"
+
+
+FORKS_ITSELF = """
+import os, threading
+import printk_ring as pr
+log = pr.Log()
+codes = []
+def fork(record):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    codes.append(os.waitpid(child, 0)[1])
+log.add_console(pr.sinks.callable(fork))
+for number in range(3):
+    log.get_logger().info("event")
+assert log.flush(timeout=30)
+print(codes)
+"""
+
+
+def test_a_callable_may_fork_itself() -> None:
+    assert succeed(FORKS_ITSELF) == "[0, 0, 0]\n"
 
 
 def test_a_factory_of_log_records_is_used(log: pr.Log) -> None:

@@ -5,7 +5,9 @@ in here, so that an exception of any kind belongs to one record, and an interpre
 frames.
 """
 
+import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,12 +17,65 @@ if TYPE_CHECKING:
 
 __all__ = ["hand_over", "hand_over_text", "text_maker"]
 
+# A fork waits so long, in seconds, for consoles to come out of the application's code: it may hold locks there.
+_FORK_PATIENCE = 0.5
+# A console waits at most so long for forks, whatever other hooks of a fork do.
+_CONSOLE_PATIENCE = 1.0
+
+
+class _Gate:
+    """Which threads are in code of the application, and whether another may go in: not while the process forks."""
+
+    def __init__(self) -> None:
+        self.inside: set[int] = set()
+        self.begin_child()
+
+    def begin_child(self) -> None:
+        """The other threads are not there, and one of them may have held the lock."""
+        self.changed = threading.Condition(threading.Lock())
+        self.inside &= {threading.get_ident()}
+        self.forks = 0
+
+    def enter(self) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.forks, _CONSOLE_PATIENCE)
+            self.inside.add(threading.get_ident())
+
+    def leave(self) -> None:
+        with self.changed:
+            self.inside.discard(threading.get_ident())
+            if self.forks:
+                self.changed.notify_all()
+
+    def close(self) -> None:
+        own = {threading.get_ident()}
+        with self.changed:
+            self.forks += 1
+            self.changed.wait_for(lambda: self.inside <= own, _FORK_PATIENCE)
+
+    def open(self) -> None:
+        with self.changed:
+            self.forks -= 1
+            self.changed.notify_all()
+
+
+_gate = _Gate()
+os.register_at_fork(before=_gate.close, after_in_parent=_gate.open, after_in_child=_gate.begin_child)
+
+
+def _called(call: "Callable[[Record], Any]", record: "Record") -> Any:
+    _gate.enter()
+    try:
+        return call(record)
+    finally:
+        _gate.leave()
+
 
 def hand_over(call: "Callable[[Record], object]", batch: "_Batch") -> None:
     """Calls `call` with each record of a batch; an exception is told, and the next record goes on."""
     for record in batch:
         try:
-            call(record)
+            _called(call, record)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it must not end the console
             batch.failed(_told(error))
         else:
@@ -31,7 +86,7 @@ def hand_over_text(call: "Callable[[Record], str]", batch: "_Batch") -> None:
     """Gives the console the text that `call` makes of each record; an exception is told, and the next record goes on."""
     for record in batch:
         try:
-            batch.write(call(record))
+            batch.write(_called(call, record))
         except BaseException as error:  # noqa: BLE001 - as above
             batch.failed(_told(error))
 

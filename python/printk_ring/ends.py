@@ -17,11 +17,21 @@ def watch() -> None:
     _tell_multiprocessing()
 
 
+def come_before_logging() -> None:
+    """The orderly exit comes before that of `logging`, which waits for each handler, also for one that is stuck."""
+    atexit.unregister(_end)
+    atexit.register(_end)
+
+
 def _end() -> None:
     global _ended_in  # noqa: PLW0603 - one end for the process
-    if _ended_in != os.getpid():
-        _ended_in = os.getpid()
-        _native._shutdown()  # noqa: SLF001 - our own
+    if _ended_in == os.getpid():
+        return
+    _ended_in = os.getpid()
+    _native._shutdown()  # noqa: SLF001 - our own
+    logrecords = sys.modules.get("printk_ring.logrecords")
+    if logrecords is not None:
+        logrecords.let_go_of_stuck_handlers()
 
 
 def _tell_multiprocessing() -> None:

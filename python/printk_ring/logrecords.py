@@ -7,7 +7,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from printk_ring import _native
+from printk_ring import _native, ends
+from printk_ring._native import ConfigError
 from printk_ring.levels import Level
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from printk_ring._native import Record
 
-__all__ = ["NUMBERS", "formatting", "handing", "log_record", "name_threads"]
+__all__ = ["NUMBERS", "formatting", "handing", "let_go_of_stuck_handlers", "log_record", "name_threads"]
 
 # The standard library's number of a level.
 NUMBERS = {
@@ -35,6 +36,13 @@ _ROOT = "root"
 _threads: weakref.WeakValueDictionary[int, threading.Thread] = weakref.WeakValueDictionary()
 # Number and name of threads that have logged, the last 1024 of them, by the kernel's number.
 _names: dict[int, tuple[int, str]] = {}
+# What a terminal would act upon, in the name of a thread.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_CONTROLS |= {
+    code: f"\\u{code:04x}" for code in (0x61C, *range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+# Handlers that are given records, and how many consoles are in each one now.
+_handlers: weakref.WeakKeyDictionary[logging.Handler, int] = weakref.WeakKeyDictionary()
 
 
 def handing(handler: logging.Handler) -> "Callable[[Record], None]":
@@ -43,13 +51,39 @@ def handing(handler: logging.Handler) -> "Callable[[Record], None]":
         raise TypeError(f"a handler is a logging.Handler, not {type(handler).__name__}")
 
     name_threads()
+    ends.come_before_logging()
 
     def hand(record: "Record") -> None:
         made = log_record(record)
-        if made.levelno >= handler.level:
+        if made.levelno < handler.level:
+            return
+        if _is_deaf(handler):
+            raise ConfigError(
+                f"{handler!r} was closed, by dictConfig perhaps, and writes no more: add a console with a new one"
+            )
+        _handlers[handler] = _handlers.get(handler, 0) + 1
+        try:
             handler.handle(made)
+        finally:
+            _handlers[handler] -= 1
 
     return hand
+
+
+def _is_deaf(handler: logging.Handler) -> bool:
+    """A file that was closed and is not opened again: such a handler says nothing of what it leaves out."""
+    if not isinstance(handler, logging.FileHandler) or handler.stream is not None or handler.mode != "w":
+        return False
+    return bool(getattr(handler, "_closed", False))
+
+
+def let_go_of_stuck_handlers() -> None:
+    """At the exit, when all consoles have had their time: `logging` is not to wait for the handlers that are stuck."""
+    known = getattr(logging, "_handlerList", None)
+    if not isinstance(known, list):
+        return
+    stuck = [handler for handler, count in list(_handlers.items()) if count]
+    known[:] = [reference for reference in known if not any(reference() is handler for handler in stuck)]
 
 
 def formatting(formatter: logging.Formatter) -> "Callable[[Record], str]":
@@ -136,9 +170,10 @@ def _set_thread(made: logging.LogRecord, record: "Record") -> None:
     thread = _living(record.tid) if is_ours else None
     unknown = (record.tid, f"tid {record.tid}")
     if thread is not None:
-        made.thread, made.threadName = thread.ident, thread.name
+        made.thread, name = thread.ident, thread.name
     else:
-        made.thread, made.threadName = _names.get(record.tid, unknown) if is_ours else unknown
+        made.thread, name = _names.get(record.tid, unknown) if is_ours else unknown
+    made.threadName = str(name).translate(_CONTROLS)
     if not is_ours:
         made.processName = f"pid {record.pid}"
 

@@ -22,6 +22,8 @@ const MOST_BYTES: usize = 1024 * 1024;
 const CUT: &str = "<truncated>";
 /// What begins a further line whose break may come from logged data.
 const FURTHER: &str = "\n| ";
+/// The field with the stack of a call.
+const STACK: &str = "stack_info";
 
 /// Texts of records, back to back, each with its newline.
 #[derive(Debug, Default)]
@@ -62,7 +64,8 @@ fn cut(text: &str) -> std::borrow::Cow<'_, str> {
 fn honest<'t>(text: &'t str, record: Option<&RecordView<'_>>) -> std::borrow::Cow<'t, str> {
     let carries = |what: fn(&str) -> bool| record.is_none_or(|record| any_text(record, &what));
     let escape = has_controls(text) && carries(has_controls);
-    let prefix = text.contains('\n') && carries(|text| text.contains('\n'));
+    let is_further = record.is_none_or(is_followed) || carries(|text| text.contains('\n'));
+    let prefix = text.contains('\n') && is_further;
     if !escape && !prefix {
         return text.into();
     }
@@ -75,6 +78,11 @@ fn honest<'t>(text: &'t str, record: Option<&RecordView<'_>>) -> std::borrow::Co
     });
     let lines: Vec<String> = lines.collect();
     lines.join(if prefix { FURTHER } else { "\n" }).into()
+}
+
+/// Whether it has what formatters write on lines of its own, be it one line.
+fn is_followed(record: &RecordView<'_>) -> bool {
+    record.exc().is_some() || record.fields().any(|field| field.key == STACK)
 }
 
 /// Without controls but tab, as the built-in formats write a text.
