@@ -297,7 +297,8 @@ def test_an_object_that_logs_while_it_is_printed_is_stored_and_comes_to_an_end(
 
     stdlib.info("event: %s", Talkative())
     inner, outer = log.reader()
-    assert (inner.event, inner.fields, inner.levelno) == ("printing %s", {"a": 1}, 30)
+    assert (inner.event, inner.message, inner.levelno) == ("printing %s", "printing <Talkative>", 30)
+    assert inner.fields == {"a": 1, "me": "<Talkative>"}
     assert outer.message == "event: talkative"
 
 
@@ -429,3 +430,64 @@ def test_a_new_default_log_takes_the_place_of_the_closed_one_at_the_root(tmp_pat
                 assert sum(isinstance(handler, pr.RingHandler) for handler in root.handlers) == 1
                 logging.getLogger("x").info(name)
                 assert only(log).event == name
+
+
+class Interrupts:
+    """An argument whose text is never made."""
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __str__(self) -> str:
+        raise self.kind("from a __str__")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_interruption_is_raised_when_the_record_is_stored(
+    log: pr.Log, stdlib: logging.Logger, kind: type[BaseException], plain: bool
+) -> None:
+    if not plain:
+        stdlib.handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    with pytest.raises(kind):
+        stdlib.error("got %s of %d", Interrupts(kind), 7, extra={"user": "ann", "what": Interrupts(kind)})
+    record = only(log)
+    assert (record.event, record.level, record.logger) == ("got %s of %d", pr.Level.ERROR, "demo.http")
+    assert record.fields["user"] == "ann"
+    assert record.file == __file__
+
+
+def test_what_is_logged_from_within_a_filter_keeps_all_that_is_plain(log: pr.Log) -> None:
+    handler, logger = pr.RingHandler(log), logging.Logger("demo")
+    logger.addHandler(handler)
+
+    def logs(record: logging.LogRecord) -> bool:
+        if record.msg == "outer":
+            handler.removeFilter(logs)  # and what follows is logged from inside of it
+            try:
+                raise LookupError("within")
+            except LookupError:
+                extra = {"user": "ann", "peer": ["::1"], "password": "hunter2"}
+                logger.exception("inner %s %d", "x", 7, extra=extra, stack_info=True)
+            logger.info("of %d", Interrupts(ValueError))
+            logger.info("who: %(name)s", {"name": "ann"})
+        return True
+
+    handler.addFilter(logs)
+    logger.info("outer")
+    first, second, third, outer = log.reader()
+    assert (first.event, first.message, first.level) == ("inner %s %d", "inner x 7", pr.Level.ERROR)
+    assert first.fields["user"] == "ann"
+    assert first.fields["peer"] == "<list>"
+    assert first.fields["stack_info"].startswith("Stack (most recent call last):")
+    assert (first.file, first.func, first.exc is not None and first.exc["type"]) == (__file__, "logs", "LookupError")
+    assert (second.event, second.fields["format_args"]) == ("of %d", ["<Interrupts>"])
+    assert third.message == "who: ann"
+    assert outer.event == "outer"
+
+
+def test_an_interruption_while_it_is_stored_leaves_one_record(log: pr.Log, stdlib: logging.Logger) -> None:
+    stdlib.handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    with pytest.raises(KeyboardInterrupt):
+        stdlib.error("event", extra={"what": Interrupts(KeyboardInterrupt)})
+    assert only(log).event == "event"

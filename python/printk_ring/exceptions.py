@@ -11,7 +11,7 @@ if sys.version_info[:2] == (3, 13):
     import ast  # noqa: F401
     import tokenize  # noqa: F401
 
-__all__ = ["describe", "stack"]
+__all__ = ["describe", "qualified_name", "stack"]
 
 
 def describe(exc_info: ExcInfoLike) -> tuple[str, str, str] | None:
@@ -24,7 +24,7 @@ def describe(exc_info: ExcInfoLike) -> tuple[str, str, str] | None:
     value, trace = _exception(exc_info)
     if value is None:
         return None
-    kind = _qualified_name(type(value))
+    kind = qualified_name(type(value))
     message = _text(value)
     try:
         lines = traceback.format_exception(type(value), value, trace)
@@ -60,7 +60,8 @@ def _exception(exc_info: object) -> tuple[BaseException | None, TracebackType | 
     return value, trace
 
 
-def _qualified_name(kind: type) -> str:
+def qualified_name(kind: type) -> str:
+    """The name of a class, with its module unless that is `builtins`."""
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -36,6 +36,7 @@ class _Inside(threading.local):
     filters = False
     handles = False
     stores = False
+    emits = False
 
 
 class RingHandler(_native._RingHandler, logging.Handler):
@@ -118,11 +119,17 @@ class RingHandler(_native._RingHandler, logging.Handler):
         if inside.stores or inside.filters:
             _store_plainly(log, record)
             return
-        inside.stores = True
+        inside.stores, inside.emits = True, False
         try:
             self._store(log, record)
-        except Exception:  # noqa: BLE001 - a record that resists is still a record
+        except MemoryError:
             _store_plainly(log, record)
+        except BaseException as error:
+            if inside.emits:
+                raise  # a signal's exception, or that of a __str__: the record is stored
+            _store_plainly(log, record)
+            if not isinstance(error, Exception):
+                raise  # an interruption, which is not this call's own
         finally:
             inside.stores = False
 
@@ -133,20 +140,20 @@ class RingHandler(_native._RingHandler, logging.Handler):
         if record.stack_info:
             fields["stack_info"] = record.stack_info
         message = self._message(log, record, fields)
-        log._emit(
-            _kernel_level(record.levelno),
-            event,
-            message=None if message == event else message,
-            args=record.args or None,
-            logger=_text_or_none(record.name),
-            levelno=_number(record.levelno),
-            file=_text_or_none(record.pathname),
-            line=_line(record.lineno),
-            func=_text_or_none(record.funcName),
-            exc=_exception(record),
-            fields=fields,
-            nested=True,
-        )
+        parts: dict[str, Any] = {
+            "message": None if message == event else message,
+            "args": record.args or None,
+            "logger": _text_or_none(record.name),
+            "levelno": _number(record.levelno),
+            "file": _text_or_none(record.pathname),
+            "line": _line(record.lineno),
+            "func": _text_or_none(record.funcName),
+            "exc": _exception(record),
+            "fields": fields,
+        }
+        level = _kernel_level(record.levelno)
+        self._inside.emits = True
+        log._emit(level, event, nested=True, **parts)
 
     def _message(self, log: Log, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
         """The rendered text; None, and the reason among the fields, when it cannot be rendered."""
@@ -203,20 +210,59 @@ def capture_root_logger(log: Log) -> None:
 
 
 def _store_plainly(log: Log, record: logging.LogRecord) -> None:
-    """Stores what can be had without running anybody's code."""
+    """Stores what can be had without running anybody's code: of what is not plain, the name of its type."""
     given = record.__dict__  # from which anything may have been taken
-    fields = {
-        key: value for key, value in given.items() if key not in _STANDARD_ATTRIBUTES and type(value) in _PLAIN_TYPES
-    }
-    msg, name, levelno = given.get("msg", ""), given.get("name"), given.get("levelno")
+    fields = {key: _plain(value) for key, value in given.items() if key not in _STANDARD_ATTRIBUTES}
+    if given.get("stack_info"):
+        fields["stack_info"] = _plain(given["stack_info"])
+    event, args = _plain(given.get("msg", "")), _plain_args(log, given.get("args"))
+    message = event
+    if type(event) is str and args:
+        try:
+            message = event % args
+        except Exception as error:  # noqa: BLE001 - a number was expected, say, where only a type's name is left
+            fields["format_args"] = args if isinstance(args, dict) else list(args)
+            fields["format_error"] = f"{type(error).__name__}: {error}"
     with contextlib.suppress(Exception):
         log._emit(
-            _kernel_level(levelno),
-            msg if type(msg) is str else f"<{type(msg).__name__}>",
-            logger=name if type(name) is str else None,
-            levelno=_number(levelno),
+            _kernel_level(given.get("levelno")),
+            event,
+            message=None if message is event else message,
+            args=args,
+            logger=_plain_or_none(given.get("name")),
+            levelno=_number(given.get("levelno")),
+            file=_plain_or_none(given.get("pathname")),
+            line=_line(given.get("lineno")),
+            func=_plain_or_none(given.get("funcName")),
+            exc=_plain_exception(given),
             fields=fields,
+            nested=True,
         )
+
+
+def _plain(value: object) -> Any:
+    return value if type(value) in _PLAIN_TYPES else f"<{type(value).__name__}>"
+
+
+def _plain_or_none(value: object) -> Any:
+    return None if value is None else _plain(value)
+
+
+def _plain_args(log: Log, args: object) -> tuple[object, ...] | dict[object, object] | None:
+    if type(args) is tuple:
+        return tuple(_plain(arg) for arg in args) or None
+    if type(args) is dict and args:
+        held: dict[object, object] = _native._as_held(log, {_plain(key): _plain(arg) for key, arg in args.items()})
+        return held
+    return None
+
+
+def _plain_exception(given: dict[str, Any]) -> tuple[str, str, str] | None:
+    exc_info, exc_text = given.get("exc_info"), given.get("exc_text")
+    if type(exc_text) is str and exc_text:
+        return _told_exception(exc_text)
+    value = exc_info[1] if type(exc_info) is tuple and len(exc_info) > 1 else None
+    return None if value is None else (exceptions.qualified_name(type(value)), "", "")
 
 
 def _kernel_level(levelno: object) -> int:
@@ -281,9 +327,13 @@ def _exception(record: logging.LogRecord) -> tuple[str, str, str] | None:
     if record.exc_info:
         return exceptions.describe(record.exc_info)
     if record.exc_text:  # only the text has come over a queue or a socket
-        kind, _, message = record.exc_text.rstrip("\n").rpartition("\n")[2].partition(": ")
-        return kind, message, record.exc_text
+        return _told_exception(record.exc_text)
     return None
+
+
+def _told_exception(text: str) -> tuple[str, str, str]:
+    kind, _, message = text.rstrip("\n").rpartition("\n")[2].partition(": ")
+    return kind, message, text
 
 
 def _text_or_none(value: object) -> str | None:
