@@ -10,8 +10,9 @@ import os
 import time
 from array import array
 from contextlib import ExitStack
+from statistics import median
 from timeit import Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import printk_ring as pr
 from benches.entries import NS, Probe
@@ -40,6 +41,8 @@ CALLS = {
 }
 # With call sites found as in the build for the stable ABI: not by the interpreter's own frame.
 PUBLIC = ".public"
+# Between two readings of the clock in a row so much time passes only if something else had the processor.
+INTERRUPT_NS = 1_000
 
 
 class Bench:
@@ -73,28 +76,34 @@ class Bench:
         log = self.log if method.startswith("logger") else self.quiet
         counted = {"calls": 0, "stored": 0, "failed": 0}
 
-        def run() -> float:
+        def run(parts: int) -> float:
+            calls = self.calls // parts
             before = log.stats()
             if name.endswith(PUBLIC):
                 _native._use_public_frames()
             try:
-                seconds = timer.timeit(self.calls)
+                seconds = timer.timeit(calls)
             finally:
                 _native._use_public_frames(False)
             after = log.stats()
             # A call below the log's level has nothing to store: it is not counted as a call that had.
-            counted["calls"] += self.calls if log is self.log else 0
+            counted["calls"] += calls if log is self.log else 0
             counted["stored"] += after["emitted"] - before["emitted"]
             counted["failed"] += after["failed"] - before["failed"]
             self.catch_up()
-            return seconds * 1e9 / self.calls
+            return seconds * 1e9 / calls
 
-        return Probe(name, yardstick, run, lambda: dict(counted))
+        return Probe(name, yardstick, run, lambda: dict(counted), in_turn=True)
 
     def noop_probe(self, expression: str) -> Probe:
         """The function that does nothing, called the same way."""
         timer = self.timer(expression, "native._noop")
-        return Probe(f"noop.{expression}", "cas", lambda: timer.timeit(self.calls) * 1e9 / self.calls)
+
+        def run(parts: int) -> float:
+            calls = self.calls // parts
+            return timer.timeit(calls) * 1e9 / calls
+
+        return Probe(f"noop.{expression}", "cas", run)
 
     def catch_up(self) -> None:
         """Nothing is left to print, and the files do not fill the memory."""
@@ -103,24 +112,38 @@ class Bench:
             os.truncate(path, 0)
 
     def probes(self) -> list[Probe]:
-        """Each call right after its yardstick."""
+        """Each call, in turn with its yardstick."""
         return [self.noop_probe(name) for name in EXPRESSIONS] + [self.call_probe(name) for name in CALLS]
 
 
-def paced(target: object, calls: int, gap_ns: int) -> array[int]:
-    """The time of each single call, two clock readings included, `gap_ns` apart; sorted."""
-    samples = array("q", bytes(8 * calls))
+class Paced(NamedTuple):
+    """Times of single calls, sorted; those before which nothing had interrupted the pause; and the share of the others."""
+
+    all: array[int]
+    undisturbed: array[int]
+    interrupted: float
+
+
+def paced(target: object, calls: int, gap_ns: int) -> Paced:
+    """The time of each single call, two clock readings included, `gap_ns` apart."""
+    samples, steps = array("q", bytes(8 * calls)), array("q", bytes(8 * calls))
     clock = time.perf_counter_ns
     call = target
     assert callable(call)
     for index in range(calls):
+        begin = last = clock()
+        longest = 0
+        while last - begin < gap_ns:
+            now = clock()
+            longest = max(longest, now - last)
+            last = now
         begin = clock()
         call("event", a=1, b=2.5, c="x", d=3)
         end = clock()
         samples[index] = end - begin
-        while clock() - end < gap_ns:
-            pass
-    return array("q", sorted(samples))
+        steps[index] = longest
+    calm = [sample for sample, step in zip(samples, steps, strict=True) if step <= INTERRUPT_NS]
+    return Paced(array("q", sorted(samples)), array("q", sorted(calm)), 1 - len(calm) / calls)
 
 
 def percentiles(samples: array[int]) -> dict[str, float]:
@@ -134,7 +157,8 @@ def callers(results: Results, folder: Path, calls: int, rounds: int, gap_ns: int
 
     `caller.pXX.work`: around one that computes for a third of a log call's time, and shares nothing with anybody: a tail
     that comes from the machine alone. Many short rounds, all targets in turn: a disturbance of the host has a round or two,
-    and the median of the rounds, or the best one, is without it.
+    and the median of the rounds, or the best one, is without it. `interrupted`: the share of pauses in which something else
+    ran on the processor, by the clock; `undisturbed`: the percentile of the calls behind the others.
     """
     with ExitStack() as stack:
         targets: dict[str, object] = {"noop": _native._noop, "work": _native._work}
@@ -144,15 +168,19 @@ def callers(results: Results, folder: Path, calls: int, rounds: int, gap_ns: int
                 sink = pr.sinks.file(folder / f"caller{consoles}.{number}.out")
                 log.add_console(sink, name=f"file{number}", format="json" if number % 2 else "text")
             targets[str(consoles)] = log.get_logger("bench").info
-        found: dict[tuple[str, str], list[float]] = {}
+        found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
         gc.disable()
         try:
             for _ in range(rounds):
                 for name, target in targets.items():
-                    for percentile, value in percentiles(paced(target, calls, gap_ns)).items():
-                        found.setdefault((percentile, name), []).append(value)
+                    timed = paced(target, calls, gap_ns)
+                    calm = percentiles(timed.undisturbed)
+                    for percentile, value in percentiles(timed.all).items():
+                        found.setdefault((percentile, name), []).append((value, calm[percentile], timed.interrupted))
         finally:
             gc.enable()
     for (percentile, name), values in found.items():
         yardstick = "noop.fields4" if name == "noop" else f"caller.{percentile}.noop"
-        results.add(f"caller.{percentile}.{name}", values, NS, yardstick)
+        samples, calm_ones, interrupted = (list(each) for each in zip(*values, strict=True))
+        beside = {"undisturbed": median(calm_ones), "interrupted": median(interrupted)}
+        results.add(f"caller.{percentile}.{name}", samples, NS, yardstick, **beside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ NS = "ns"
 PER_SECOND = "records/s"
 PER_MILLION = "per million"
 INSTRUCTIONS = "instructions"
+
+# Into so many parts a round of a call and one of its yardstick are cut, to be measured in turn.
+SLICES = 9
 
 Facts = dict[str, int | float | bool]
 
@@ -38,12 +41,17 @@ class Entry:
 
 @dataclass
 class Probe:
-    """Something that is timed once in each round, between all the others: `run` gives nanoseconds per operation."""
+    """Something that is timed once in each round, between all the others.
+
+    `run(parts)` gives nanoseconds per operation, over that part of a round. `in_turn`: it is timed in slices, each
+    right behind one of its yardstick, which is among the probes too and then has no round of its own.
+    """
 
     name: str
     yardstick: str
-    run: Callable[[], float]
+    run: Callable[[int], float]
     facts: Callable[[], Facts] = dict
+    in_turn: bool = False
 
 
 class Results:
@@ -61,10 +69,17 @@ class Results:
     def round_robin(self, probes: list[Probe], rounds: int, progress: Callable[[str], None]) -> None:
         """All probes in turn, `rounds` times: a disturbance of the machine meets probe and yardstick alike."""
         samples: dict[str, list[float]] = {probe.name: [] for probe in probes}
+        by_name = {probe.name: probe for probe in probes}
+        beside = {probe.yardstick for probe in probes if probe.in_turn}
         for number in range(rounds):
             progress(f"round {number + 1} of {rounds}")
             for probe in probes:
-                samples[probe.name].append(probe.run())
+                if probe.in_turn:
+                    pairs = [(by_name[probe.yardstick].run(SLICES), probe.run(SLICES)) for _ in range(SLICES)]
+                    for name, times in zip((probe.yardstick, probe.name), zip(*pairs, strict=True), strict=True):
+                        samples[name].append(fmean(times))
+                elif probe.name not in beside:
+                    samples[probe.name].append(probe.run(1))
         for probe in probes:
             self.add(probe.name, samples[probe.name], NS, probe.yardstick, **probe.facts())
 

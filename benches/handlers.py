@@ -48,28 +48,30 @@ class Bench:
         self.ring = logger_with("bench.ring", pr.RingHandler(self.log))
 
     def probe(self, case: str, call: str) -> list[Probe]:
-        """A call with the ring, right after its yardstick."""
+        """A call with the ring, in turn with its yardstick."""
         timers = {
             name: Timer(call, setup="logger, fields = given", globals={"given": (logger, FIELDS)})
             for name, logger in (("noop", self.noop), ("ring", self.ring))
         }
         counted = {"calls": 0, "stored": 0, "failed": 0}
 
-        def run() -> float:
+        def run(parts: int) -> float:
+            calls = self.calls // parts
             before = self.log.stats()
-            seconds = timers["ring"].timeit(self.calls)
+            seconds = timers["ring"].timeit(calls)
             after = self.log.stats()
-            counted["calls"] += self.calls
+            counted["calls"] += calls
             counted["stored"] += after["emitted"] - before["emitted"]
             counted["failed"] += after["failed"] - before["failed"]
-            return seconds * 1e9 / self.calls
+            return seconds * 1e9 / calls
 
-        def nothing() -> float:
-            return timers["noop"].timeit(self.calls) * 1e9 / self.calls
+        def nothing(parts: int) -> float:
+            calls = self.calls // parts
+            return timers["noop"].timeit(calls) * 1e9 / calls
 
         return [
             Probe(f"handler.noop{case}", "noop.arg1", nothing),
-            Probe(f"handler.ring{case}", f"handler.noop{case}", run, lambda: dict(counted)),
+            Probe(f"handler.ring{case}", f"handler.noop{case}", run, lambda: dict(counted), in_turn=True),
         ]
 
     def probes(self) -> list[Probe]:

@@ -35,7 +35,7 @@ def measure(count: int) -> dict[str, float]:
         probes += [bench.call_probe(case) for case in CASES]
         for _ in range(REPEATS):
             for probe in probes:
-                best[probe.name] = min(best.get(probe.name, float("inf")), probe.run())
+                best[probe.name] = min(best.get(probe.name, float("inf")), probe.run(1))
         for probe in probes:
             facts = probe.facts()
             assert facts.get("stored") == facts.get("calls"), f"{probe.name}: {facts}"

@@ -19,6 +19,7 @@ BAR = 24
 # Entries whose facts stand below the table.
 FACTS = (
     "million.",
+    "caller.p99",
     "stuck.p99",
     "wake",
     "lag.max",

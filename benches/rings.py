@@ -11,6 +11,7 @@ from benches.entries import INSTRUCTIONS, NS, PER_MILLION, Probe
 from printk_ring import _native
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from benches.entries import Facts, Results
@@ -40,9 +41,24 @@ def full_ring(retire_ahead: int, desc_bits: int = DESC_BITS) -> _native._BenchRi
     return _native._BenchRing(desc_bits=desc_bits, avg_data_bits=AVG_DATA_BITS, retire_ahead=retire_ahead)
 
 
+def alone(name: str, retire_ahead: int, timed: Callable[[_native._BenchRing, int], float]) -> Probe:
+    """One thread at a ring, in turn with the compare-exchange; a fresh ring for each round."""
+    rings: list[_native._BenchRing] = []
+    slices = 0
+
+    def run(parts: int) -> float:
+        nonlocal slices
+        if slices % parts == 0:
+            rings[:] = [full_ring(retire_ahead)]
+        slices += 1
+        return timed(rings[0], parts)
+
+    return Probe(name, "cas", run, in_turn=True)
+
+
 def one_writer(name: str, operations: int, retire_ahead: int) -> Probe:
     """Reserve, copy 64 bytes, finalize."""
-    return Probe(name, "cas", lambda: full_ring(retire_ahead).write(operations))
+    return alone(name, retire_ahead, lambda ring, parts: ring.write(operations // parts))
 
 
 def one_way(operations: int) -> float:
@@ -55,7 +71,7 @@ def two_writers(name: str, operations: int, retire_ahead: int) -> Probe:
     before: list[float] = []
     after: list[float] = []
 
-    def run() -> float:
+    def run(_: int) -> float:
         before.append(one_way(operations // 20))
         taken = full_ring(retire_ahead).write(operations, threads=2)
         after.append(one_way(operations // 20))
@@ -151,7 +167,7 @@ def refused(results: Results, operations: int, rounds: int) -> None:
 def write_probe(folder: Path, writes: int) -> Probe:
     """One write(2) of a line to a file on the same file system, from Python: what storing a record costs without a ring."""
 
-    def run() -> float:
+    def run(_: int) -> float:
         return one_by_one(folder / "write.out", writes)
 
     return Probe("write", "cas", run)
@@ -170,13 +186,13 @@ def one_by_one(path: Path, writes: int) -> float:
 def probes(folder: Path, operations: int) -> list[Probe]:
     """Yardsticks of the machine, and the ring beside them."""
     return [
-        Probe("cas", "noop.arg1", lambda: _native._bench("cas", operations)),
-        Probe("cas16", "cas", lambda: _native._bench("cas16", operations)),
-        Probe("pingpong", "cas", lambda: one_way(operations // 10)),
+        Probe("cas", "noop.arg1", lambda parts: _native._bench("cas", operations // parts)),
+        Probe("cas16", "cas", lambda _: _native._bench("cas16", operations)),
+        Probe("pingpong", "cas", lambda _: one_way(operations // 10)),
         write_probe(folder, operations // 10),
         one_writer("ring.write.1", operations, 0),
         one_writer("ring.write.1.log", operations, RETIRE_AHEAD),
         two_writers("ring.write.2", operations // 2, 0),
         two_writers("ring.write.2.log", operations // 2, RETIRE_AHEAD),
-        Probe("ring.read", "cas", lambda: full_ring(0).read(operations)),
+        alone("ring.read", 0, lambda ring, parts: ring.read(operations // parts)),
     ]

@@ -53,10 +53,10 @@ def program(reader: int, folder: Path, calls: int, rounds: int, gap_ns: int) -> 
         call = log.get_logger("bench").info
         gc.disable()
         for _ in range(rounds):
-            found["read"].append(percentiles(paced(call, calls, gap_ns)))
+            found["read"].append(percentiles(paced(call, calls, gap_ns).all))
             os.kill(reader, signal.SIGSTOP)
             said += until_stuck(log, piped)
-            found["stuck"].append(percentiles(paced(call, calls, gap_ns)))
+            found["stuck"].append(percentiles(paced(call, calls, gap_ns).all))
             os.kill(reader, signal.SIGCONT)
             said += 2 * calls
             assert log.flush(PATIENCE_SECONDS), "the pipe is read again, and its console does not get on"
