@@ -491,3 +491,34 @@ def test_an_interruption_while_it_is_stored_leaves_one_record(log: pr.Log, stdli
     with pytest.raises(KeyboardInterrupt):
         stdlib.error("event", extra={"what": Interrupts(KeyboardInterrupt)})
     assert only(log).event == "event"
+
+
+def test_a_record_of_another_thread_or_process_says_so(log: pr.Log) -> None:
+    """As `QueueListener` brings them, or whoever takes records from a socket."""
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    logger = logging.Logger("demo")
+    logger.addHandler(logging.handlers.QueueHandler(records))
+    worker = threading.Thread(target=logger.info, args=("of %d", 1), name="worker")
+    worker.start()
+    worker.join()
+    logger.info("own")
+    handler = pr.RingHandler(log)
+    first, own = records.get(), records.get()
+    assert own.process is not None
+    other = logging.makeLogRecord({**own.__dict__, "process": own.process + 1, "processName": "SpawnProcess-1"})
+    unknown = logging.makeLogRecord({**own.__dict__, "process": None, "thread": None, "threadName": None})
+    odd = logging.makeLogRecord({**own.__dict__, "process": "me", "thread": [], "threadName": {"a": 1}})
+    for record in (first, own, other, unknown, odd):
+        handler.handle(record)
+    fields = [record.fields for record in log.reader()]
+    assert fields[:2] == [{"threadName": "worker"}, {}]
+    assert fields[2:4] == [{"process": own.process + 1, "processName": "SpawnProcess-1"}, {}]
+    assert fields[4] == {"process": "me", "processName": "MainProcess", "threadName": {"a": 1}}
+
+
+def test_extra_may_have_a_task_name_where_logging_has_none(log: pr.Log, stdlib: logging.Logger) -> None:
+    if "taskName" in logging.makeLogRecord({}).__dict__:
+        pytest.skip("this logging has an attribute of that name, and refuses it in extra")
+    stdlib.info("event", extra={"taskName": "import"})
+    stdlib.info("event", extra={"taskName": "import", "more": [1]}, stack_info=True)
+    assert [record.fields["taskName"] for record in log.reader()] == ["import", "import"]

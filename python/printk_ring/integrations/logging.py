@@ -5,6 +5,7 @@
 import contextlib
 import copy
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ __all__ = ["RingHandler", "capture_root_logger"]
 # What every LogRecord carries, in its order, as the native module looks for it.
 _FRESH_ATTRIBUTES = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 # Any other attribute came by `extra` or a record factory, and becomes a field.
-_STANDARD_ATTRIBUTES = frozenset(_FRESH_ATTRIBUTES) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES = frozenset(_FRESH_ATTRIBUTES) | {"message", "asctime"}
 _LARGEST_NUMBER = 2**31 - 1
 _SMALLEST_NUMBER = -(2**31)
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
@@ -42,13 +43,15 @@ class _Inside(threading.local):
 class RingHandler(_native._RingHandler, logging.Handler):
     """A handler that stores what it is given in a log: `RingHandler(log=None, level=NOTSET)`.
 
-    `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level numbers
-    are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the rendered text
-    the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields, `stacklevel` in file,
-    line and func. The format that `basicConfig` sets without being told one is left out. A formatter, or a `format` of a
-    derived class, replaces the message and nothing else; it is given the record without exception and stack, which are kept
-    on their own. `level` is a number of the standard library's, a name in any case, or a `Level`. It raises nothing but
-    what a filter raises, as any handler does, takes no lock, and a record logged from inside (by a filter, a formatter, a
+    `log` None: the default log, whichever that is when a record comes; without one the record goes nowhere. Level
+    numbers are the standard library's; the original one is in `Record.levelno`. `record.msg` becomes the event, the
+    rendered text the message; `exc_info` arrives as `Record.exc`, `stack_info` and everything in `extra` as fields,
+    `stacklevel` in file, line and func. A record that another thread made, and a queue has brought, has its
+    `threadName` as a field, unless that is the main one; that of another process `process` and `processName` too. The
+    format that `basicConfig` sets without being told one is left out. A formatter, or a `format` of a derived class,
+    replaces the message and nothing else; it is given the record without exception and stack, which are kept on their
+    own. `level` is a number of the standard library's, a name in any case, or a `Level`. It raises nothing but what a
+    filter raises, as any handler does, takes no lock, and a record logged from inside (by a filter, a formatter, a
     `__str__`) is stored without running any more of such code, and without waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
@@ -139,6 +142,8 @@ class RingHandler(_native._RingHandler, logging.Handler):
         fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
         if record.stack_info:
             fields["stack_info"] = record.stack_info
+        for key in _elsewhere(record.__dict__):
+            fields.setdefault(key, record.__dict__[key])
         message = self._message(log, record, fields)
         parts: dict[str, Any] = {
             "message": None if message == event else message,
@@ -215,6 +220,8 @@ def _store_plainly(log: Log, record: logging.LogRecord) -> None:
     fields = {key: _plain(value) for key, value in given.items() if key not in _STANDARD_ATTRIBUTES}
     if given.get("stack_info"):
         fields["stack_info"] = _plain(given["stack_info"])
+    for key in _elsewhere(given):
+        fields.setdefault(key, _plain(given[key]))
     event, args = _plain(given.get("msg", "")), _plain_args(log, given.get("args"))
     message = event
     if type(event) is str and args:
@@ -238,6 +245,21 @@ def _store_plainly(log: Log, record: logging.LogRecord) -> None:
             fields=fields,
             nested=True,
         )
+
+
+def _elsewhere(given: dict[str, Any]) -> list[str]:
+    """The attributes that say where a record comes from, if it is another thread or process than that which stores it."""
+    if given.get("process") not in {None, os.getpid()}:
+        names = ["process", "processName", "threadName"]
+    elif given.get("thread") not in {None, threading.get_ident()}:
+        names = ["threadName"]
+    else:
+        return []
+    return [name for name in names if not _is_usual(given.get(name))]
+
+
+def _is_usual(value: object) -> bool:
+    return value is None or (type(value) is str and value == "MainThread")
 
 
 def _plain(value: object) -> Any:

@@ -12,6 +12,7 @@ use crate::logs::{self, LogHandle};
 use crate::{redact, watch};
 use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType};
 
@@ -51,7 +52,7 @@ struct Records {
 static RECORDS: Kept<Records> = Kept::new();
 
 /// What is looked at of a record's attributes.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 12] = [
     "msg",
     "args",
     "name",
@@ -59,6 +60,8 @@ const PARTS: [&str; 10] = [
     "pathname",
     "lineno",
     "funcName",
+    "thread",
+    "process",
     "exc_info",
     "exc_text",
     "stack_info",
@@ -174,7 +177,7 @@ impl RingHandler {
             },
         };
         if is_plain(handler, serves)?
-            && let Some(parts) = parts(record)?
+            && let Some(parts) = parts(record, log)?
         {
             if !log.is_enabled(parts.level) {
                 return Ok(true);
@@ -217,19 +220,38 @@ fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResu
         }))
 }
 
-/// The parts of a record. None: not all are simple, or it has what Python code is to look at, an exception or a stack.
-fn parts<'py>(record: &Bound<'py, PyAny>) -> PyResult<Option<Parts<'py>>> {
+/// The parts of a record. None: not all are simple, or it has what Python code is to look at: an exception, a stack, another
+/// thread or process that it comes from.
+fn parts<'py>(record: &Bound<'py, PyAny>, log: &pr_host::Log) -> PyResult<Option<Parts<'py>>> {
     let py = record.py();
     let records = Records::get(py)?;
     if !records.are_of(record)? {
         return Ok(None);
     }
-    Ok(simple(&attributes::of(record)?, records))
+    Ok(simple(&attributes::of(record)?, records, log))
 }
 
-fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>> {
+fn simple<'py>(
+    all: &Bound<'py, PyDict>,
+    records: &Records,
+    log: &pr_host::Log,
+) -> Option<Parts<'py>> {
     let (parts, extra) = records.taken_apart(all)?;
-    let [msg, args, name, levelno, pathname, lineno, func, rest @ ..] = parts;
+    let [
+        msg,
+        args,
+        name,
+        levelno,
+        pathname,
+        lineno,
+        func,
+        thread,
+        process,
+        rest @ ..,
+    ] = parts;
+    if !is_from_here(thread?, process?, log) {
+        return None;
+    }
     if !rest
         .into_iter()
         .all(|part| part.is_some_and(|part| part.is_none()))
@@ -260,6 +282,16 @@ fn simple<'py>(all: &Bound<'py, PyDict>, records: &Records) -> Option<Parts<'py>
         func: text(func)?,
         extra,
     })
+}
+
+/// Whether a record was made by the thread that brings it; what it does not say is taken to be so.
+fn is_from_here(thread: Bound<'_, PyAny>, process: Bound<'_, PyAny>, log: &pr_host::Log) -> bool {
+    // SAFETY: asks the calling thread for its number.
+    let ident = unsafe { ffi::PyThread_get_thread_ident() };
+    let is = |said: &Bound<'_, PyAny>, own: u64| {
+        said.is_none() || said.extract::<u64>().is_ok_and(|said| said == own)
+    };
+    is(&thread, ident as u64) && is(&process, u64::from(log.pid()))
 }
 
 /// Stores the record. None: one of its values is not simple after all, and nothing has happened.
