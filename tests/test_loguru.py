@@ -170,3 +170,21 @@ def test_a_log_that_hides_nothing_has_the_message_as_it_is(log: pr.Log, logger: 
 class Hidden:
     def __str__(self) -> str:
         return "a number of its own"
+
+
+class StaysError(Exception):
+    """It cannot be pickled; its class can, by its name."""
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("no")
+
+
+def test_an_exception_that_cannot_be_pickled_keeps_its_type_in_a_queue(log: pr.Log, logger: Any) -> None:
+    logger.add(RingSink(log), enqueue=True, catch=False)
+    try:
+        raise StaysError("no")
+    except StaysError:
+        logger.exception("failed")
+    logger.complete()
+    record = only(log)
+    assert record.exc == {"type": f"{__name__}.StaysError", "message": "", "stacktrace": ""}

@@ -12,7 +12,6 @@ from printk_ring.log import checked, default_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from loguru import Message
 
@@ -49,8 +48,6 @@ class RingSink:
             return
         record = message.record
         number = record["level"].no
-        exception = record["exception"]
-        value = None if exception is None else exception.value
         log._emit(
             _native.parse_stdlib_level(number),
             _without_hidden(log, record["message"], record["extra"]),
@@ -59,13 +56,19 @@ class RingSink:
             file=record["file"].path,
             line=record["line"],
             func=record["function"],
-            exc=None if exception is None or value is None else _described(value, exception.traceback),
+            exc=_exception(record["exception"]),
             fields=record["extra"],
         )
 
 
-def _described(value: BaseException, trace: "TracebackType | None") -> tuple[str, str, str] | None:
-    return exceptions.describe((type(value), value, trace))
+def _exception(given: Any) -> tuple[str, str, str] | None:
+    if given is None:
+        return None
+    kind, value, trace = given
+    if value is not None:
+        return exceptions.describe((type(value), value, trace))
+    # It could not be pickled: of such a one `enqueue=True` leaves the type.
+    return (exceptions.qualified_name(kind), "", "") if isinstance(kind, type) else None
 
 
 def _without_hidden(log: "Log", message: str, extra: "dict[Any, Any]") -> str:
