@@ -124,10 +124,43 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
                 assert caplog.messages == ["number 0", "number 1", "number 2", "native"]
             finally:
                 root.removeHandler(handler)
+
+        def test_a_log_that_is_closed_is_looked_at_too(caplog):
+            with pr.Log(size="256 KiB") as other:
+                other.get_logger("own").info("native")
+            assert caplog.messages == ["native"]
+
+        def test_what_is_cleared_does_not_come_back(caplog):
+            logger.info("before")
+            caplog.clear()
+            logger.info("after")
+            assert caplog.messages == ["after"]
+
+        def test_a_twin_has_the_same_text(app_log, caplog):
+            plain, tagged = pr.RingHandler(app_log), pr.RingHandler(app_log)
+            tagged.setFormatter(logging.Formatter("tagged %(message)s"))
+            for number, handlers in enumerate(([], [plain], [tagged], [plain, tagged])):
+                stdlib.handlers[:] = handlers
+                for name, call in (("std", stdlib.warning), ("native", pr.get_logger("lib").warning)):
+                    call("event %d", number)  # from one and the same place
+            stdlib.handlers.clear()
+            assert [message for message in caplog.messages if "tagged" not in message] == [
+                f"event {number}" for number in range(4) for _ in range(2)
+            ]
+
+        def test_a_twin_may_come_late(app_log, caplog):
+            record = stdlib.makeRecord("lib", 30, "app.py", 7, "event", (), None, "f")
+            pr.RingHandler(app_log).handle(record)
+            assert caplog.messages == ["event"]  # that of the ring
+            logger.info("behind it")
+            caplog.handler.handle(record)
+            assert caplog.messages == ["event", "behind it"]
+            assert caplog.records[0] is record
+            assert caplog.text.count("event") == 1
         """,
         *PLUGIN,
     )
-    assert "8 passed" in said, said
+    assert "12 passed" in said, said
     assert status == 0
 
 
@@ -151,6 +184,30 @@ def test_a_failure_is_told_with_the_end_of_the_ring(tmp_path: Path) -> None:
     assert said.count("ring app") == 1, said
     assert "app: about to fail step=1" in said
     assert "1 failed, 1 passed" in said
+
+
+def test_a_failure_is_told_with_the_end_of_a_ring_that_was_closed_in_the_test(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+        import printk_ring as pr
+
+        before = pr.Log(size="256 KiB", name="before")
+        before.get_logger("app").info("before the test")
+        before.close()
+
+        def test_that_fails():
+            with pr.Log(size="256 KiB", name="own") as log:
+                log.get_logger("app").info("in a log of its own")
+            assert False
+        """,
+        *PLUGIN,
+        conftest="",
+    )
+    assert status == 1
+    assert "ring own" in said, said
+    assert "app: in a log of its own" in said
+    assert "ring before" not in said
 
 
 def test_without_the_plugin_pytest_knows_nothing_of_it(tmp_path: Path) -> None:

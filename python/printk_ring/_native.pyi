@@ -1252,8 +1252,8 @@ def _unpickled_logger(
 def _set_default(log: Log | None, /) -> None:
     """Makes `log` the one that default loggers write to; None: none."""
 
-def _open_logs() -> list[Log]:
-    """The logs of this process that are open."""
+def _open_logs(*, closed: bool = False) -> list[Log]:
+    """The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them."""
 
 def _call_sites() -> tuple[str, int, int]:
     """How call sites are found ("frame": read from the interpreter's own, or "public"), how many places of the table are

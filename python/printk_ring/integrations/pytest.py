@@ -1,8 +1,8 @@
 """A pytest plugin: `pytest -p printk_ring.integrations.pytest`, or that line in `addopts`.
 
 - What a `Logger` of this package logs is in `caplog`, beside the records of the standard library.
-- The report of a test that fails has the end of each open ring; that of a test whose xdist worker died, the end of the rings
-  that the worker had in files.
+- The report of a test that fails has the end of each open ring, and of those closed in it; that of a test whose xdist worker
+  died, the end of the rings that the worker had in files.
 
 It logs nothing, makes no log and replaces nothing; where nobody uses this package's loggers there is nothing to see of it.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from printk_ring import _native
-from printk_ring._native import DumpIter, PrintkError
+from printk_ring._native import DumpIter, Log, PrintkError
 from printk_ring.logrecords import log_record, name_threads
 
 __all__ = ["RingCaplog", "caplog"]
@@ -30,12 +30,15 @@ __all__ = ["RingCaplog", "caplog"]
 _TAIL_BYTES = 16 * 1024
 _NOTES = "printk_ring_notes"
 
-# Of each open log, by its life: the number of the record that nobody has looked at yet. Numbers alone: to hold a log here
-# would keep it open.
+# Of each log, by its life: the number of the record that nobody has looked at yet, and of the first one of this test.
+# Numbers alone: to hold a log here would keep it open.
 _places: dict[int, int] = {}
+_begun: dict[int, int] = {}
 _noted: list[str] = []
-# Records that were made of a ring's; and of the others, in which logs their copy by a RingHandler has been met.
-_made: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
+# Records that were made of a ring's, with its log's life; those of them that a RingHandler has stored, and whose twin, the
+# record itself, the handler has not been given; and of twins, of which logs their copy has been met.
+_made: weakref.WeakKeyDictionary[logging.LogRecord, int] = weakref.WeakKeyDictionary()
+_single: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
 _met: weakref.WeakKeyDictionary[logging.LogRecord, set[int]] = weakref.WeakKeyDictionary()
 
 
@@ -65,39 +68,67 @@ def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def _hand_over(handler: Any) -> None:
     """Gives pytest's handler the new records, in the order of their times."""
-    fresh = [(life, record) for life, records in _fresh() for record in records]
-    if not fresh:
+    fresh = _fresh()
+    late = [made for made in handler.records if made in _single]
+    if not fresh and not late:
         return
-    known = defaultdict(list)
-    for record in handler.records:
-        if record not in _made:
-            known[_origin(record)].append(record)
-    for life, record in fresh:
-        made = log_record(record)
-        # A RingHandler has stored what the handler was given too.
-        twin = next((twin for twin in known[_origin(made)] if life not in _met.setdefault(twin, set())), None)
-        if twin is not None:
-            _met[twin].add(life)
-        elif made.levelno >= handler.level:
-            _made.add(made)
+    twins = [record for record in handler.records if record not in _made]
+    paired = _paired([*late, *(made for made in fresh if made in _single)], twins)
+    _single.difference_update(paired)
+    known = len(handler.records)
+    handler.records[:] = [record for record in handler.records if record not in paired]
+    is_changed = len(handler.records) != known
+    for made in fresh:
+        if made not in paired and made.levelno >= handler.level:
             handler.handle(made)
     times = [record.created for record in handler.records]
-    if times != sorted(times):
+    if is_changed or times != sorted(times):
         handler.records.sort(key=lambda record: record.created)
         handler.stream.seek(0)
         handler.stream.truncate()
         handler.stream.writelines(handler.format(record) + handler.terminator for record in handler.records)
 
 
-def _fresh() -> list[tuple[int, list[_native.Record]]]:
-    """Records that have come since the last look, of all logs that are open, by the log's life."""
+def _fresh() -> list[logging.LogRecord]:
+    """Records that have come since the last look, of all logs, also of those that were closed meanwhile."""
     found = []
-    for log in _native._open_logs():  # noqa: SLF001 - our own
+    for log in _native._open_logs(closed=True):  # noqa: SLF001 - our own
         life = log._life  # noqa: SLF001 - our own
         reader = log.reader(_places.get(life, "oldest"))
-        found.append((life, list(reader)))
+        for record in reader:
+            made = log_record(record)
+            _made[made] = life
+            if record.levelno is not None:  # a RingHandler has stored it, which the handler may have been given too
+                _single.add(made)
+            found.append(made)
         _places[life] = reader.seq
     return found
+
+
+def _paired(singles: list[logging.LogRecord], twins: list[logging.LogRecord]) -> set[logging.LogRecord]:
+    """Those whose twin is there: of the same text, or, where a formatter has made it, of the same place; nearest in time."""
+    known = defaultdict(list)
+    for twin in twins:
+        known[_origin(twin)].append(twin)
+    paired: set[logging.LogRecord] = set()
+    for by_text in (True, False):
+        for made in singles:
+            if made in paired:
+                continue
+            life = _made[made]
+            left = [twin for twin in known[_origin(made)] if life not in _met.setdefault(twin, set())]
+            left = [twin for twin in left if not by_text or _text(twin) == _text(made)]
+            if left:
+                _met[min(left, key=lambda twin: abs(twin.created - made.created))].add(life)
+                paired.add(made)
+    return paired
+
+
+def _text(record: logging.LogRecord) -> str | None:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - wrong arguments of a test's own
+        return None
 
 
 def _origin(record: logging.LogRecord) -> tuple[object, ...]:
@@ -108,8 +139,10 @@ def _origin(record: logging.LogRecord) -> tuple[object, ...]:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """What was logged before a test is none of its own."""
     _places.clear()
-    for log in _native._open_logs():  # noqa: SLF001 - our own
+    for log in _native._open_logs(closed=True):  # noqa: SLF001 - our own
         _places[log._life] = log.reader("newest").seq  # noqa: SLF001 - our own
+    _begun.clear()
+    _begun.update(_places)
     try:
         return (yield)
     finally:
@@ -137,9 +170,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """A failure is told with the ends of the rings."""
     report = yield
     if report.failed:
-        for log in _native._open_logs():  # noqa: SLF001 - our own
-            _add_tail(report, f"ring {log.name}", log.dump_iter())
+        for log in _native._open_logs(closed=True):  # noqa: SLF001 - our own
+            if not log.closed or _is_of_this_test(log):
+                _add_tail(report, f"ring {log.name}", log.dump_iter())
     return report
+
+
+def _is_of_this_test(log: Log) -> bool:
+    return next(log.reader(_begun.get(log._life, "oldest")), None) is not None  # noqa: SLF001 - our own
 
 
 def _add_tail(report: pytest.TestReport, title: str, lines: DumpIter) -> None:

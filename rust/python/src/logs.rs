@@ -72,9 +72,15 @@ static OPEN: Mutex<Vec<Weak<Log>>> = Mutex::new(Vec::new());
 
 /// The logs that are open now.
 pub fn open() -> Vec<LogHandle> {
+    let mut logs = held();
+    logs.retain(|log| !log.is_closed());
+    logs
+}
+
+/// The logs that somebody holds, closed ones too.
+pub fn held() -> Vec<LogHandle> {
     let logs: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
-    let open = logs.into_iter().map(LogHandle);
-    open.filter(|log| !log.is_closed()).collect()
+    logs.into_iter().map(LogHandle).collect()
 }
 
 /// A list whose holder panicked is still a list.

@@ -26,11 +26,16 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
     fastcall::set_default(log.map(|log| log.get().handle()));
 }
 
-/// The logs of this process that are open.
+/// The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them.
 #[pyfunction]
-pub fn _open_logs() -> Vec<Log> {
-    let logs = logs::open().into_iter();
-    logs.map(Log::of).collect()
+#[pyo3(signature = (*, closed=false))]
+pub fn _open_logs(closed: bool) -> Vec<Log> {
+    let logs = if closed {
+        logs::held()
+    } else {
+        logs::open()
+    };
+    logs.into_iter().map(Log::of).collect()
 }
 
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
