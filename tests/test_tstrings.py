@@ -54,6 +54,7 @@ NAMES: dict[str, Any] = {
     "broken": Broken(),
     "items": [1, "two"],
     "price": Decimal("1.20"),
+    "huge": 10**30,
     "path": PurePosixPath("/tmp/x"),
     "é": "accent",
     "password": "hunter2",
@@ -172,6 +173,22 @@ def test_a_format_that_fails_leaves_the_event_the_fields_and_the_reason(log: pr.
     assert record.message == record.event == "{user} {broken}"
     assert record.fields == {"user": "ann", "broken": "broken", "format_error": "ValueError: no format"}
     assert stored(log, template("{user:d}")).fields["format_error"].startswith("ValueError: ")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{user:>99999999999}", "{n:099999999999d}", "{x:.99999999999f}", "{items!r:>{huge}}", "{user:>00000000099999999999999}"],
+)
+def test_more_padding_than_any_record_holds_is_refused(log: pr.Log, source: str) -> None:
+    record = stored(log, template(f"{{user}} {source}"))
+    assert record.fields["user"] == "ann"
+    assert record.fields["format_error"].endswith(" is above 16777216")
+    assert record.message == record.event
+
+
+def test_digits_of_other_formats_are_no_padding(log: pr.Log) -> None:
+    source = "{awkward:99999999999} {user:0000000000000000000000008}"
+    assert stored(log, template(source)).message == f_string(source)
 
 
 def test_arguments_beside_one_are_told(log: pr.Log) -> None:

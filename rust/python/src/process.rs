@@ -30,11 +30,7 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
 #[pyfunction]
 #[pyo3(signature = (*, closed=false))]
 pub fn _open_logs(closed: bool) -> Vec<Log> {
-    let logs = if closed {
-        logs::held()
-    } else {
-        logs::open()
-    };
+    let logs = if closed { logs::held() } else { logs::open() };
     logs.into_iter().map(Log::of).collect()
 }
 

@@ -5,9 +5,10 @@ use crate::convert::{Taken, Taker, text};
 use crate::{ending, redact};
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
-use pyo3::exceptions::PyTypeError;
+use pr_record::template;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -185,9 +186,33 @@ impl<'py> Interpolation<'py> {
                 return Err(PyTypeError::new_err(why));
             }
         };
+        if is_enormous(&converted, &self.format_spec) {
+            let most = template::MOST_PADDING;
+            let why = format!("the width or precision of {} is above {most}", self.name);
+            return Err(PyValueError::new_err(why));
+        }
         let written = ending::format(&converted, &self.format_spec)?;
         Ok(text::cut(&text::of_str(written.cast::<PyString>()?), longest).to_owned())
     }
+}
+
+/// Whether a format asks for more padding than any record holds, of a value that would be given it: a dozen digits of a width
+/// are as many bytes as a machine has not got. Other values do with their format what they like.
+fn is_enormous(value: &Bound<'_, PyAny>, format_spec: &Bound<'_, PyAny>) -> bool {
+    let is_padded = value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyInt>()
+        || value.is_instance_of::<PyFloat>();
+    let Ok(spec) = format_spec.cast::<PyString>() else {
+        return false;
+    };
+    is_padded
+        && text::of_str(spec)
+            .split(|character: char| !character.is_ascii_digit())
+            .map(|digits| digits.trim_start_matches('0'))
+            .any(|digits| match digits.parse::<u64>() {
+                Ok(asked) => asked > template::MOST_PADDING,
+                Err(_) => !digits.is_empty(), // more than any number of ours
+            })
 }
 
 fn tuple<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyTuple>> {
