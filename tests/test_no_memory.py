@@ -96,7 +96,10 @@ calls = [
     lambda: logger.info("misfit %s %d", thing),
     lambda: logger.info("more", extra={"a": thing}, stacklevel=2),
     lambda: logger.cont("piece"),
+    lambda: once.info("once"),
+    lambda: rare.info("rare"),
 ]
+once, rare = logger.once(), logger.ratelimited(60.0, 1)
 call, start, stop = calls[int(sys.argv[1])], int(sys.argv[2]), int(sys.argv[3])
 raised = None
 _testcapi.set_nomemory(start, stop)
@@ -114,10 +117,10 @@ assert [record.event for record in log.reader()][-1] == "behind"
 """
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(8))
 def test_wherever_the_interpreters_memory_ends_the_process_goes_on_and_the_event_is_stored(number: int) -> None:
     pytest.importorskip("_testcapi", reason="this interpreter was installed without its own tests")
-    for start in range(0, 40, 5):
+    for start in (*range(8), *range(8, 40, 5)):
         for stop in (0, start + 1):
             done = run(STARVED, str(number), str(start), str(stop))
             assert done.returncode == 0, (start, stop, done.stderr[-2000:])

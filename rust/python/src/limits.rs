@@ -9,6 +9,7 @@ use pr_record::{Level, Payload};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyWeakrefReference};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often.
@@ -120,9 +121,13 @@ impl Sites {
 }
 
 /// Whether a record may be stored by whoever calls now. The first record behind others that were held back says so before.
-/// `tells`: whether a warning is stored at all. Where no code is known nothing is held back.
+/// `tells`: whether a warning is stored at all. Where no code is known, or no memory to know it by, nothing is held back.
 #[cold]
 pub fn admits(log: &Log, often: Often, name: Option<&str>, tells: bool) -> bool {
+    catch_unwind(AssertUnwindSafe(|| ask(log, often, name, tells))).unwrap_or(true)
+}
+
+fn ask(log: &Log, often: Often, name: Option<&str>, tells: bool) -> bool {
     let admitted = Python::try_attach(|py| {
         let limits = beside::of(log).map(|beside| &beside.limits);
         let limit = limits.map(|limits| limits.here(py, matches!(often, Often::Once)));
