@@ -87,6 +87,11 @@ def records_of(*paths: Path) -> list[pr.Record]:
     return found
 
 
+def is_ended_in_order(path: Path) -> bool:
+    with pr.open(path) as ring:
+        return ring.info.state == "ended in order"
+
+
 def only(records: list[pr.Record], logger: str, text: str) -> pr.Record:
     [found] = [record for record in records if record.logger == logger and text in record.message]
     return found
@@ -107,6 +112,8 @@ def test_uvicorn_and_its_application_log_into_one_ring(tmp_path: Path, place: Pa
     access = only(records, "uvicorn.access", '"GET /hello HTTP/1.0" 200')
     assert access.event == '%s - "%s %s HTTP/%s" %d'
     assert only(records, "uvicorn.error", "Finished server process").level is pr.Level.INFO
+    assert is_ended_in_order(tmp_path / "app.ring")
+    assert "uvicorn.error: Finished server process" in (tmp_path / "output").read_text("utf-8"), "its console has it"
 
 
 def test_gunicorn_and_its_workers_have_a_ring_each(tmp_path: Path, place: Path) -> None:
@@ -159,7 +166,7 @@ def test_a_celery_worker_logs_its_tasks_from_a_process_of_its_own(tmp_path: Path
     )
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     command = ("celery", "-A", "main", "worker", "--pool", "prefork", "-c", "1", *quiet)
-    with running(tmp_path, *command, end=signal.SIGKILL) as worker:  # a worker takes six seconds to end in order
+    with running(tmp_path, *command) as worker:  # which takes six seconds to end in order
         told = succeed(
             """
             from main import add
@@ -175,6 +182,7 @@ def test_a_celery_worker_logs_its_tasks_from_a_process_of_its_own(tmp_path: Path
     assert adding.pid != worker.pid
     assert only(records, "celery.worker.strategy", "tasks.add").pid == worker.pid
     assert only(records, "celery.app.trace", "succeeded").pid == adding.pid
+    assert all(is_ended_in_order(path) for path in tmp_path.glob("celery-*.ring"))
 
 
 def test_django_logs_its_requests_and_their_exceptions(tmp_path: Path) -> None:

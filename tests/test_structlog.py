@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -264,3 +265,26 @@ def test_it_is_imported_by_nobody_but_who_asks() -> None:
         print([name for name in ("structlog", "loguru", "pytest", "_pytest") if name in sys.modules])
     """)
     assert told == "[]\n"
+
+
+@pytest.mark.parametrize("value", [5, "text", {"a": 1}, None])
+def test_a_field_that_is_called_like_arguments_is_a_field(log: pr.Log, value: Any) -> None:
+    chained(log).info("%s", positional_args=value)
+    record = only(log)
+    assert record.message == "%s"
+    assert record.fields == {"positional_args": value}
+
+
+def test_a_renderer_may_make_bytes(log: pr.Log) -> None:
+    def renderer(_: Any, __: str, event_dict: Any) -> bytes:
+        return json.dumps(event_dict).encode()  # as orjson does
+
+    structlog.wrap_logger(RingLogger("app", log), processors=[renderer]).info("paid", amount=2)
+    assert only(log).event == '{"amount": 2, "event": "paid"}'
+
+
+def test_an_event_of_any_type_is_one(log: pr.Log) -> None:
+    logger = structlog.wrap_logger(RingLogger("app", log), processors=[])
+    for event in (None, 5):
+        logger.info(event)
+    assert [record.event for record in log.reader()] == ["", "5"], "None is no event to structlog, and a call still"

@@ -137,10 +137,15 @@ def _event_dict(args: tuple[object, ...], given: dict[str, Any]) -> dict[str, An
     extra = given.pop("extra", None)
     event_dict = {**extra, **given} if isinstance(extra, Mapping) else given
     event_dict.pop("stacklevel", None)
-    event_dict.setdefault("event", args[0])
+    event_dict.setdefault("event", _rendered(args[0]))
     if len(args) > 1:
         event_dict.setdefault("positional_args", args[1:])
     return event_dict
+
+
+def _rendered(event: object) -> object:
+    """What a renderer has made; some make UTF-8 of the text."""
+    return event.decode("utf-8", "replace") if isinstance(event, bytes) else event
 
 
 def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> None:
@@ -190,7 +195,9 @@ def _place(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _message(log: Log, event: object, fields: dict[str, Any]) -> str | None:
     """The text of a `%` template, as the standard library would make it; None: the event is the message."""
-    args = _native._as_held(log, fields.pop("positional_args", None))
+    if not isinstance(fields.get("positional_args"), tuple | list):
+        return None  # a field of somebody's own, if there is one
+    args = _native._as_held(log, fields.pop("positional_args"))
     if not args:
         return None
     single = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
