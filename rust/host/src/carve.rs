@@ -7,6 +7,7 @@
 //! byte is not there is torn.
 
 use crate::error::Error;
+use crate::files;
 use crate::foreign::ForeignFile;
 use crate::mapping::anonymous;
 use crate::mapping::header;
@@ -108,7 +109,7 @@ struct Image {
 impl Image {
     fn open(path: &Path, segments: &[Segment]) -> Result<Image, Error> {
         let refused = |why: io::Error| Error::refused(path, "it cannot be opened", &why);
-        let file = File::open(path).map_err(refused)?;
+        let file = files::open(File::options().read(true), path).map_err(refused)?;
         let end = file.metadata().map_err(refused)?.len();
         Ok(Image {
             path: path.to_owned(),

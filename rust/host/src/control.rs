@@ -1,6 +1,7 @@
 //! Setting a log's switches from another process: its control page, and nothing else of the file, is mapped and written.
 
 use crate::error::Error;
+use crate::files;
 use crate::foreign::ForeignFile;
 use crate::plan::{PAGE_BYTES, SectionKind};
 use crate::rules::{self, Ruling};
@@ -39,7 +40,7 @@ impl ControlPage {
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         // Looked at as a reader does first: what is no ring, or no file at all, is told as everywhere.
         drop(ForeignFile::open(path)?);
-        let file = options.open(path).map_err(refused)?;
+        let file = files::open(&options, path).map_err(refused)?;
         check_user(path, &file)?;
         let writable = file.try_clone().map_err(refused)?;
         let file = ForeignFile::over(path, file)?;

@@ -9,6 +9,7 @@
 //! read until it was read twice: a word in two pieces, part old and part new, is not read again.
 
 use crate::error::Error;
+use crate::files;
 use crate::mapping::clock::{ClockEntry, ENTRIES, Sample, index_of, kept, nearest};
 use crate::mapping::header;
 use crate::mapping::lock::{self, Byte};
@@ -111,7 +112,7 @@ impl ForeignFile {
         rotate::check_kind(path, &found.map_err(refused)?)?;
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(no_link | libc::O_NONBLOCK);
-        ForeignFile::over(path, options.open(path).map_err(refused)?)
+        ForeignFile::over(path, files::open(&options, path).map_err(refused)?)
     }
 
     /// An open file as a ring.

@@ -5,6 +5,7 @@
 //! | [`error`] | what can go wrong, as prose |
 //! | [`options`] | every default, once |
 //! | [`plan`] | how a size becomes a ring and its sections |
+//! | `files` | files that are kept are opened apart from the standard streams |
 //! | [`mapping`] | a ring file of this process: created whole, pre-faulted, locked, then named |
 //! | [`foreign`] | a ring file of any process, read with `pread` |
 //! | [`carve`] | rings in the memory that a core file holds |
@@ -60,6 +61,7 @@ pub mod dumper;
 pub mod errands;
 pub mod error;
 pub mod exit;
+mod files;
 pub mod foreign;
 mod fork;
 pub mod inspect;

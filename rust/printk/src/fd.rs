@@ -196,6 +196,22 @@ fn is_writable(fd: libc::c_int, deadline_ns: u64) -> bool {
     }
 }
 
+/// Moves a fresh descriptor away from the numbers of the standard streams: in a process that was started without them it would
+/// have one, and whatever is printed would go into its file. Negative, as one that was never open: it has to have another
+/// number, and there is none. Any context.
+pub fn above_standard(fd: libc::c_int) -> libc::c_int {
+    if !(0..=libc::STDERR_FILENO).contains(&fd) {
+        return fd;
+    }
+    // SAFETY: duplicating touches no memory.
+    let moved = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1) };
+    let why = errno();
+    // SAFETY: the caller gave it to us.
+    unsafe { libc::close(fd) };
+    set_errno(why);
+    moved
+}
+
 /// What is behind a descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {

@@ -1,6 +1,7 @@
 //! Crash files: prepared while everything works, so that dying takes no more than writing them.
 
 use crate::error::Error;
+use crate::files;
 use crate::fork::Listed;
 use crate::life::Life;
 use crate::log::Log;
@@ -201,11 +202,9 @@ impl Log {
 fn open_directory(path: &Path, text: &CStr) -> Result<libc::c_int, Error> {
     let refused =
         |why: std::io::Error| Error::refused(path, "crash files cannot be written there", &why);
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY)
-        .open(path)
-        .map_err(refused)?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_DIRECTORY);
+    let opened = files::open(&options, path).map_err(refused)?;
     // SAFETY: a zero-terminated path.
     if unsafe { libc::access(text.as_ptr(), libc::W_OK | libc::X_OK) } != 0 {
         return Err(refused(std::io::Error::last_os_error()));

@@ -1,6 +1,7 @@
 //! Where a dump goes: a file that is appended to, or a descriptor of somebody else's.
 
 use crate::error::Error;
+use crate::files;
 use pr_printk::fd::Timely;
 use pr_printk::stamp;
 use pr_ring::layout::MAGIC;
@@ -34,7 +35,7 @@ impl Outlet {
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600);
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK);
-        let file = options.open(&path).map_err(|why| refused(&path, &why))?;
+        let file = files::open(&options, &path).map_err(|why| refused(&path, &why))?;
         Ok(Outlet {
             fd: file.as_raw_fd(),
             file: Some((file, path)),

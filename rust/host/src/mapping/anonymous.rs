@@ -1,5 +1,6 @@
 //! Memory without a name: a memfd that cannot be resized.
 
+use crate::files;
 use core::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -22,7 +23,7 @@ fn create(name: &CStr, flags: libc::c_uint) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just opened, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    files::above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Forbids everybody to cut it short (which would be a SIGBUS for its users), to grow it, or to change these seals.

@@ -8,6 +8,7 @@ use super::lock::{self, Byte, Held};
 use super::memory::Mapping;
 use super::owner::Identity;
 use crate::error::Error;
+use crate::files;
 use crate::options::size_in_words;
 use crate::plan::Plan;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -120,7 +121,7 @@ fn create_new(name: &Path) -> io::Result<OwnedFd> {
         .create_new(true)
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW);
-    let file = options.open(name)?;
+    let file = files::open(&options, name)?;
     if let Err(why) = file.set_permissions(fs::Permissions::from_mode(0o600)) {
         let _ = fs::remove_file(name);
         return Err(why);
@@ -131,11 +132,11 @@ fn create_new(name: &Path) -> io::Result<OwnedFd> {
 /// The mapping needs a description of its own: a forked child keeps the mapping, and must not keep the lock by it.
 fn second_description(name: &Path, first: &File) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let twin = options
+    options
         .read(true)
         .write(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(name)?;
+        .custom_flags(libc::O_NOFOLLOW);
+    let twin = files::open(&options, name)?;
     let (first, second) = (first.metadata()?, twin.metadata()?);
     if (first.dev(), first.ino()) == (second.dev(), second.ino()) {
         Ok(twin)

@@ -7,6 +7,7 @@ use super::file::{beside, rename_to_free};
 use super::lock::{self, Byte};
 use super::owner::{Identity, Process};
 use crate::error::Error;
+use crate::files;
 use crate::foreign::ForeignFile;
 use core::time::Duration;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -81,7 +82,7 @@ pub(crate) fn look(path: &Path) -> Result<Incumbent, Error> {
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = match options.open(path) {
+    let file = match files::open(&options, path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Incumbent::Nobody),
         Err(why) => return Err(cannot(why)),
@@ -166,7 +167,7 @@ impl DeadRing {
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(path)?;
+        let file = files::open(&options, path)?;
         let ours = file.metadata()?.is_file() && lock::try_lock(file.as_fd(), Byte::Owner)?;
         Ok(ours.then_some(DeadRing(file)))
     }

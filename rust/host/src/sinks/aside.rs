@@ -3,9 +3,11 @@
 //! flags of an inherited descriptor are everybody's. So the target is opened once more, for a description of our own.
 
 use super::descriptor::identity_of;
+use crate::files;
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 /// The major number of the devices of memory: null, zero, full, the kernel's log. None of them waits.
 const MEMORY_DEVICES: libc::c_uint = 1;
@@ -27,7 +29,7 @@ pub(super) fn open(fd: libc::c_int) -> Option<OwnedFd> {
     options
         .write(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let fresh: File = options.open(path).ok()?;
+    let fresh: File = files::open(&options, Path::new(&path)).ok()?;
     // The master of a pseudo-terminal is one name for many, and /dev/tty means another one in another session.
     let is_same = identity_of(&fresh.metadata().ok()?) == identity_of(&about)
         && self::terminal(fresh.as_raw_fd()) == terminal;

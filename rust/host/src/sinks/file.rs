@@ -3,6 +3,7 @@
 use super::descriptor::{Descriptor, identity_of};
 use super::{Refreshed, Sink};
 use crate::error::Error;
+use crate::files;
 use pr_printk::fd::Written;
 use std::fs::OpenOptions;
 use std::io;
@@ -39,12 +40,13 @@ impl File {
 
 /// Opens without waiting: a pipe that nobody reads is an error, and later writes block as they do elsewhere.
 fn append_to(path: &Path) -> io::Result<OwnedFd> {
-    let file = OpenOptions::new()
+    let mut options = OpenOptions::new();
+    options
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)?;
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK);
+    let file = files::open(&options, path)?;
     // SAFETY: sets the flags of a description that was just made; appending is the one that stays.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) } < 0 {
         return Err(io::Error::last_os_error());

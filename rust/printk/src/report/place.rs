@@ -141,8 +141,10 @@ impl Place {
     pub fn open_nameless(&self) -> libc::c_int {
         let flags = libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC;
         match self.checked_directory() {
-            // SAFETY: a zero-terminated path.
-            Some(fd) => unsafe { libc::openat(fd, c".".as_ptr(), flags, 0o600) },
+            Some(fd) => {
+                // SAFETY: a zero-terminated path.
+                fd::above_standard(unsafe { libc::openat(fd, c".".as_ptr(), flags, 0o600) })
+            }
             None => -1,
         }
     }
@@ -185,11 +187,13 @@ impl Place {
             let flags = flags | libc::O_NOFOLLOW;
             // SAFETY: a zero-terminated path.
             let fd = unsafe { libc::openat(directory, name.0.as_ptr().cast(), flags, 0o600) };
+            let made_it = fd >= 0;
+            let fd = fd::above_standard(fd);
             if fd >= 0 {
                 made = Some((fd, n));
                 break;
             }
-            if fd::errno() != libc::EEXIST {
+            if made_it || fd::errno() != libc::EEXIST {
                 break;
             }
         }

@@ -1,0 +1,94 @@
+"""Processes that are started without stdin, stdout or stderr: what is opened next gets those numbers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import printk_ring as pr
+from tests.children import run
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+CLOSED = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+WITHOUT_STDERR = ("sh", "-c", 'exec "$@" 2>&-', "sh")
+
+# Whatever anybody writes to the three, and which of them mean anything.
+SCRIBBLE = """
+import json, os, sys
+from pathlib import Path
+
+def scribble():
+    found = {}
+    for fd in (0, 1, 2):
+        try:
+            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
+            os.write(fd, b"X" * 8192)
+        except OSError:
+            pass
+    return found
+"""
+
+
+def run_closed(code: str, *arguments: object, prefix: tuple[str, ...] = CLOSED) -> subprocess.CompletedProcess[str]:
+    done = run(SCRIBBLE + code, *arguments, prefix=prefix)
+    assert done.returncode == 0, done
+    return done
+
+
+def test_no_file_that_is_kept_has_the_number_of_a_closed_standard_stream(ring_path: Path, tmp_path: Path) -> None:
+    """A ring under number 2 is overwritten by the first library that complains."""
+    output, told = tmp_path / "console.txt", tmp_path / "told.json"
+    run_closed(
+        """
+import printk_ring as pr
+
+path, output, told = sys.argv[1:]
+log = pr.install(path, consoles=[pr.sinks.file(output)], dump_on="ERROR")
+other = pr.Log(consoles=[])
+ring, control = pr.open(path), pr.control(path)
+logger = pr.get_logger("app")
+for number in range(500):
+    logger.info("event", number=number)
+logger.error("a dump")
+found = scribble()
+logger.info("after")
+log.flush()
+Path(told).write_text(json.dumps(found))
+        """,
+        ring_path,
+        output,
+        told,
+    )
+    assert json.loads(told.read_text()) == {}
+    with pr.open(ring_path) as ring:
+        assert [record.event for record in ring.reader()] == ["event"] * 500 + ["a dump", "after"]
+        assert ring.info.clean
+    lines = output.read_text().splitlines()
+    assert len(lines) == 502
+    assert "X" not in "".join(lines)
+
+
+def test_a_crash_file_has_no_standard_stream_s_number(ring_path: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    done = run(
+        SCRIBBLE
+        + """
+import printk_ring as pr
+
+pr.install(sys.argv[1], consoles=[])
+pr.get_logger("app").info("event")
+Path(sys.argv[2]).write_text(json.dumps(scribble()))
+os.abort()
+        """,
+        ring_path,
+        told,
+        prefix=CLOSED,
+    )
+    assert done.returncode == -6
+    assert json.loads(told.read_text()) == {}
+    [text] = tmp_path.glob("*.crash-*.txt")
+    assert "app: event" in text.read_text()
+    assert "X" * 9 not in text.read_text()
