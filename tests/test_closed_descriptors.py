@@ -92,3 +92,53 @@ os.abort()
     [text] = tmp_path.glob("*.crash-*.txt")
     assert "app: event" in text.read_text()
     assert "X" * 9 not in text.read_text()
+
+
+def test_without_stderr_the_default_console_is_left_out(ring_path: Path) -> None:
+    done = run(
+        """
+        import os, sys
+        import printk_ring as pr
+
+        stranger = os.open(sys.argv[1] + ".txt", os.O_RDWR | os.O_CREAT)
+        assert stranger == 2 and sys.stderr is None
+        with pr.install(sys.argv[1]) as log:
+            assert log.consoles() == []
+            assert pr.install(sys.argv[1]) is log
+            pr.get_logger("app").info("event")
+            log.flush()
+        assert os.fstat(stranger).st_size == 0
+        print("fine")
+        """,
+        ring_path,
+        prefix=WITHOUT_STDERR,
+    )
+    assert done.stdout == "fine\n", done
+
+
+def test_where_stderr_was_closed_the_default_console_is_left_out() -> None:
+    done = run("""
+        import os
+        import printk_ring as pr
+
+        os.close(2)
+        with pr.install() as log:
+            assert log.consoles() == []
+            assert pr.install(consoles=[pr.sinks.stderr()]) is log
+        print("fine")
+    """)
+    assert done.stdout == "fine\n", done
+
+
+def test_where_stderr_goes_afterwards_install_still_finds_its_log() -> None:
+    done = run("""
+        import os, sys
+        import printk_ring as pr
+
+        with pr.install() as log:
+            assert len(log.consoles()) == 1
+            sys.stderr = None
+            assert pr.install() is log
+        print("fine")
+    """)
+    assert done.stdout == "fine\n", done

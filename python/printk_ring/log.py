@@ -1,6 +1,7 @@
 """The process's default log: `install` makes it, `default_log` finds it, `get_logger` gives loggers for it."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -59,14 +60,15 @@ def install(
     anonymous memory. `size`: upper bound of the whole file or memory, bytes or "4 MiB". `avg_record`: expected bytes of an
     encoded record. `level`: the least severe level stored; `console_level`: the least severe one that consoles without a
     level of their own print. `consoles`: sinks, mappings of `Log.add_console`'s arguments, or (sink, mapping) pairs; None:
-    one on stderr. `capture_logging`: what the standard library's root logger gets is stored too. `capture_warnings`:
-    warnings are stored too. `crash`: uncaught exceptions are stored too, also those of threads, finalizers and the running
-    event loop (others: `printk_ring.crash.watch`), and dumpers are called with the reason OOPS; then whatever hook was there
-    before goes on. And a fatal signal, or an exception that ends the process, leaves a crash file, as text and as JSON, with
-    the reason and the last records: `<ring file>.crash-<pid>-<n>.txt` and `.json`; `crash_dir`: in that directory (an
-    anonymous ring's else in the working directory). Whoever handled the signal before is asked then, and the process ends as
-    it would have. `signals`: further signals taken as an orderly exit: all logs are flushed within 1 s, dumpers are called
-    with SHUTDOWN, on a thread of its own; then the signal goes to whoever handled it before.
+    one on stderr, if the process has that. `capture_logging`: what the standard library's root logger gets is stored too.
+    `capture_warnings`: warnings are stored too. `crash`: uncaught exceptions are stored too, also those of threads,
+    finalizers and the running event loop (others: `printk_ring.crash.watch`), and dumpers are called with the reason OOPS;
+    then whatever hook was there before goes on. And a fatal signal, or an exception that ends the process, leaves a crash
+    file, as text and as JSON, with the reason and the last records: `<ring file>.crash-<pid>-<n>.txt` and `.json`;
+    `crash_dir`: in that directory (an anonymous ring's else in the working directory). Whoever handled the signal before is
+    asked then, and the process ends as it would have. `signals`: further signals taken as an orderly exit: all logs are
+    flushed within 1 s, dumpers are called with SHUTDOWN, on a thread of its own; then the signal goes to whoever handled it
+    before.
 
     `sync_on`: a log call at this level syncs the ring file to its disk before it returns, for records that are to outlive
     the power; see `Log` for when that is left to a thread. `dump_on`: the flight recorder: what led up to a record at this
@@ -104,7 +106,8 @@ def install(
         if _installed is not None and not _installed.log.closed:
             _refuse_other_arguments(_installed.arguments, arguments)
             return _installed.log
-        log = Log(path, consoles=chosen, **options)
+        left_out = consoles is None and not _has_stderr()
+        log = Log(path, consoles=() if left_out else chosen, **options)
         try:
             _watch_signals(log, chosen_signals, crash=crash, crash_dir=crash_dir)
         except BaseException:
@@ -119,6 +122,17 @@ def install(
 
         watch_process()
     return log
+
+
+def _has_stderr() -> bool:
+    """Whether number 2 is what people look at. Where Python began without it, it is any file that was opened since."""
+    if sys.stderr is None:
+        return False
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return True
 
 
 def _watch_signals(log: Log, signals: list[int], *, crash: bool, crash_dir: StrPath | None) -> None:
