@@ -40,6 +40,32 @@ def test_importing_brings_in_neither_numpy_nor_logging() -> None:
     """)
 
 
+def test_aliases_are_objects_and_annotations_can_be_looked_up() -> None:
+    succeed("""
+        import sys, typing
+        import printk_ring as pr
+        from printk_ring.typing import ConsoleSpec
+        assert "logging" not in sys.modules
+
+        import printk_ring.typing
+        for name in printk_ring.typing.__all__:
+            assert not isinstance(getattr(printk_ring.typing, name), str), name
+        from printk_ring.typing import ConsoleFormat
+        assert sys.modules["logging"].Formatter in typing.get_args(ConsoleFormat)
+
+        def by_users(form: ConsoleFormat, spec: "ConsoleSpec | None" = None) -> None: pass
+        assert typing.get_type_hints(by_users)["form"] == ConsoleFormat
+        for function in (pr.install, pr.recover, pr.PreviousLife.to_file, pr.sinks.file):
+            typing.get_type_hints(function)
+        try:
+            from printk_ring.typing import ConsoleForm
+        except ImportError as error:
+            assert "ConsoleForm" in str(error)
+        else:
+            raise SystemExit("no error")
+    """)
+
+
 def test_every_public_name_is_there_and_documented() -> None:
     succeed("""
         import printk_ring as pr

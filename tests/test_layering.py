@@ -28,7 +28,8 @@ FLOORS = [
     {"demo"},
     {"__main__"},
 ]
-# Ways back down, each taken only when asked for: `install` is the front door and opens the captures behind it.
+# Ways back down, each taken only when asked for: `install` is the front door and opens the captures behind it, and aliases
+# name native classes.
 LAZY_WAYS_BACK = {
     ("log", "crash"),
     ("log", "integrations"),
@@ -36,6 +37,7 @@ LAZY_WAYS_BACK = {
     ("__init__", "snapshot"),
     ("__init__", "crash"),
     ("__init__", "lockdep"),
+    ("typing", "_native"),
 }
 NEVER = {"ctypes", "struct", "numpy", "mmap"}
 

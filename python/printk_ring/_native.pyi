@@ -15,7 +15,7 @@ from logging import Handler, LogRecord
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TypeVar, final
+from typing import Any, Literal, NoReturn, Self, TypeVar, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -610,7 +610,8 @@ class Logger:
         template string what the f-string would be; "" does nothing. Of `once` and `ratelimited` it knows nothing: they would
         take pieces out of lines.
         """
-    def catch(self, reraise: bool = True) -> Catch:
+    @overload
+    def catch(self, reraise: Literal[True] = True) -> Catch[Literal[False]]:
         """A context manager and a decorator: an exception that comes out of the block or the function is logged at ERROR
         with its traceback, and goes on; with `reraise=False` it ends there.
 
@@ -622,6 +623,8 @@ class Logger:
         Raises:
             TypeError: `reraise` is no bool: a decorator is written `@logger.catch()`.
         """
+    @overload
+    def catch(self, reraise: bool) -> Catch[bool]: ...
     def contextualize(self, /, **fields: object) -> ContextFields:
         """A context manager: in its block these fields are in all records, of whatever logger and `RingHandler`, that this
         thread or task logs. The same key: the call wins, then the innermost block, then what is bound.

@@ -3,9 +3,9 @@
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from types import CodeType, FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from printk_ring._native import Logger
@@ -14,11 +14,15 @@ __all__ = ["Catch"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_Y = TypeVar("_Y")
+_S = TypeVar("_S")
+# What `__exit__` returns: False, and what an exception leaves behind is never reached, or a bool.
+_EndsHere_co = TypeVar("_EndsHere_co", bound=bool, covariant=True)
 # What ends a program or a generator is not an error of the code that it passes through.
 _NO_ERRORS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
-class Catch:
+class Catch(Generic[_EndsHere_co]):
     """A context manager and a decorator: an exception that comes out is logged at ERROR, with its traceback.
 
     Made by `Logger.catch`. As a decorator of a function, a coroutine function, a generator function or an asynchronous
@@ -31,6 +35,9 @@ class Catch:
     `KeyboardInterrupt`, `SystemExit`, `GeneratorExit` and a task's cancellation are not logged, and never kept back. With
     `reraise=False` an `Exception` ends here: the code behind the block goes on, and the function returns None (a generator
     is at its end). Other exceptions go on all the same.
+
+    Its type says what `__exit__` returns: `Catch[Literal[False]]` ends nothing here. To a type checker what a function under
+    any other one returns may be None, and a generator function stays one if its annotation says Generator.
     """
 
     def __init__(self, logger: "Logger", reraise: bool = True) -> None:
@@ -49,8 +56,11 @@ class Catch:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
         /,
-    ) -> bool:
+    ) -> _EndsHere_co:
         """Logs the exception, if there is one; True if it ends here."""
+        return cast("_EndsHere_co", self._ends(exc_value))
+
+    def _ends(self, exc_value: BaseException | None) -> bool:
         if exc_value is None or isinstance(exc_value, _no_errors()):
             return False
         if self._tell_from_place is not None:
@@ -59,7 +69,24 @@ class Catch:
             _tell(self._logger, exc_info=exc_value, stacklevel=_level(), **self._fields)
         return not self._reraise and isinstance(exc_value, Exception)
 
-    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
+    # The first one is for a narrower `self`, which mypy holds against it.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: "Catch[Literal[False]]", function: Callable[_P, _R], /
+    ) -> Callable[_P, _R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[_P, Coroutine[_Y, _S, _R]], /
+    ) -> Callable[_P, Coroutine[_Y, _S, _R | None]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[_P, Generator[_Y, _S, _R]], /
+    ) -> Callable[_P, Generator[_Y, _S, _R | None]]: ...
+    @overload
+    def __call__(self, function: Callable[_P, AsyncGenerator[_Y, _S]], /) -> Callable[_P, AsyncGenerator[_Y, _S]]: ...
+    @overload
+    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R | None]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Callable[..., Any]:
         """The function, with its exceptions logged."""
         given: object = function
         if not callable(given) or isinstance(given, staticmethod):
@@ -67,12 +94,12 @@ class Catch:
             raise TypeError(
                 f"catch() is for functions, not for {kind}: put it below @staticmethod, @classmethod and @property"
             )
-        block = Catch(self._logger, self._reraise)
+        block: Catch[bool] = Catch(self._logger, self._reraise)
         block._fields = {"function": getattr(function, "__qualname__", None) or repr(function)}
         wrap = next((wrap for is_one, wrap in _KINDS if is_one(function)), _plain)
         if wrap in _DRIVEN:
             block._tell_from_place = _telling_from(function)
-        return cast("Callable[_P, _R]", functools.wraps(function)(wrap(block, function)))
+        return functools.wraps(function)(wrap(block, function))
 
     def __repr__(self) -> str:
         """Whose it is."""
@@ -117,7 +144,7 @@ def _no_errors() -> tuple[type[BaseException], ...]:
     return _NO_ERRORS if asyncio is None else (*_NO_ERRORS, asyncio.CancelledError)
 
 
-def _plain(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+def _plain(block: Catch[bool], function: Callable[..., Any]) -> Callable[..., Any]:
     def caught(*args: Any, **kwargs: Any) -> Any:
         with block:
             return function(*args, **kwargs)
@@ -126,7 +153,7 @@ def _plain(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
     return caught
 
 
-def _coroutine(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+def _coroutine(block: Catch[bool], function: Callable[..., Any]) -> Callable[..., Any]:
     async def caught(*args: Any, **kwargs: Any) -> Any:
         with block:
             return await function(*args, **kwargs)
@@ -135,7 +162,7 @@ def _coroutine(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]
     return caught
 
 
-def _generator(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+def _generator(block: Catch[bool], function: Callable[..., Any]) -> Callable[..., Any]:
     def caught(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with block:
             return (yield from function(*args, **kwargs))
@@ -144,7 +171,7 @@ def _generator(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]
     return caught
 
 
-def _asynchronous_generator(block: Catch, function: Callable[..., Any]) -> Callable[..., Any]:
+def _asynchronous_generator(block: Catch[bool], function: Callable[..., Any]) -> Callable[..., Any]:
     async def caught(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with block:
             inner = function(*args, **kwargs)
@@ -167,7 +194,7 @@ def _asynchronous_generator(block: Catch, function: Callable[..., Any]) -> Calla
 
 # What an event loop calls: who called it says nothing.
 _DRIVEN = (_coroutine, _asynchronous_generator)
-_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Catch, Callable[..., Any]], Callable[..., Any]]], ...] = (
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Catch[bool], Callable[..., Any]], Callable[..., Any]]], ...] = (
     (inspect.iscoroutinefunction, _coroutine),
     (inspect.isgeneratorfunction, _generator),
     (inspect.isasyncgenfunction, _asynchronous_generator),

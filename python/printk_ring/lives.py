@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from printk_ring import _native
+from printk_ring._native import Reader, Record, RingFile, RingFileInfo
+from printk_ring.typing import Start, StrPath
 
 if TYPE_CHECKING:
-    from printk_ring._native import Reader, Record, RingFile, RingFileInfo
     from printk_ring.snapshot import Snapshot
-    from printk_ring.typing import Start, StrPath
 
 __all__ = ["PreviousLife", "headline", "moment", "recover"]
 
@@ -25,7 +25,7 @@ class PreviousLife:
     It stays readable while this object lives, also when the file is rotated away or removed meanwhile.
     """
 
-    def __init__(self, ring: "RingFile") -> None:
+    def __init__(self, ring: RingFile) -> None:
         self._ring = ring
         self._info = ring.info
 
@@ -35,7 +35,7 @@ class PreviousLife:
         return self._info.path
 
     @property
-    def info(self) -> "RingFileInfo":
+    def info(self) -> RingFileInfo:
         """Pid, start, command line, whether it ended in order, and how many records were left unfinished."""
         return self._info
 
@@ -44,11 +44,11 @@ class PreviousLife:
         """The time of its last record, nanoseconds since the epoch; None: it has none."""
         return self._info.last
 
-    def reader(self, start: "Start" = "oldest") -> "Reader":
+    def reader(self, start: Start = "oldest") -> Reader:
         """A reader of its records, as `Log.reader`."""
         return self._ring.reader(start)
 
-    def __iter__(self) -> Iterator["Record"]:
+    def __iter__(self) -> Iterator[Record]:
         """Its records, oldest first."""
         return iter(self.reader())
 
@@ -56,7 +56,7 @@ class PreviousLife:
         """As `Log.snapshot`."""
         return self._ring.snapshot()
 
-    def to_file(self, path: "StrPath") -> int:
+    def to_file(self, path: StrPath) -> int:
         """Writes its records as text, behind a line that says whose they are and how it ended. How many records.
 
         A file at the path is appended to; where there is none it is made with mode 0600. A symbolic link is not followed.
@@ -92,7 +92,7 @@ def moment(nsec: int) -> str:
     return datetime.fromtimestamp(nsec // _NSEC_PER_SEC, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def headline(ring: "RingFile", info: "RingFileInfo", state: str | None = None) -> str:
+def headline(ring: RingFile, info: RingFileInfo, state: str | None = None) -> str:
     """Whose ring it is and how that process ended, from when to when, and what it has left, in one line.
 
     `state` replaces what the file itself says about the end. Whatever the file holds, no terminal obeys the line.
@@ -107,7 +107,7 @@ def headline(ring: "RingFile", info: "RingFileInfo", state: str | None = None) -
     return f"{info.name!r}, process {info.pid}, {state or info.state}; {', '.join(parts)}{command}"
 
 
-def recover(path_or_dir: "StrPath") -> list[PreviousLife]:
+def recover(path_or_dir: StrPath) -> list[PreviousLife]:
     """What processes that are gone have left, newest first; never a ring that is in use.
 
     Of a path: the ring there, the previous lives beside it (`.old.N`), and the rings of its forked children

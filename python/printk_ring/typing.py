@@ -44,9 +44,6 @@ StrPath: TypeAlias = str | os.PathLike[str]
 FormatName: TypeAlias = Literal["text", "iso", "json", "logfmt", "kmsg", "syslog"]
 """How a console writes a record."""
 
-ConsoleFormat: TypeAlias = "FormatName | logging.Formatter | Callable[[Record], str]"
-"""What makes text of a record on a console: a format by name, a formatter of `logging`, or a function."""
-
 OverflowPolicy: TypeAlias = Literal["drop_oldest", "block"]
 """What happens when the writers are faster than a console."""
 
@@ -72,8 +69,31 @@ ExcInfoLike: TypeAlias = (
 )
 """What `exc_info=` takes: True for the exception being handled, an exception, or `sys.exc_info()`."""
 
-ConsoleSpec: TypeAlias = "Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]"
-"""One console of `consoles=`: a sink, the arguments of `add_console` as a mapping (with `sink`), or both."""
+if TYPE_CHECKING:
+    ConsoleFormat: TypeAlias = FormatName | logging.Formatter | Callable[[Record], str]
+    """What makes text of a record on a console: a format by name, a formatter of `logging`, or a function."""
+
+    ConsoleSpec: TypeAlias = Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]
+    """One console of `consoles=`: a sink, the arguments of `add_console` as a mapping (with `sink`), or both."""
+
+else:
+
+    def __getattr__(name: str) -> object:
+        """What needs more than this module imports: who has no use for a formatter of `logging` need not pay for it."""
+        if name == "ConsoleFormat":
+            from logging import Formatter  # noqa: PLC0415
+
+            from printk_ring._native import Record  # noqa: PLC0415
+
+            value = FormatName | Formatter | Callable[[Record], str]
+        elif name == "ConsoleSpec":
+            from printk_ring._native import Sink  # noqa: PLC0415
+
+            value = Sink | Mapping[str, Any] | tuple[Sink, Mapping[str, Any]]
+        else:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return globals().setdefault(name, value)
 
 
 class BinaryFile(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, assert_type
 
@@ -12,7 +13,7 @@ import structlog
 import printk_ring as pr
 from printk_ring.integrations.loguru import RingSink
 from printk_ring.integrations.structlog import RingLogger, RingLoggerFactory, RingProcessor
-from printk_ring.typing import ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
+from printk_ring.typing import ConsoleFormat, ConsoleSpec, ConsoleStats, LevelLike, OffloadMode, RecordException, Stats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +60,56 @@ def logging_calls(level: LevelLike) -> None:
         assert_type(nothing, None)
     logger.info()  # type: ignore[call-arg]  # an event is needed
     logger.info("event", stacklevel="2")  # type: ignore[arg-type]
+
+
+class Catching:
+    """What an exception leaves of a function's type."""
+
+    log = pr.get_logger("app")
+
+    @log.catch()
+    def goes_on(self, text: str) -> int:
+        return len(text)
+
+    @log.catch(reraise=False)
+    def ends_here(self, text: str, times: int = 1) -> int:
+        return len(text) * times
+
+    @log.catch(reraise=False)
+    async def in_a_task(self) -> int:
+        return 1
+
+    @log.catch(reraise=False)
+    def items(self) -> Generator[int, str, bytes]:
+        yield 1
+        return b""
+
+    @log.catch(reraise=False)
+    async def asynchronous_items(self) -> AsyncGenerator[int, str]:
+        yield 1
+
+    async def uses(self, *, sometimes: bool) -> None:
+        assert_type(self.goes_on("x"), int)
+        assert_type(self.ends_here("x", times=2), int | None)
+        self.ends_here(5)  # type: ignore[arg-type]  # the parameters stay
+        assert_type(await self.in_a_task(), int | None)
+        assert_type(self.items(), Generator[int, str, bytes | None])
+        assert_type(self.asynchronous_items(), AsyncGenerator[int, str])
+        assert_type(self.log.catch(reraise=sometimes)(len)(b""), int | None)
+        self.log.catch(len)  # type: ignore[call-overload]  # written catch()
+
+    def returns_or_raises(self) -> int:
+        with self.log.catch():
+            return self.goes_on("x")
+
+    def returns_or_goes_on(self) -> int:  # type: ignore[return]  # the code behind the block is reached
+        with self.log.catch(reraise=False):
+            return self.goes_on("x")
+
+
+def described_consoles(spec: ConsoleSpec, form: ConsoleFormat, log: pr.Log) -> None:
+    pr.install(consoles=[spec, (pr.sinks.stderr(), {"format": form})])
+    log.add_console(pr.sinks.stderr(), format=form)
 
 
 def consoles(log: pr.Log) -> None:
