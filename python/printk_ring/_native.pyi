@@ -1307,6 +1307,13 @@ def _report_oops(log: Log, detail: str, /) -> Path | None:
     None: crashes are not told of it, or there were too many.
     """
 
+def _listed_signals(signals: object, /) -> list[int]:
+    """What `signals=` has in it.
+
+    Raises:
+        ConfigError: something in it is no signal that ends the process in order.
+    """
+
 def _take_signals(log: Log, signals: list[int], /) -> None:
     """Takes these signals as an orderly exit of all logs, then passes them on to whoever handled them before.
 

@@ -100,7 +100,7 @@ def install(
     }
     arguments = _comparable(path, options, chosen)
     arguments.update(capture_logging=bool(capture_logging), capture_warnings=bool(capture_warnings), crash=bool(crash))
-    chosen_signals = [int(number) for number in signals]
+    chosen_signals = _native._listed_signals(signals)  # noqa: SLF001 - our own
     arguments.update(crash_dir=_absolute(crash_dir), signals=chosen_signals)
     with _lock:
         if _installed is not None and not _installed.log.closed:

@@ -11,6 +11,17 @@ from printk_ring.typing import StrPath
 
 if TYPE_CHECKING:
     import logging
+else:
+
+    class _OnUse:
+        """`logging` for whoever looks annotations up: a program without it need not pay for it."""
+
+        def __getattr__(self, name: str) -> object:
+            import logging  # noqa: PLC0415 - that is the point
+
+            return getattr(logging, name)
+
+    logging = _OnUse()
 
 __all__ = ["MemorySink", "Sink", "callable", "file", "handler", "memory", "stderr", "stdout"]
 

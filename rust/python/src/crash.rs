@@ -1,12 +1,14 @@
 //! Crashes: what tells them is prepared, and given back.
 
 use crate::convert::text;
+use crate::ending;
 use crate::errors;
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
 use pr_host::crash::{orderly, report, rust_panics, signals};
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBool, PyBytes, PyString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,6 +45,43 @@ pub fn _trace_places() -> Option<(i32, i32)> {
 #[pyo3(signature = (signal, descriptor, /))]
 pub fn _take_trace(signal: i32, descriptor: i32) -> bool {
     signals::take_trace(signal, descriptor)
+}
+
+/// What `signals=` has in it. Raises ConfigError for what cannot be taken as an orderly exit.
+#[pyfunction]
+#[pyo3(signature = (signals, /))]
+pub fn _listed_signals(py: Python<'_>, signals: &Bound<'_, PyAny>) -> PyResult<Vec<i32>> {
+    let is_text = signals.is_instance_of::<PyString>() || signals.is_instance_of::<PyBytes>();
+    match signals.try_iter() {
+        Err(why) if !why.is_instance_of::<PyTypeError>(py) => return Err(why),
+        Ok(_) if !is_text => {}
+        _ => {
+            let shown = text::shown(signals)?;
+            let text = format!(
+                "signals is {shown}: give a list of signal numbers, such as [signal.SIGTERM]"
+            );
+            return Err(errors::config(py, text));
+        }
+    }
+    let numbers = ending::list(signals)?;
+    let numbers = numbers.iter().map(|given| signal_number(&given));
+    let numbers = numbers.collect::<PyResult<Vec<i32>>>()?;
+    orderly::check(&numbers).map_err(|why| errors::from_host(py, why))?;
+    Ok(numbers)
+}
+
+fn signal_number(given: &Bound<'_, PyAny>) -> PyResult<i32> {
+    let py = given.py();
+    match given.extract() {
+        Ok(number) if !given.is_instance_of::<PyBool>() => Ok(number),
+        Err(why) if !why.is_instance_of::<PyException>(py) => Err(why), // an interruption
+        _ => {
+            let shown = text::shown(given)?;
+            let text =
+                format!("signals: {shown} is no signal number: give one such as signal.SIGTERM");
+            Err(errors::config(py, text))
+        }
+    }
 }
 
 /// Until this log is closed these signals are taken as an orderly exit of all logs, then passed on to whoever handled them

@@ -2,7 +2,7 @@
 
 use crate::callable::PythonSink;
 use crate::errors;
-use crate::parameters::PathArg;
+use crate::parameters::{Clamped, PathArg};
 use crate::record::Record;
 use pr_host::options::default;
 use pr_host::sinks::Memory;
@@ -51,8 +51,9 @@ impl Sink {
 
     /// Appends whole lines to `path` (O_APPEND, created with 0600, re-opened when its inode changes).
     #[staticmethod]
-    fn file(path: PathArg) -> PyResult<Sink> {
-        Ok(Sink::native(SinkSpec::File(std::path::absolute(path.0)?)))
+    fn file(py: Python<'_>, path: PathArg) -> PyResult<Sink> {
+        let spec = SinkSpec::file(&path.0).map_err(|why| errors::from_host(py, why))?;
+        Ok(Sink::native(spec))
     }
 
     /// Calls `fn(record)` for each record.
@@ -86,12 +87,15 @@ impl Sink {
 
     /// Keeps the last records in memory.
     #[staticmethod]
-    #[pyo3(signature = (*, limit=default::MEMORY_RECORDS), text_signature = "(*, limit=10000)")]
-    fn memory(py: Python<'_>, limit: usize) -> PyResult<Py<MemorySink>> {
-        if limit == 0 {
-            let text = "limit is 0: a sink in memory keeps at least 1 record";
+    #[pyo3(signature = (*, limit=Clamped(default::MEMORY_RECORDS as i64)), text_signature = "(*, limit=10000)")]
+    fn memory(py: Python<'_>, limit: Clamped) -> PyResult<Py<MemorySink>> {
+        let Some(limit) = usize::try_from(limit.0).ok().filter(|limit| *limit > 0) else {
+            let text = format!(
+                "limit is {}: a sink in memory keeps at least 1 record",
+                limit.0
+            );
             return Err(errors::config(py, text));
-        }
+        };
         let memory = Arc::new(Memory::new(limit, default::MEMORY_BYTES));
         let spec = SinkSpec::Records(SharedRecordSink(memory.clone()));
         let made = PyClassInitializer::from(Sink::native(spec)).add_subclass(MemorySink { memory });

@@ -62,9 +62,7 @@ fn alone<R>(change: impl FnOnce() -> R) -> R {
 /// # Errors
 /// One of them cannot be handled, or is no orderly one; no thread for it. Then none is taken.
 pub fn take(log: &Log, signals: &[libc::c_int], end: Box<End>) -> Result<(), Error> {
-    for signal in signals {
-        check(*signal)?;
-    }
+    check(signals)?;
     serve()?;
     let taken = Taken {
         log: std::ptr::from_ref(log) as usize,
@@ -165,7 +163,15 @@ fn each_within<T>(all: Duration, each: &[T], mut work: impl FnMut(&T, Duration))
     }
 }
 
-fn check(signal: libc::c_int) -> Result<(), Error> {
+/// Whether all of these can be taken.
+///
+/// # Errors
+/// One of them cannot be handled, or is no orderly one.
+pub fn check(signals: &[libc::c_int]) -> Result<(), Error> {
+    signals.iter().try_for_each(|signal| check_one(*signal))
+}
+
+fn check_one(signal: libc::c_int) -> Result<(), Error> {
     let name = cause::name(signal);
     if SIGNALS.contains(&signal) {
         return Err(Error::Config(format!(

@@ -44,10 +44,17 @@ impl Memory {
 
     /// The records, oldest first.
     pub fn records(&self) -> Vec<Arc<Kept>> {
-        // Room is made outside of the lock.
-        let mut copy = Vec::with_capacity(self.most_records);
-        copy.extend(self.shelf.lock().records.iter().cloned());
-        copy
+        let mut room = 0;
+        loop {
+            // Made outside of the lock, for as many as there are: the limit may be any number.
+            let mut copy = Vec::with_capacity(room);
+            let shelf = self.shelf.lock();
+            if shelf.records.len() <= room {
+                copy.extend(shelf.records.iter().cloned());
+                return copy;
+            }
+            room = shelf.records.len();
+        }
     }
 
     /// Forgets them.

@@ -14,7 +14,7 @@ use crate::courier::SharedRecordSink;
 use crate::error::Error;
 use pr_printk::fd::Written;
 use pr_printk::port::class;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which sink a console writes to: a description, opened when the console is added.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +66,22 @@ pub(crate) trait Sink: Send + std::fmt::Debug {
 }
 
 impl SinkSpec {
+    /// A file, by its path.
+    ///
+    /// # Errors
+    /// No file can have that path.
+    pub fn file(path: &Path) -> Result<SinkSpec, Error> {
+        Error::if_zero_byte("path", path)?;
+        if path.as_os_str().is_empty() {
+            return Err(Error::Config(
+                "path is \"\": a file sink needs the path of a file".into(),
+            ));
+        }
+        let absolute =
+            std::path::absolute(path).map_err(|why| Error::os("the working directory", &why))?;
+        Ok(SinkSpec::File(absolute))
+    }
+
     /// The sink's kind in one word.
     pub fn kind(&self) -> &'static str {
         match self {
