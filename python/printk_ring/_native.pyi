@@ -1307,6 +1307,14 @@ def _report_oops(log: Log, detail: str, /) -> Path | None:
     None: crashes are not told of it, or there were too many.
     """
 
+def _check_crash_dir(directory: StrPath, /) -> None:
+    """Whether crash files can be written there.
+
+    Raises:
+        RingFileError: they cannot.
+        ConfigError: no directory can have that path.
+    """
+
 def _listed_signals(signals: object, /) -> list[int]:
     """What `signals=` has in it.
 

@@ -106,6 +106,8 @@ def install(
         if _installed is not None and not _installed.log.closed:
             _refuse_other_arguments(_installed.arguments, arguments)
             return _installed.log
+        if crash and crash_dir is not None:
+            _native._check_crash_dir(crash_dir)  # noqa: SLF001 - our own
         left_out = consoles is None and not _has_stderr()
         log = Log(path, consoles=() if left_out else chosen, **options)
         try:

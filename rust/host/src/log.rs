@@ -5,7 +5,7 @@ mod consoles;
 mod emit;
 mod levels;
 
-pub use consoles::reliability;
+pub use consoles::{OpenSinks, check_consoles, reliability};
 
 use crate::console::{Console, ConsoleOptions, nanos};
 use crate::crash;

@@ -5,6 +5,7 @@ use crate::ending;
 use crate::errors;
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
+use crate::parameters::PathArg;
 use pr_host::crash::{orderly, report, rust_panics, signals};
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
@@ -26,6 +27,14 @@ pub fn _tell_crashes(
     let trouble = told.map_err(|why| errors::from_host(py, why))?;
     rust_panics::watch();
     Ok(trouble.map(|why| why.to_string()))
+}
+
+/// Raises RingFileError where crash files cannot be written in `directory`.
+#[pyfunction]
+#[pyo3(signature = (directory, /))]
+pub fn _check_crash_dir(py: Python<'_>, directory: PathArg) -> PyResult<()> {
+    let checked = py.detach(|| report::check_directory(&directory.0));
+    checked.map_err(|why| errors::from_host(py, why))
 }
 
 /// From now on fatal signals are told before they end the process.

@@ -105,8 +105,8 @@ mod _native {
     use crate::control::{CallSite, Control, control};
     #[pymodule_export]
     use crate::crash::{
-        _arm_signals, _listed_signals, _report_oops, _take_signals, _take_trace, _tell_crashes,
-        _trace_places,
+        _arm_signals, _check_crash_dir, _listed_signals, _report_oops, _take_signals, _take_trace,
+        _tell_crashes, _trace_places,
     };
     #[pymodule_export]
     use crate::dump::DumpIter;

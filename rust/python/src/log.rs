@@ -27,6 +27,7 @@ use crate::sizes::SizeArg;
 use crate::stats;
 use crate::watch;
 use pr_host::dump::TextDump;
+use pr_host::log::check_consoles;
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, DumperOptions, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
@@ -133,9 +134,9 @@ impl Log {
                 dump_last: dump_last.map(|last| last.0),
             },
         };
-        let opened = py
-            .detach(|| pr_host::Log::open(options))
-            .map_err(|why| errors::from_host(py, why))?;
+        let told = |why| errors::from_host(py, why);
+        let _open = py.detach(|| check_consoles(&specs)).map_err(told)?;
+        let opened = py.detach(|| pr_host::Log::open(options)).map_err(told)?;
         opened.attach(Box::new(beside));
         let log = Log {
             handle: LogHandle::adopt(opened),

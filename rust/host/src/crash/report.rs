@@ -12,7 +12,7 @@ use pr_printk::panic;
 use pr_printk::report::{Cause, Paper, Place, Report, Stem};
 use pr_record::Out;
 use std::ffi::{CStr, CString};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -183,12 +183,9 @@ impl Log {
         };
         let beside = ring.as_deref().and_then(Path::parent).map(Path::to_owned);
         let chosen = directory.map(Path::to_owned).or(beside);
-        let path = std::path::absolute(chosen.as_deref().unwrap_or(Path::new(".")))
-            .map_err(|why| Error::os("the working directory", &why))?;
-        let text = CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| Error::zero_byte("crash_dir", &path))?;
+        let (path, text) = absolute(chosen.as_deref().unwrap_or(Path::new(".")))?;
         let (fd, trouble) = match open_directory(&path, &text) {
-            Ok(fd) => (fd, None),
+            Ok(opened) => (opened.into_raw_fd(), None),
             Err(why) if directory.is_some() => return Err(why),
             Err(why) => (-1, Some(why)),
         };
@@ -198,8 +195,26 @@ impl Log {
     }
 }
 
+/// Whether crash files can be written in `directory`, for a log that is to be.
+///
+/// # Errors
+/// They cannot.
+pub fn check_directory(directory: &Path) -> Result<(), Error> {
+    let (path, text) = absolute(directory)?;
+    open_directory(&path, &text).map(drop)
+}
+
+/// The path from the root, also as the system takes it.
+fn absolute(directory: &Path) -> Result<(PathBuf, CString), Error> {
+    let path =
+        std::path::absolute(directory).map_err(|why| Error::os("the working directory", &why))?;
+    let text = CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::zero_byte("crash_dir", &path))?;
+    Ok((path, text))
+}
+
 /// Opens a directory that files can be made in.
-fn open_directory(path: &Path, text: &CStr) -> Result<libc::c_int, Error> {
+fn open_directory(path: &Path, text: &CStr) -> Result<File, Error> {
     let refused =
         |why: std::io::Error| Error::refused(path, "crash files cannot be written there", &why);
     let mut options = OpenOptions::new();
@@ -209,7 +224,7 @@ fn open_directory(path: &Path, text: &CStr) -> Result<libc::c_int, Error> {
     if unsafe { libc::access(text.as_ptr(), libc::W_OK | libc::X_OK) } != 0 {
         return Err(refused(std::io::Error::last_os_error()));
     }
-    Ok(opened.into_raw_fd())
+    Ok(opened)
 }
 
 /// The beginning of a crash file's name, which the rest of it must have room behind.

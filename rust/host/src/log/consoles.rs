@@ -5,7 +5,7 @@ use crate::console::nanos;
 use crate::error::Error;
 use crate::letters;
 use crate::options::default;
-use crate::sinks::SinkSpec;
+use crate::sinks::{Sink, SinkSpec};
 use pr_printk::port::class;
 use pr_printk::registry::ConsoleSlot;
 use pr_printk::thread;
@@ -17,6 +17,38 @@ use std::time::Duration;
 /// that is one slice, and not all of them.
 const SLICES: u32 = 20;
 const SLICE: Duration = Duration::from_millis(50);
+
+/// The sinks of consoles that a log is to have, open: what leads to one, such as a pipe, finds it open until its console
+/// has opened it too.
+#[derive(Debug)]
+pub struct OpenSinks {
+    _sinks: Vec<Box<dyn Sink>>,
+}
+
+/// Looks at the consoles that a log is to have, in their order, before anything is done for that log: a ring that stands at
+/// its path is not to make room for one that cannot be.
+///
+/// # Errors
+/// As [`Log::add_console`].
+pub fn check_consoles(consoles: &[ConsoleOptions]) -> Result<OpenSinks, Error> {
+    let mut others: Vec<(String, bool)> = Vec::new();
+    let mut sinks = Vec::new();
+    for options in consoles {
+        check_format(options)?;
+        check_reliability(options)?;
+        let is_free = |name: &str| others.iter().all(|(other, _)| other != name);
+        let name = console_name(options, is_free)?;
+        let real = others.iter().find(|(_, bootstrap)| !bootstrap);
+        match (options.bootstrap, real) {
+            (true, Some((real, _))) => return Err(comes_late(&name, real)),
+            (false, None) => others.clear(), // the first real one is the end of these
+            _ => {}
+        }
+        sinks.push(options.sink.open()?);
+        others.push((name, options.bootstrap));
+    }
+    Ok(OpenSinks { _sinks: sinks })
+}
 
 impl Log {
     /// Adds a console, with a printer thread of its own.
@@ -39,9 +71,11 @@ impl Log {
         }
         check_format(&options)?;
         check_reliability(&options)?;
-        let name = self.console_name(&options)?;
+        let consoles = self.consoles();
+        let is_free = |name: &str| consoles.iter().all(|console| console.name() != name);
+        let name = console_name(&options, is_free)?;
         if options.bootstrap {
-            check_first(&name, &self.consoles())?;
+            check_first(&name, &consoles)?;
         }
         let life = self.shared_life();
         let room = || self.offload.make_room();
@@ -131,41 +165,6 @@ impl Log {
         edges.min_by_key(|(seq, _)| *seq)
     }
 
-    /// The wanted name, or one after the sink's kind that is free.
-    fn console_name(&self, options: &ConsoleOptions) -> Result<String, Error> {
-        if let Some(name) = &options.name
-            && (name.is_empty()
-                || name.len() > ConsoleSlot::NAME_BYTES
-                || name.chars().any(char::is_control))
-        {
-            let most = ConsoleSlot::NAME_BYTES;
-            return Err(Error::Config(format!(
-                "console name {name:?}: give 1 to {most} bytes without control characters"
-            )));
-        }
-        let consoles = self.consoles();
-        let free = |name: &str| consoles.iter().all(|console| console.name() != name);
-        if let Some(name) = &options.name {
-            return if free(name) {
-                Ok(name.clone())
-            } else {
-                Err(taken(name))
-            };
-        }
-        let kind = options.sink.kind();
-        let numbered = (1_u32..).map(|n| {
-            if n == 1 {
-                kind.to_owned()
-            } else {
-                format!("{kind}-{n}")
-            }
-        });
-        Ok(numbered
-            .into_iter()
-            .find(|name| free(name))
-            .unwrap_or_default())
-    }
-
     /// The consoles, in the order they were added. Never waits for printing.
     pub fn consoles(&self) -> Vec<Arc<Console>> {
         self.consoles.lock().clone()
@@ -231,6 +230,36 @@ impl Log {
     }
 }
 
+/// The wanted name, or one after the sink's kind that is free.
+fn console_name(options: &ConsoleOptions, is_free: impl Fn(&str) -> bool) -> Result<String, Error> {
+    if let Some(name) = &options.name
+        && (name.is_empty()
+            || name.len() > ConsoleSlot::NAME_BYTES
+            || name.chars().any(char::is_control))
+    {
+        let most = ConsoleSlot::NAME_BYTES;
+        return Err(Error::Config(format!(
+            "console name {name:?}: give 1 to {most} bytes without control characters"
+        )));
+    }
+    if let Some(name) = &options.name {
+        return if is_free(name) {
+            Ok(name.clone())
+        } else {
+            Err(taken(name))
+        };
+    }
+    let kind = options.sink.kind();
+    let mut numbered = (1_u32..).map(|n| {
+        if n == 1 {
+            kind.to_owned()
+        } else {
+            format!("{kind}-{n}")
+        }
+    });
+    Ok(numbered.find(|name| is_free(name)).unwrap_or_default())
+}
+
 /// What takes whole records takes no text, however that is made.
 fn check_format(options: &ConsoleOptions) -> Result<(), Error> {
     let is_text = options.format.name() != default::FORMAT;
@@ -283,12 +312,13 @@ pub fn reliability(given: i64) -> Result<u32, Error> {
 
 /// A bootstrap console is for the time before the first real one.
 fn check_first(name: &str, consoles: &[Arc<Console>]) -> Result<(), Error> {
-    real_one(consoles).map_or(Ok(()), |other| {
-        let other = other.name();
-        Err(Error::Config(format!(
-            "bootstrap console {name:?} comes too late: the log has {other:?} already"
-        )))
-    })
+    real_one(consoles).map_or(Ok(()), |other| Err(comes_late(name, other.name())))
+}
+
+fn comes_late(name: &str, other: &str) -> Error {
+    Error::Config(format!(
+        "bootstrap console {name:?} comes too late: the log has {other:?} already"
+    ))
 }
 
 /// The first console that is no bootstrap one.
