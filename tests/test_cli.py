@@ -449,3 +449,37 @@ def test_a_torn_record_is_told_in_its_place_and_on_stderr_with_every_option(ring
         assert "before" in first
         assert "** printk message 1 is torn **" in torn or json.loads(torn)["event"] == "record torn"
         assert "behind" in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--set", "+p", "--last", "5"], ("--set", "--last")),
+        (["-n", "debug", "-J"], ("-n", "-J")),
+        (["-C", "--all"], ("-C", "--all")),
+        (["--set", "+p", "-l", "err"], ("--set", "-l")),
+        (["--stats", "--last", "5"], ("--stats", "--last")),
+        (["--list", "-T"], ("--list", "-T")),
+        (["--index", "-l", "err"], ("--index", "-l")),
+    ],
+    ids=str,
+)
+def test_an_option_that_would_be_passed_over_is_refused(
+    dead_ring: Path, arguments: list[str], names: tuple[str, str]
+) -> None:
+    done = prdmesg(*arguments, dead_ring)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{names[0]} and {names[1]} exclude each other" in done.stderr
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\n;"], ids=repr)
+def test_an_empty_command_is_refused_with_an_example(dead_ring: Path, nothing: str) -> None:
+    done = prdmesg("--set", nothing, dead_ring)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--set: no command: give one such as 'file db.py +p'" in done.stderr
+
+
+def test_the_help_says_where_a_value_may_be_left_out() -> None:
+    shown = " ".join(prdmesg("--help").stdout.split())
+    assert "[-L [=WHEN]]" in shown
+    assert "--color [=WHEN] colours: " in shown

@@ -111,12 +111,29 @@ def _check_together(parser: argparse.ArgumentParser, given: argparse.Namespace) 
     for showing in (*instead, *(["-w"] if given.follow else [])):
         if setting:
             parser.error(f"{setting[0]} and {showing} exclude each other: set it, then look")
+    passed_over = _about_records(given) + (["-J"] if setting and given.json else [])
+    for instead_of_records in setting + instead if passed_over else []:
+        parser.error(f"{instead_of_records} and {passed_over[0]} exclude each other: no records are shown")
     if setting and (given.core or given.dead):
         parser.error(f"{setting[0]} is for a log that is written: what is dead has no switches")
     if given.core and given.dead:
         parser.error("--core and --dead exclude each other: what is in a core is dead anyway")
     if given.follow and (given.core or given.dead):
         parser.error(f"--{'core' if given.core else 'dead'} and -w exclude each other: the dead write no more")
+
+
+def _about_records(given: argparse.Namespace) -> list[str]:
+    """The options that say which records are shown, and how."""
+    values = {
+        "-l": given.level,
+        "--last": given.last,
+        "--all": given.all or None,
+        "-T": given.ctime or None,
+        "-t": given.notime or None,
+        "-d": given.show_delta or None,
+        "-r": given.raw or None,
+    }
+    return [name for name, value in values.items() if value is not None]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,7 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--consoles", action="store_true", help="who prints, and how far it is, instead of the records")
     parser.add_argument("--index", action="store_true", help="the call sites that have logged, instead of the records")
     parser.add_argument(
-        "--set", metavar="COMMANDS", help="dynamic debug: 'file db.py +p', 'func handle* line 10-20 =pf', '=_'"
+        "--set",
+        type=_commands,
+        metavar="COMMANDS",
+        help="dynamic debug: 'file db.py +p', 'func handle* line 10-20 =pf', '=_'",
     )
     parser.add_argument(
         "-n", "--console-level", type=_one_level, metavar="LEVEL", help="what consoles without their own level print"
@@ -158,9 +178,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-L",
         "--color",
+        nargs="?",
         choices=("auto", "always", "never"),
-        metavar="WHEN",
+        metavar="=WHEN",
         default="auto",
+        const="auto",
         help="colours: always, never or auto, which is on a terminal unless NO_COLOR is set",
     )
     parser.add_argument("-V", "--version", action="version", version=f"prdmesg {_native.__version__}")
@@ -191,6 +213,12 @@ def _level(word: str) -> int:
 
 def _one_level(word: str) -> int:
     return _level(word)
+
+
+def _commands(text: str) -> str:
+    if not text.strip(" \t\r\n;"):
+        raise argparse.ArgumentTypeError("no command: give one such as 'file db.py +p', or '=_', which takes all back")
+    return text
 
 
 def _count(text: str) -> int:
