@@ -96,6 +96,23 @@ def test_the_native_classes_say_that_they_belong_to_the_package() -> None:
     """)
 
 
+def test_whatever_is_public_is_found_where_it_says() -> None:
+    succeed("""
+        import importlib, pickle
+        import printk_ring as pr
+        from printk_ring import _native
+
+        classes = [value for name, value in vars(_native).items() if isinstance(value, type) and not name.startswith("_")]
+        assert len(classes) > 20
+        functions = [pr.open, pr.control, pr.kernel.kmsg, pr.kernel.print_text, pr.kernel.print_size]
+        for value in (*classes, *functions):
+            assert "_native" not in value.__module__, value
+            home = importlib.import_module(value.__module__)
+            assert getattr(home, value.__qualname__, None) is value, (value.__module__, value.__qualname__)
+            assert pickle.loads(pickle.dumps(value)) is value
+    """)
+
+
 def test_a_subinterpreter_is_told_that_it_cannot_have_it() -> None:
     name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
     pytest.importorskip(name, reason="this interpreter has no others")

@@ -45,6 +45,13 @@ def test_a_directory_gets_a_file_named_after_the_log_and_its_process(tmp_path: P
         assert log.name == "web"
 
 
+def test_its_repr_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    with pr.Log(tmp_path / "it's\n\x1b[2J.ring", size="256 KiB") as log:
+        assert repr(log) == f'<Log "it\'s\\n\\u{{1b}}[2J" "{tmp_path}/it\'s\\n\\u{{1b}}[2J.ring">'
+    with pr.Log(name="app") as log:
+        assert repr(log) == '<Log "app" in memory>'
+
+
 def test_path_and_directory_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(pr.ConfigError, match=r"path.*directory|directory.*path"):
         pr.Log(tmp_path / "a.ring", directory=tmp_path)

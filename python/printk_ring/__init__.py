@@ -21,6 +21,7 @@ from printk_ring._native import (
     Console,
     Context,
     ContextError,
+    ContextFields,
     Control,
     Dumper,
     DumpIter,
@@ -43,8 +44,8 @@ from printk_ring._native import (
     Sink,
     __version__,
     control,
+    open,  # noqa: A004 - the contract's name
 )
-from printk_ring._native import open_ring as open  # noqa: A004 - pr.open is the contract's name
 from printk_ring.levels import Level, Reason
 from printk_ring.lives import PreviousLife, recover
 from printk_ring.log import (
@@ -77,6 +78,7 @@ __all__ = [
     "Console",
     "Context",
     "ContextError",
+    "ContextFields",
     "Control",
     "DumpIter",
     "Dumper",

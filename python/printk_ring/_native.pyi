@@ -1,6 +1,6 @@
 """The native module: the ring, the log with its consoles, and the reader.
 
-It is private; its public names are re-exported by `printk_ring`, and the `__module__` of its classes is "printk_ring".
+It is private; `printk_ring` re-exports its public names, and their `__module__` is the module that has them.
 It translates and decides nothing: defaults and policy are stated in `rust/host`.
 
 Everywhere: times in nanoseconds are ints; timeouts are seconds as float (negative, NaN: ConfigError; infinity waits without
@@ -1543,7 +1543,7 @@ class RingFileInfo:
 
 @final
 class RingFile:
-    """A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open_ring`."""
+    """A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open`."""
 
     @property
     def info(self) -> RingFileInfo:
@@ -1719,8 +1719,8 @@ def control(path: StrPath, /) -> Control:
         ConfigError: no file can have that path.
     """
 
-def open_ring(path: StrPath) -> RingFile:
-    """Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
+def open(path: StrPath) -> RingFile:  # noqa: A001 - the contract's name
+    """Opens a ring file read-only. It is read with pread and re-checked, never mapped.
 
     Raises:
         RingFileError: no such file, a directory, no permission, not a ring, truncated, a newer layout, bad geometry.

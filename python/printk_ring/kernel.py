@@ -12,7 +12,8 @@ alone, this one gives the record cut, and goes on.
         ...
 """
 
-from printk_ring._native import KernelDumpIter as DumpIter
-from printk_ring._native import kmsg, print_size, print_text
+from printk_ring._native import KernelDumpIter, kmsg, print_size, print_text
 
 __all__ = ["DumpIter", "kmsg", "print_size", "print_text"]
+
+DumpIter = KernelDumpIter

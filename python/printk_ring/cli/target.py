@@ -31,7 +31,7 @@ class Target(NamedTuple):
     @classmethod
     def at(cls, path: Path) -> "Target":
         """The ring file at a path."""
-        return cls.of(_native.open_ring(path))
+        return cls.of(_native.open(path))
 
     @classmethod
     def of(cls, ring: RingFile) -> "Target":

@@ -232,7 +232,7 @@ def pytest_handlecrashitem(report: pytest.TestReport) -> None:
         return
     for path in json.loads(notes.read_text(encoding="utf-8")):
         try:
-            with _native.open_ring(path) as ring:
+            with _native.open(path) as ring:
                 _add_tail(report, f"ring {path} ({ring.info.state})", ring.dump_iter())
         except (PrintkError, OSError) as error:
             report.sections.append((f"ring {path}", f"cannot be read: {error}"))

@@ -99,7 +99,7 @@ impl OpenFile {
     }
 }
 
-/// A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open_ring`.
+/// A ring file, open for reading: live or dead, from any process, without its owner's help. Made by `open`.
 #[pyclass(frozen, module = "printk_ring")]
 pub struct RingFile {
     open: Arc<OpenFile>,
@@ -289,8 +289,8 @@ pub fn _carve(py: Python<'_>, core: PathArg, segments: Vec<(u64, u64, u64)>) -> 
     Ok((rings, damaged))
 }
 
-/// Opens a ring file read-only (public as `printk_ring.open`). It is read with pread and re-checked, never mapped.
-#[pyfunction]
+/// Opens a ring file read-only. It is read with pread and re-checked, never mapped.
+#[pyfunction(name = "open")]
 pub fn open_ring(py: Python<'_>, path: PathArg) -> PyResult<RingFile> {
     let path = std::path::absolute(&path.0).unwrap_or(path.0);
     let file = py

@@ -99,7 +99,7 @@ fn printed(switches: Switches, meta: &Meta, text: &[u8], size: usize) -> Vec<u8>
 ///
 /// `DumpIter(ring, *, clear_seq=0, time=True, caller=False)`. Needs no registration; any number of them walk at once, while
 /// others write. `time` and `caller`: whether each line has the time stamp, and who logged.
-#[pyclass(frozen, module = "printk_ring")]
+#[pyclass(frozen, module = "printk_ring.kernel")]
 pub struct KernelDumpIter {
     ring: Arc<BareRing>,
     time: bool,

@@ -88,9 +88,16 @@ mod watch;
 #[global_allocator]
 static MEMORY: pr_host::reserve::Reserve = pr_host::reserve::Reserve;
 
+/// Functions that are public as they are, by the module that has them.
+const FUNCTIONS: [(&str, &[&str]); 2] = [
+    ("printk_ring", &["open", "control"]),
+    ("printk_ring.kernel", &["kmsg", "print_size", "print_text"]),
+];
+
 /// The native module: the ring, the log with its consoles, and the reader.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    use super::FUNCTIONS;
     #[pymodule_export]
     use crate::bench::{_bench, _bench_dump, _bench_paced, BenchRing};
     #[pymodule_export]
@@ -160,6 +167,12 @@ mod _native {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::errors::add_to(module)?;
         crate::fastcall::add_to(module)?;
+        // Where they are found, as classes say it.
+        for (home, names) in FUNCTIONS {
+            for name in names {
+                module.getattr(name)?.setattr("__module__", home)?;
+            }
+        }
         // What is public of all this, the package says.
         module.delattr("__all__")
     }

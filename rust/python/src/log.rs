@@ -573,7 +573,7 @@ impl Log {
         let place = self
             .handle
             .path()
-            .map_or_else(|| "in memory".to_owned(), |path| path.display().to_string());
+            .map_or_else(|| "in memory".to_owned(), |path| format!("{path:?}"));
         format!("<Log {:?} {place}>", self.handle.name())
     }
 }

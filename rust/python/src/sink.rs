@@ -190,7 +190,7 @@ fn described(object: &Bound<'_, PyAny>) -> String {
 }
 
 /// Keeps the last records of its consoles in memory, for tests. Made by `sinks.memory`.
-#[pyclass(frozen, extends = Sink, module = "printk_ring")]
+#[pyclass(frozen, extends = Sink, module = "printk_ring.sinks")]
 pub struct MemorySink {
     memory: Arc<Memory>,
 }
