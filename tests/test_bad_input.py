@@ -304,3 +304,22 @@ def test_keys_that_are_no_strings_are_refused_where_fields_are_bound_as_the_inte
     extra: Any = {4711: 2}
     logger.bind(**{Text("key"): 1}).info("event", extra=extra)
     assert [record.fields for record in log.reader()] == [{"key": 1, "4711": 2}]
+
+
+def test_keys_that_differ_in_halves_of_characters_are_one_key_as_names_of_fields_are(
+    log: pr.Log, tmp_path: Path
+) -> None:
+    output = tmp_path / "console.json"
+    log.add_console(pr.sinks.file(output), format="json")
+    halves = [chr(0xD800), "a", chr(0xD801), "\ufffd"]
+    deeper = {"x" + chr(0xDC00): 5, "x" + chr(0xDC01): 6}
+    nested = {**dict(zip(halves, range(1, 5), strict=True)), "deeper": [deeper]}
+    log.get_logger().info("event", nested=nested)
+    assert log.flush(timeout=30.0)
+    [pairs] = [
+        pairs
+        for name, pairs in json.loads(output.read_text(), object_pairs_hook=lambda pairs: pairs)
+        if name == "nested"
+    ]
+    assert pairs == [("\ufffd", 4), ("a", 2), ("deeper", [[("x\ufffd", 6)]])]
+    assert only(log).fields["nested"] == {"\ufffd": 4, "a": 2, "deeper": [{"x\ufffd": 6}]}

@@ -293,14 +293,23 @@ impl Taker {
             .map(|entry| entry.extract().ok())
             .collect::<Option<_>>()?;
         budget.pay(3);
-        let mut trees = Vec::new();
-        for (key, value) in &entries {
+        let mut trees: Vec<(String, Tree)> = Vec::new();
+        let mut has_changed = false;
+        for (given, value) in &entries {
             if budget.is_spent() {
                 break;
             }
-            let key = self.shortened(key, budget.text());
+            let key = self.shortened(given, budget.text());
             budget.pay(1 + key.len());
-            trees.push((key, self.tree(value, depth + 1, budget)));
+            let tree = self.tree(value, depth + 1, budget);
+            // Of keys that are the same without halves of characters, or as far as there is room, the last value stays, as
+            // of names of fields.
+            has_changed |= given.to_str().ok() != Some(&key);
+            let same = has_changed.then(|| trees.iter().position(|(other, _)| *other == key));
+            match same.flatten().and_then(|at| trees.get_mut(at)) {
+                Some((_, other)) => *other = tree,
+                None => trees.push((key, tree)),
+            }
         }
         Some(Tree::Dict(trees))
     }
