@@ -377,6 +377,29 @@ def test_switches_are_for_logs_that_are_written(tmp_path: Path) -> None:
     assert prdmesg("-C", tmp_path / "app.ring").returncode == 0, "whoever reads it later goes by its clear mark"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{} +p",
+        "{} x +p",
+        "func x {}",
+        "func x +{}",
+        "line {} +p",
+        "func {} func x +p",
+        "format {}\\ +p",
+        "format {}\\777 +p",
+        """format '"{}' line x" +p""",
+        "func 'a {}",
+        "file x:1 line {} +p",
+    ],
+)
+def test_an_error_quotes_the_beginning_of_a_long_command(log: pr.Log, command: str) -> None:
+    with pytest.raises(pr.ConfigError, match=r"^dynamic debug: ") as raised:
+        log.dynamic_debug(command.format("é" * 100_000))
+    assert "é…" in str(raised.value).replace('"', "")
+    assert len(str(raised.value)) < 600
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_switches_are_for_the_same_user_alone(tmp_path: Path) -> None:
     path = tmp_path / "app.ring"

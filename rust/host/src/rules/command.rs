@@ -7,6 +7,8 @@ use std::fmt;
 
 /// The most words of one command, its flags included.
 const MOST_WORDS: usize = 9;
+/// The most characters of a part of a command that an error quotes.
+const MOST_QUOTED: usize = 200;
 
 /// What a site is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,7 +125,7 @@ pub fn parse(text: &str) -> (Vec<Command>, Option<Error>) {
         match words.and_then(Command::of) {
             Ok(command) => commands.push(command),
             Err(why) => {
-                let why = format!("dynamic debug: {why} in {:?}", line.trim());
+                let why = format!("dynamic debug: {why} in {}", beginning(line.trim()));
                 wrong.get_or_insert(Error::Config(why));
             }
         }
@@ -163,6 +165,7 @@ impl Command {
                 let kind = std::mem::discriminant(&new);
                 let is_there = |known: &Condition| std::mem::discriminant(known) == kind;
                 if conditions.iter().any(is_there) {
+                    let value = beginning(value);
                     return Err(format!("{keyword} {value} says once more what was said"));
                 }
                 conditions.push(new);
@@ -246,13 +249,14 @@ fn change(word: &str) -> Result<(Change, Flags), String> {
         Some('=') => Change::Set,
         _ => {
             return Err(format!(
-                "the last word is {word:?}, and not flags like +p, -p or =_"
+                "the last word is {}, and not flags like +p, -p or =_",
+                beginning(word)
             ));
         }
     };
     let mut flags = 0;
     if letters.as_str().is_empty() {
-        return Err(format!("no flags behind {word:?}"));
+        return Err(format!("no flags behind {}", beginning(word)));
     }
     for letter in letters {
         let known = LETTERS.iter().find(|(known, _)| *known == letter);
@@ -294,7 +298,8 @@ fn condition(keyword: &str, value: &str) -> Result<Vec<Condition>, String> {
         "class" => return Err("call sites have no class".into()),
         _ => {
             return Err(format!(
-                "no keyword {keyword:?}: there are file, func, logger (or module), line and format (or text)"
+                "no keyword {}: there are file, func, logger (or module), line and format (or text)",
+                beginning(keyword)
             ));
         }
     })
@@ -302,7 +307,12 @@ fn condition(keyword: &str, value: &str) -> Result<Vec<Condition>, String> {
 
 /// `n`, `a-b`, `-b` or `a-`.
 fn lines(value: &str) -> Result<Condition, String> {
-    let wrong = || format!("{value:?} is no line, and no range like 10-20, -20 or 10-");
+    let wrong = || {
+        format!(
+            "{} is no line, and no range like 10-20, -20 or 10-",
+            beginning(value)
+        )
+    };
     let number = |text: &str, missing| match text {
         "" => Ok(missing),
         text => text.parse::<u32>().map_err(|_| wrong()),
@@ -317,7 +327,8 @@ fn lines(value: &str) -> Result<Condition, String> {
     };
     if from > to {
         return Err(format!(
-            "the range of lines {value:?} ends before it begins"
+            "the range of lines {} ends before it begins",
+            beginning(value)
         ));
     }
     Ok(Condition::Lines(from, to))
@@ -353,6 +364,14 @@ fn words(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// A part of a command as errors quote it: of a long one the beginning.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(MOST_QUOTED) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 /// The word as it can be read again.
 fn quoted(word: &str) -> Result<String, String> {
     let needs_quotes =
@@ -362,7 +381,8 @@ fn quoted(word: &str) -> Result<String, String> {
         (true, false, _) => Ok(format!("\"{word}\"")),
         (true, true, false) => Ok(format!("'{word}'")),
         (true, true, true) => Err(format!(
-            "{word:?} has blanks and both kinds of quotes: write the blanks as \\040"
+            "{} has blanks and both kinds of quotes: write the blanks as \\040",
+            beginning(word)
         )),
     }
 }
@@ -395,12 +415,12 @@ fn unescaped(text: &str) -> Result<String, String> {
                 }
                 bytes.push(
                     u8::try_from(number)
-                        .map_err(|_| format!("the escape in {text:?} is no byte"))?,
+                        .map_err(|_| format!("the escape in {} is no byte", beginning(text)))?,
                 );
             }
             Some(other) => bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
-            None => return Err(format!("{text:?} ends in a backslash")),
+            None => return Err(format!("{} ends in a backslash", beginning(text))),
         }
     }
-    String::from_utf8(bytes).map_err(|_| format!("{text:?} is no UTF-8"))
+    String::from_utf8(bytes).map_err(|_| format!("{} is no UTF-8", beginning(text)))
 }
