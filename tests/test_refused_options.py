@@ -69,6 +69,7 @@ def wrong_consoles(tmp_path: Path) -> dict[str, list[Any]]:
         "a format of what takes records": [{"sink": pr.sinks.memory(), "format": "json"}],
         "no such reliability": [{"sink": pr.sinks.memory(), "reliability": 1}],
         "no such directory": [good, pr.sinks.file(tmp_path.parent / "missing" / "console.txt")],
+        "too many": [good] * 100,
         "a directory": [pr.sinks.file(tmp_path)],
     }
 
@@ -81,6 +82,7 @@ CASES = [
     "a format of what takes records",
     "no such reliability",
     "no such directory",
+    "too many",
     "a directory",
 ]
 

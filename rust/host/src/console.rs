@@ -541,11 +541,14 @@ fn claim(life: &Life) -> Result<usize, Error> {
             .compare_exchange(0, flag::USED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
     });
-    free.ok_or_else(|| {
-        Error::Config(format!(
-            "a log has at most {SLOTS} consoles: remove one first"
-        ))
-    })
+    free.ok_or_else(too_many)
+}
+
+/// There is no room for a further console.
+pub(crate) fn too_many() -> Error {
+    Error::Config(format!(
+        "a log has at most {SLOTS} consoles: remove one first"
+    ))
 }
 
 pub(crate) fn nanos(timeout: Duration) -> u64 {

@@ -1,13 +1,13 @@
 //! The consoles of a log: they come, go, and give way to one another.
 
 use super::{Console, ConsoleOptions, Log};
-use crate::console::nanos;
+use crate::console::{nanos, too_many};
 use crate::error::Error;
 use crate::letters;
 use crate::options::default;
 use crate::sinks::{Sink, SinkSpec};
 use pr_printk::port::class;
-use pr_printk::registry::ConsoleSlot;
+use pr_printk::registry::{ConsoleSlot, SLOTS};
 use pr_printk::thread;
 use pr_ring::{Lpos, Seq};
 use std::sync::Arc;
@@ -36,6 +36,9 @@ pub fn check_consoles(consoles: &[ConsoleOptions]) -> Result<OpenSinks, Error> {
     for options in consoles {
         check_format(options)?;
         check_reliability(options)?;
+        if others.len() >= SLOTS {
+            return Err(too_many());
+        }
         let is_free = |name: &str| others.iter().all(|(other, _)| other != name);
         let name = console_name(options, is_free)?;
         let real = others.iter().find(|(_, bootstrap)| !bootstrap);
