@@ -142,3 +142,62 @@ def test_where_stderr_goes_afterwards_install_still_finds_its_log() -> None:
         print("fine")
     """)
     assert done.stdout == "fine\n", done
+
+
+def test_what_is_told_on_stderr_goes_into_no_other_file(ring_path: Path) -> None:
+    """The first file that is opened is number 2."""
+    done = run(
+        """
+        import os, sys
+        import printk_ring as pr
+
+        stranger = os.open(sys.argv[1] + ".txt", os.O_RDWR | os.O_CREAT)
+        assert stranger == 2
+
+        def fail(record):
+            raise ValueError
+
+        sys.stderr = open(os.devnull, "w")  # a program's own, which is not number 2
+        with pr.install(sys.argv[1]) as log:
+            assert log.consoles() == []
+            log.add_console(pr.sinks.callable(fail))
+            pr.get_logger("app").info("event")
+            assert log.flush(timeout=30.0)
+            [console] = log.consoles()
+            assert console.errors == 1
+            sys.stderr = None
+            try:
+                log.dump()
+            except OSError as error:
+                assert "stderr" in str(error), error
+            else:
+                raise SystemExit("it was dumped somewhere")
+        assert os.fstat(stranger).st_size == 0, os.pread(stranger, 1000, 0)
+        print("fine")
+        """,
+        ring_path,
+        prefix=WITHOUT_STDERR,
+    )
+    assert done.stdout == "fine\n", done
+
+
+def test_what_a_program_makes_its_stderr_is_its_stderr() -> None:
+    done = run(
+        """
+        import os, sys
+        import printk_ring as pr
+
+        reader, writer = os.pipe()
+        assert 2 in (reader, writer)
+        spare = os.dup(reader)
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, "w")
+        with pr.install() as log:
+            pr.get_logger("app").info("event")
+            assert log.flush(timeout=30.0)
+        assert b"app: event" in os.read(spare, 1000)
+        print("fine")
+        """,
+        prefix=WITHOUT_STDERR,
+    )
+    assert done.stdout == "fine\n", done

@@ -1307,6 +1307,9 @@ def _report_oops(log: Log, detail: str, /) -> Path | None:
     None: crashes are not told of it, or there were too many.
     """
 
+def _has_stderr() -> bool:
+    """Whether descriptor 2 is what people look at: it may be any file where the interpreter began without it."""
+
 def _check_crash_dir(directory: StrPath, /) -> None:
     """Whether crash files can be written there.
 

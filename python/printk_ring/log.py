@@ -1,7 +1,6 @@
 """The process's default log: `install` makes it, `default_log` finds it, `get_logger` gives loggers for it."""
 
 import os
-import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -108,7 +107,7 @@ def install(
             return _installed.log
         if crash and crash_dir is not None:
             _native._check_crash_dir(crash_dir)  # noqa: SLF001 - our own
-        left_out = consoles is None and not _has_stderr()
+        left_out = consoles is None and not _native._has_stderr()  # noqa: SLF001 - our own
         log = Log(path, consoles=() if left_out else chosen, **options)
         try:
             _watch_signals(log, chosen_signals, crash=crash, crash_dir=crash_dir)
@@ -124,17 +123,6 @@ def install(
 
         watch_process()
     return log
-
-
-def _has_stderr() -> bool:
-    """Whether number 2 is what people look at. Where Python began without it, it is any file that was opened since."""
-    if sys.stderr is None:
-        return False
-    try:
-        os.fstat(2)
-    except OSError:
-        return False
-    return True
 
 
 def _watch_signals(log: Log, signals: list[int], *, crash: bool, crash_dir: StrPath | None) -> None:

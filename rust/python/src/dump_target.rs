@@ -2,11 +2,12 @@
 
 use crate::errors;
 use crate::logs::SLICE;
+use crate::opening::_has_stderr;
 use crate::parameters::PathArg;
 use pr_host::Error;
 use pr_host::dump::{Last, Outlet, TextDump};
 use pr_host::options::parse_span;
-use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
+use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 
@@ -63,6 +64,10 @@ impl<'py> Target<'py> {
                 .map_err(|why| errors::from_host(py, why))
         };
         let Some(to) = to else {
+            if !_has_stderr(py)? {
+                let text = "the process has no stderr: give a path, a descriptor or a binary file";
+                return Err(PyOSError::new_err((libc::EBADF, text)));
+            }
             return opened(Outlet::descriptor(libc::STDERR_FILENO));
         };
         if to.is_instance_of::<PyInt>() && !to.is_instance_of::<PyBool>() {

@@ -140,6 +140,8 @@ mod _native {
     #[pymodule_export]
     use crate::offload::{_stop_process, _while_suspended, Offload};
     #[pymodule_export]
+    use crate::opening::_has_stderr;
+    #[pymodule_export]
     use crate::process::{_default_logger, _open_logs, _set_default, _shutdown, defaults};
     #[pymodule_export]
     use crate::reader::Reader;

@@ -7,6 +7,8 @@ use crate::levels::LevelArg;
 use crate::redact::Redaction;
 use crate::sizes::SizeArg;
 use pr_host::options::{self, default};
+use pr_host::sinks::keep_off_stderr;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -37,8 +39,33 @@ pub fn argv(py: Python<'_>, redaction: Option<&Redaction>) -> Option<Vec<String>
 pub fn prepare_process(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: Kept<()> = Kept::new();
     REGISTERED.get_or_make(|| {
+        if !_has_stderr(py)? {
+            keep_off_stderr();
+        }
         let module = py.import("printk_ring.ends")?;
         ending::call(&module.getattr("watch")?, &PyTuple::empty(py)).map(|_| ())
     })?;
     Ok(())
+}
+
+/// Whether descriptor 2 is what people look at. Where the interpreter began without it, it is any file that was opened
+/// since, unless the program has made that its stderr.
+#[pyfunction]
+pub fn _has_stderr(py: Python<'_>) -> PyResult<bool> {
+    let sys = py.import("sys")?;
+    let now = sys.getattr("stderr")?;
+    if now.is_none() || pr_printk::fd::identity(libc::STDERR_FILENO).is_none() {
+        return Ok(false);
+    }
+    if !sys.getattr("__stderr__")?.is_none() {
+        return Ok(true);
+    }
+    let number = now
+        .call_method0("fileno")
+        .and_then(|fd| fd.extract::<libc::c_int>());
+    match number {
+        Ok(number) => Ok(libc::STDERR_FILENO == number),
+        Err(why) if why.is_instance_of::<PyException>(py) => Ok(false), // it is no file
+        Err(why) => Err(why),
+    }
 }

@@ -8,6 +8,7 @@ mod stream;
 
 pub(crate) use descriptor::let_go_after_fork;
 pub use memory::{Kept, Memory};
+pub use stream::keep_off_stderr;
 pub(crate) use stream::say_on_stderr;
 
 use crate::courier::SharedRecordSink;

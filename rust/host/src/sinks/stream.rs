@@ -5,10 +5,22 @@ use super::{Refreshed, Sink, aside};
 use crate::error::Error;
 use pr_printk::fd::{Written, identity, say};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Descriptor 2 is not what people look at.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is said on stderr: the process began without it, and its number is any file that was opened since.
+pub fn keep_off_stderr() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
 
 /// Says on stderr what no record can say, within a moment. What that does not take is lost: it told of something that can
 /// be seen elsewhere, too, and whoever says it may be in the middle of a log call.
 pub(crate) fn say_on_stderr(line: &str) {
+    if IS_SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     let aside = aside::open(libc::STDERR_FILENO);
     let fd = aside
         .as_ref()
