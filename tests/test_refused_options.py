@@ -53,7 +53,9 @@ def test_a_sink_in_memory_with_any_limit_keeps_what_it_can() -> None:
     assert pr.sinks.memory(limit=1 << 70).records == []
 
 
-@pytest.mark.parametrize("function", [pr.recover, pr.install, pr.sinks.handler, pr.sinks.file], ids=repr)
+@pytest.mark.parametrize(
+    "function", [pr.recover, pr.install, pr.sinks.handler, pr.sinks.file], ids=lambda function: function.__name__
+)
 def test_the_types_of_parameters_can_be_looked_up(function: Callable[..., object]) -> None:
     assert typing.get_type_hints(function)["return"] is not None
 
