@@ -20,8 +20,10 @@ __all__ = ["RingHandler", "capture_root_logger"]
 
 # What every LogRecord carries, in its order, as the native module looks for it.
 _FRESH_ATTRIBUTES = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+# What a formatter adds.
+_LATER_ATTRIBUTES = ("message", "asctime")
 # Any other attribute came by `extra` or a record factory, and becomes a field.
-_STANDARD_ATTRIBUTES = frozenset(_FRESH_ATTRIBUTES) | {"message", "asctime"}
+_STANDARD_ATTRIBUTES = frozenset((*_FRESH_ATTRIBUTES, *_LATER_ATTRIBUTES))
 _LARGEST_NUMBER = 2**31 - 1
 _SMALLEST_NUMBER = -(2**31)
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))

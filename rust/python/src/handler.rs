@@ -6,7 +6,7 @@ use crate::call;
 use crate::ending;
 use crate::fastcall::interned::name;
 use crate::fastcall::kept::Kept;
-use crate::fastcall::{ambient, attributes, default_log};
+use crate::fastcall::{ambient, attributes, default_log, text_of, value_of};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
 use crate::{redact, watch};
@@ -14,7 +14,7 @@ use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrozenSet, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`.
 #[pyclass(
@@ -45,8 +45,8 @@ struct Records {
     handlers: (Py<PyAny>, usize),
     /// The attributes of a fresh record, in their order, and which part each is.
     fresh: Vec<(Py<PyString>, Option<usize>)>,
-    /// The attributes that are no fields.
-    standard: Py<PyFrozenSet>,
+    /// The attributes that a record may get later, and that are no fields either.
+    later: Vec<String>,
 }
 
 static RECORDS: Kept<Records> = Kept::new();
@@ -85,7 +85,7 @@ impl Records {
                 get_message: is_own.then(|| get_message.unbind()),
                 handlers: ours.getattr("_FRESH_CLASS")?.extract()?,
                 fresh,
-                standard: ours.getattr("_STANDARD_ATTRIBUTES")?.extract()?,
+                later: ours.getattr("_LATER_ATTRIBUTES")?.extract()?,
             })
         })
     }
@@ -106,11 +106,11 @@ impl Records {
         &self,
         all: &Bound<'py, PyDict>,
     ) -> Option<([Option<Bound<'py, PyAny>>; PARTS.len()], Extra<'py>)> {
-        let standard = self.standard.bind(all.py());
         let mut extra = Vec::with_capacity(all.len().saturating_sub(self.fresh.len()));
         let parts = attributes::taken_apart(all, &self.fresh, |name, value| {
             let name = name.cast_into_exact::<PyString>().ok()?;
-            if !standard.contains(&name).ok()? {
+            let text = text_of(&name)?;
+            if self.later.iter().all(|later| later != text) {
                 extra.push((name, value));
             }
             Some(())
@@ -296,7 +296,7 @@ fn is_from_here(thread: Bound<'_, PyAny>, process: Bound<'_, PyAny>, log: &pr_ho
 
 /// Stores the record. None: one of its values is not simple after all, and nothing has happened.
 fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResult<bool>> {
-    let event = parts.event.to_str().ok()?;
+    let event = text_of(&parts.event)?;
     let mut values = [Value::Null; MOST_ARGS];
     let items = parts.args.as_ref().map(items);
     let listed = items.as_ref().and_then(|args| arguments(args, &mut values));
@@ -309,7 +309,7 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
         _ => None,
     };
     let message = match &message {
-        Some(message) => Some(message.to_str().ok()?),
+        Some(message) => Some(text_of(message)?),
         None => None,
     };
     let around = ambient::current(py);
@@ -318,8 +318,8 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
         .iter()
         .map(|(key, value)| {
             Some(Field {
-                key: key.to_str().ok()?,
-                value: plain(value)?,
+                key: text_of(key)?,
+                value: value_of(value)?,
             })
         })
         .collect::<Option<Vec<_>>>()?;
@@ -328,11 +328,11 @@ fn store(py: Python<'_>, log: &pr_host::Log, parts: &Parts<'_>) -> Option<PyResu
         event,
         message: message.filter(|message| *message != event),
         args: kept.unwrap_or(Args::NONE),
-        logger: Some(parts.name.to_str().ok()?),
+        logger: Some(text_of(&parts.name)?),
         levelno: Some(parts.levelno),
-        file: Some(parts.file.to_str().ok()?),
+        file: Some(text_of(&parts.file)?),
         line: parts.line,
-        func: Some(parts.func.to_str().ok()?),
+        func: Some(text_of(&parts.func)?),
         fields: &fields,
         ambient,
         ..Payload::default()
@@ -364,7 +364,7 @@ fn arguments<'r, 'a>(
     room: &'r mut [Value<'a>; MOST_ARGS],
 ) -> Option<&'r [Value<'a>]> {
     for (index, arg) in args.iter().enumerate() {
-        *room.get_mut(index)? = plain(arg)?;
+        *room.get_mut(index)? = value_of(arg)?;
     }
     room.get(..args.len())
 }

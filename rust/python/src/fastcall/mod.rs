@@ -50,6 +50,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use default::{default_log, set_default};
 pub use frame::{Frame, looking};
 pub use methods::{add_to, watch};
+pub use object::{text_of, value_of};
 pub use shared::shared;
 
 /// What a raw function is given: the arguments of one call, alive until it returns.

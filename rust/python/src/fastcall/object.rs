@@ -3,6 +3,8 @@
 use super::digits;
 use pr_record::Value;
 use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -12,6 +14,20 @@ use std::ptr::NonNull;
 pub struct Object<'a> {
     at: NonNull<ffi::PyObject>,
     alive: PhantomData<&'a ffi::PyObject>,
+}
+
+/// The value of an object that is exactly of a simple type. None: it is not, or does not fit one.
+#[inline(always)]
+pub fn value_of<'a>(object: &'a Bound<'_, PyAny>) -> Option<Value<'a>> {
+    // SAFETY: whoever holds the reference keeps the object alive, and is attached.
+    unsafe { Object::new(object.as_ptr()) }.value()
+}
+
+/// The text of a str. None: it has lone surrogates.
+#[inline(always)]
+pub fn text_of<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
+    // SAFETY: whoever holds the reference keeps the object alive, and is attached.
+    unsafe { Object::new(text.as_ptr()) }.text_of_str()
 }
 
 impl<'a> Object<'a> {
