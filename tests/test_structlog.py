@@ -288,3 +288,14 @@ def test_an_event_of_any_type_is_one(log: pr.Log) -> None:
     for event in (None, 5):
         logger.info(event)
     assert [record.event for record in log.reader()] == ["", "5"], "None is no event to structlog, and a call still"
+
+
+def test_an_interruption_is_raised_when_the_record_is_stored(log: pr.Log) -> None:
+    class Interrupts:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        chained(log).error("got %s", positional_args=(Interrupts(),), user="ann")
+    record = only(log)
+    assert (record.event, record.level, record.fields) == ("got %s", pr.Level.ERROR, {"user": "ann"})

@@ -158,16 +158,23 @@ def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> Non
     event = fields.pop("event", "")
     name = fields.pop("logger", name)
     place = _place(fields)
+    interruption = message = None
+    try:
+        message = _message(log, event, fields)
+    except BaseException as error:  # noqa: BLE001 - it is raised behind the record
+        interruption = error
     log._emit(
         level,
         event,
-        message=_message(log, event, fields),
+        message=message,
         logger=name,
         levelno=number if number is not None and abs(number) <= _LARGEST_NUMBER else None,
         exc=_exception(fields),
         fields=_with_stack(fields),
         **place,
     )
+    if interruption is not None:
+        raise interruption
 
 
 def _is_level(given: object, method_name: str) -> bool:
