@@ -32,31 +32,45 @@ class _Gate:
 
     def begin_child(self) -> None:
         """The other threads are not there, and one of them may have held the lock."""
-        self.changed = threading.Condition(threading.Lock())
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
         self.inside &= {threading.get_ident()}
         self.forks = 0
 
     def enter(self) -> None:
-        with self.changed:
-            self.changed.wait_for(lambda: not self.forks, _CONSOLE_PATIENCE)
+        with self.lock:
+            if self.forks:
+                self.changed.wait_for(lambda: not self.forks, _CONSOLE_PATIENCE)
             self.inside.add(threading.get_ident())
 
     def leave(self) -> None:
-        with self.changed:
+        with self.lock:
             self.inside.discard(threading.get_ident())
             if self.forks:
                 self.changed.notify_all()
 
     def close(self) -> None:
+        if not self._hold():
+            return
         own = {threading.get_ident()}
-        with self.changed:
+        try:
             self.forks += 1
             self.changed.wait_for(lambda: self.inside <= own, _FORK_PATIENCE)
+        finally:
+            self.lock.release()
 
     def open(self) -> None:
-        with self.changed:
-            self.forks -= 1
+        if not self._hold():
+            return
+        try:
+            self.forks = max(0, self.forks - 1)
             self.changed.notify_all()
+        finally:
+            self.lock.release()
+
+    def _hold(self) -> bool:
+        """For a fork: a signal handler may make one in the middle of its own thread's, and is not to wait for that."""
+        return self.lock.acquire(timeout=_FORK_PATIENCE)
 
 
 _gate = _Gate()
