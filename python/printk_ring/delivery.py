@@ -8,6 +8,7 @@ frames.
 import os
 import sys
 import threading
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,56 +22,49 @@ __all__ = ["hand_over", "hand_over_text", "text_maker"]
 _FORK_PATIENCE = 0.5
 # A console waits at most so long for forks, whatever other hooks of a fork do.
 _CONSOLE_PATIENCE = 1.0
+_STEP = 0.0005
 
 
 class _Gate:
-    """Which threads are in code of the application, and whether another may go in: not while the process forks."""
+    """Which threads are in code of the application, and which ones fork: none goes in then.
+
+    Sets of threads, and no lock: an exception that somebody sends a console's thread, or a signal handler that forks in the
+    middle of a fork's hook, would leave it locked.
+    """
 
     def __init__(self) -> None:
         self.inside: set[int] = set()
-        self.begin_child()
-
-    def begin_child(self) -> None:
-        """The other threads are not there, and one of them may have held the lock."""
-        self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
-        self.inside &= {threading.get_ident()}
-        self.forks = 0
+        self.forking: set[int] = set()
 
     def enter(self) -> None:
-        with self.lock:
-            if self.forks:
-                self.changed.wait_for(lambda: not self.forks, _CONSOLE_PATIENCE)
-            self.inside.add(threading.get_ident())
+        own = threading.get_ident()
+        self.inside.add(own)
+        if self.forking:
+            self.inside.discard(own)
+            _wait(lambda: not self.forking, _CONSOLE_PATIENCE)
+            self.inside.add(own)
 
     def leave(self) -> None:
-        with self.lock:
-            self.inside.discard(threading.get_ident())
-            if self.forks:
-                self.changed.notify_all()
+        self.inside.discard(threading.get_ident())
 
     def close(self) -> None:
-        if not self._hold():
-            return
-        own = {threading.get_ident()}
-        try:
-            self.forks += 1
-            self.changed.wait_for(lambda: self.inside <= own, _FORK_PATIENCE)
-        finally:
-            self.lock.release()
+        own = threading.get_ident()
+        self.forking.add(own)
+        _wait(lambda: self.inside <= {own}, _FORK_PATIENCE)
 
     def open(self) -> None:
-        if not self._hold():
-            return
-        try:
-            self.forks = max(0, self.forks - 1)
-            self.changed.notify_all()
-        finally:
-            self.lock.release()
+        self.forking.discard(threading.get_ident())
 
-    def _hold(self) -> bool:
-        """For a fork: a signal handler may make one in the middle of its own thread's, and is not to wait for that."""
-        return self.lock.acquire(timeout=_FORK_PATIENCE)
+    def begin_child(self) -> None:
+        """The other threads are not there."""
+        self.inside = self.inside & {threading.get_ident()}
+        self.forking = set()
+
+
+def _wait(is_over: "Callable[[], bool]", patience: float) -> None:
+    deadline = monotonic() + patience
+    while not is_over() and monotonic() < deadline:
+        sleep(_STEP)
 
 
 _gate = _Gate()
