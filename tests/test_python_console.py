@@ -8,6 +8,7 @@ import itertools
 import json
 import linecache
 import logging
+import logging.handlers
 import os
 import threading
 import time
@@ -878,12 +879,24 @@ def test_a_handler_that_was_closed_and_writes_no_more_is_told(
     opens_again.close()
 
 
+def test_a_handler_of_a_file_that_opens_it_again_is_not_refused(log: pr.Log, tmp_path: Path) -> None:
+    handler = logging.handlers.RotatingFileHandler(tmp_path / "w", "w")
+    console = log.add_console(pr.sinks.handler(handler))
+    handler.close()
+    log.get_logger().info("event")
+    assert log.flush(timeout=PATIENCE)
+    assert ((tmp_path / "w").read_text(), console.errors) == ("event\n", 0)
+    handler.close()
+
+
 STUCK = """
-import logging, time
+import time
+IMPORT
 import printk_ring as pr
 log = pr.Log()
+import logging.handlers
 handler = logging.StreamHandler(os.fdopen(writer, "w"))
-log.add_console(pr.sinks.handler(handler))
+log.add_console(pr.sinks.handler(ADDED))
 log.get_logger().info("event")
 while handler.lock.acquire(blocking=False):
     handler.lock.release()
@@ -892,8 +905,39 @@ print("stuck", flush=True)
 """
 
 
-def test_a_handler_that_is_stuck_does_not_hold_up_the_exit() -> None:
-    assert succeed(FULL_PIPE + STUCK) == "stuck\n"
+@pytest.mark.parametrize("wrapping", ["{}", "logging.handlers.MemoryHandler(1, target={})"])
+@pytest.mark.parametrize("importing", ["", "import logging.handlers"])
+def test_a_handler_that_is_stuck_does_not_hold_up_the_exit(wrapping: str, importing: str) -> None:
+    program = STUCK.replace("ADDED", wrapping.format("handler")).replace("IMPORT", importing)
+    assert succeed(FULL_PIPE + program) == "stuck\n"
+
+
+def test_what_is_logged_in_exit_hooks_comes_to_a_handler_as_long_as_its_log_goes_on() -> None:
+    said = succeed("""
+        import atexit, logging, sys
+        import printk_ring as pr
+
+        log = pr.install(consoles=())
+        atexit.register(lambda: log.get_logger().info("from an exit hook"))
+        log.add_console(pr.sinks.handler(logging.StreamHandler(sys.stdout)))
+        log.get_logger().info("one")
+    """)
+    assert said == "one\nfrom an exit hook\n"
+
+
+def test_a_handler_that_is_given_in_an_exit_hook_costs_no_orderly_exit(ring_path: Path) -> None:
+    succeed(
+        """
+        import atexit, logging, sys
+        import printk_ring as pr
+
+        log = pr.install(sys.argv[1], consoles=())
+        atexit.register(lambda: log.add_console(pr.sinks.handler(logging.NullHandler())))
+        """,
+        ring_path,
+    )
+    with pr.open(ring_path) as ring:
+        assert ring.info.state == "ended in order"
 
 
 FORKS = """
@@ -949,6 +993,55 @@ print("forked")
 
 def test_a_fork_waits_for_no_console_for_ever() -> None:
     assert succeed(STAYS) == "forked\n"
+
+
+# Of which Ctrl-C must not be swallowed by a hook, nor leave one half done.
+INTERRUPTED = """
+import os, signal
+import printk_ring as pr
+
+log = pr.Log()
+log.add_console(pr.sinks.callable(lambda record: None))
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+forks = seen = 0
+signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+while forks < 300:
+    try:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        forks += 1
+        os.waitpid(child, 0)
+        log.get_logger().info("event")
+    except KeyboardInterrupt:
+        seen += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert seen > 10 and log.flush(30)
+print("done")
+"""
+
+
+def test_interruptions_of_forks_are_not_swallowed_and_hang_nothing() -> None:
+    done = run(INTERRUPTED)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert "ignored" not in done.stderr
+
+
+def test_an_import_leaves_no_hook_behind() -> None:
+    assert (
+        succeed("""
+        import os
+        hooks = []
+        os.register_at_fork = lambda **given: hooks.append(given)
+        import printk_ring
+        print([hook for given in hooks for hook in given.values() if "printk_ring" in hook.__module__])
+    """)
+        == "[]\n"
+    )
 
 
 FORKS_ITSELF = """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import printk_ring as pr
+from tests.children import succeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,3 +121,25 @@ def test_wrong_options_of_install_leave_the_previous_life_in_its_place(tmp_path:
     assert "signal 9" in told(home, {"consoles": (), "signals": [9]}, pr.install)
     assert "missing" in told(home, {"consoles": (), "crash_dir": tmp_path / "missing"}, pr.install)
     assert "crash_dir" in told(home, {"consoles": (), "crash_dir": "a\0b"}, pr.install)
+
+
+def test_a_console_that_comes_too_late_for_the_process_leaves_the_previous_life_in_its_place(ring_path: Path) -> None:
+    said = succeed(
+        """
+        import atexit, sys
+
+        def late():  # behind the hook of the first log
+            try:
+                pr.Log(sys.argv[1], consoles=[pr.sinks.callable(print)])
+            except pr.ConfigError as error:
+                print(error)
+
+        atexit.register(late)
+        import printk_ring as pr
+        with pr.Log(sys.argv[1]) as log:
+            log.get_logger().info("event")
+        """,
+        ring_path,
+    )
+    assert "the process is about to end" in said
+    assert not ring_path.with_name(ring_path.name + ".old.1").exists()

@@ -508,11 +508,13 @@ def test_a_record_of_another_thread_or_process_says_so(log: pr.Log) -> None:
     other = logging.makeLogRecord({**own.__dict__, "process": own.process + 1, "processName": "SpawnProcess-1"})
     unknown = logging.makeLogRecord({**own.__dict__, "process": None, "thread": None, "threadName": None})
     odd = logging.makeLogRecord({**own.__dict__, "process": "me", "thread": [], "threadName": {"a": 1}})
-    for record in (first, own, other, unknown, odd):
+    odder = logging.makeLogRecord({**own.__dict__, "process": [1], "thread": {}})
+    for record in (first, own, other, unknown, odd, odder):
         handler.handle(record)
     fields = [record.fields for record in log.reader()]
     assert fields[:2] == [{"threadName": "worker"}, {}]
     assert fields[2:4] == [{"process": own.process + 1, "processName": "SpawnProcess-1"}, {}]
+    assert fields[5] == {"process": [1], "processName": "MainProcess"}
     assert fields[4] == {"process": "me", "processName": "MainProcess", "threadName": {"a": 1}}
 
 

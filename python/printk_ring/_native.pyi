@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from logging import Handler, LogRecord
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, final, overload
 
 from typing_extensions import Buffer, disjoint_base
@@ -1257,6 +1257,12 @@ def _set_default(log: Log | None, /) -> None:
 
 def _open_logs(*, closed: bool = False) -> list[Log]:
     """The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them."""
+
+def _watch_multiprocessing(modules: dict[str, ModuleType], tell: Callable[[], object], /) -> None:
+    """Has `_look_for_multiprocessing` call `tell`."""
+
+def _look_for_multiprocessing() -> None:
+    """Before every fork: calls who has to know of multiprocessing, where that has been imported."""
 
 def _call_sites() -> tuple[str, int, int]:
     """How call sites are found ("frame": read from the interpreter's own, or "public"), how many places of the table are

@@ -13,14 +13,9 @@ _known_to_multiprocessing = False
 def watch() -> None:
     """Has the logs end in order with this process, and with its children. By the first log of a process."""
     atexit.register(_end)
-    os.register_at_fork(before=_tell_multiprocessing)
+    _native._watch_multiprocessing(sys.modules, _tell_multiprocessing)  # noqa: SLF001 - our own
+    os.register_at_fork(before=_native._look_for_multiprocessing)  # noqa: SLF001 - our own
     _tell_multiprocessing()
-
-
-def come_before_logging() -> None:
-    """The orderly exit comes before that of `logging`, which waits for each handler, also for one that is stuck."""
-    atexit.unregister(_end)
-    atexit.register(_end)
 
 
 def _end() -> None:
@@ -35,7 +30,7 @@ def _end() -> None:
 
 
 def _tell_multiprocessing() -> None:
-    """Before every fork, for multiprocessing may have been imported since the last one; not imported for this."""
+    """Before a fork, for multiprocessing may have been imported since the last one; not imported for this."""
     global _known_to_multiprocessing  # noqa: PLW0603 - told once
     util = sys.modules.get("multiprocessing.util")
     # Half imported, by another thread, it lacks the last of its names.

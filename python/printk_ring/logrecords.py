@@ -1,13 +1,15 @@
 """Records as the standard library's `logging` knows them: for handlers and formatters that print a console."""
 
+import atexit
 import logging
 import os
 import sys
 import threading
 import weakref
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from printk_ring import _native, ends
+from printk_ring import _native
 from printk_ring._native import ConfigError
 from printk_ring.levels import Level
 
@@ -41,8 +43,10 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0
 _CONTROLS |= {
     code: f"\\u{code:04x}" for code in (0x61C, *range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
-# Handlers that are given records, and how many consoles are in each one now.
-_handlers: weakref.WeakKeyDictionary[logging.Handler, int] = weakref.WeakKeyDictionary()
+# A handler that has been at one record for so many seconds at the exit is stuck.
+_PATIENCE = 0.5
+# Of each console with a handler, as long as it is there.
+_hands: "list[weakref.ref[_Hand]]" = []
 
 
 def handing(handler: logging.Handler) -> "Callable[[Record], None]":
@@ -51,39 +55,69 @@ def handing(handler: logging.Handler) -> "Callable[[Record], None]":
         raise TypeError(f"a handler is a logging.Handler, not {type(handler).__name__}")
 
     name_threads()
-    ends.come_before_logging()
+    hand = _Hand(handler)
+    _hands[:] = [*(known for known in _hands if known() is not None), weakref.ref(hand)]
+    # `logging` waits for each handler at the exit, also for one that is stuck; what is registered later is called before.
+    atexit.unregister(let_go_of_stuck_handlers)
+    atexit.register(let_go_of_stuck_handlers)
+    return hand
 
-    def hand(record: "Record") -> None:
+
+class _Hand:
+    """What gives a console's records to its handler."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        self.handler = handler
+        self.at: tuple[int, float] | None = None  # the process, and since when it is at this record
+
+    def __call__(self, record: "Record") -> None:
         made = log_record(record)
+        handler = self.handler
         if made.levelno < handler.level:
             return
         if _is_deaf(handler):
             raise ConfigError(
                 f"{handler!r} was closed, by dictConfig perhaps, and writes no more: add a console with a new one"
             )
-        _handlers[handler] = _handlers.get(handler, 0) + 1
+        self.at = os.getpid(), monotonic()
         try:
             handler.handle(made)
         finally:
-            _handlers[handler] -= 1
+            self.at = None
 
-    return hand
+    def is_stuck(self) -> bool:
+        """Waits until that is known."""
+        at = self.at
+        if at is None or at[0] != os.getpid():
+            return False
+        while self.at is at and monotonic() < at[1] + _PATIENCE:
+            sleep(_PATIENCE / 100)
+        return self.at is at
 
 
 def _is_deaf(handler: logging.Handler) -> bool:
     """A file that was closed and is not opened again: such a handler says nothing of what it leaves out."""
-    if not isinstance(handler, logging.FileHandler) or handler.stream is not None or handler.mode != "w":
+    if type(handler).emit is not logging.FileHandler.emit or not isinstance(handler, logging.FileHandler):
         return False
-    return bool(getattr(handler, "_closed", False))
+    return handler.stream is None and handler.mode == "w" and bool(getattr(handler, "_closed", False))
 
 
 def let_go_of_stuck_handlers() -> None:
-    """At the exit, when all consoles have had their time: `logging` is not to wait for the handlers that are stuck."""
+    """At the exit: `logging` is not to wait for a handler that is stuck, nor for one that this one was called by."""
     known = getattr(logging, "_handlerList", None)
-    if not isinstance(known, list):
+    hands = [hand for hand in (known_hand() for known_hand in list(_hands)) if hand is not None]
+    if not isinstance(known, list) or not [hand for hand in hands if hand.is_stuck()]:
         return
-    stuck = [handler for handler, count in list(_handlers.items()) if count]
-    known[:] = [reference for reference in known if not any(reference() is handler for handler in stuck)]
+    known[:] = [reference for reference in known if _is_free(reference())]
+
+
+def _is_free(handler: Any) -> bool:
+    """Whether nobody is in a handler."""
+    lock = getattr(handler, "lock", None)
+    if lock is None or not lock.acquire(blocking=False):
+        return lock is None
+    lock.release()
+    return True
 
 
 def formatting(formatter: logging.Formatter) -> "Callable[[Record], str]":

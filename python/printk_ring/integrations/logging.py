@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import os
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,8 @@ _LATER_ATTRIBUTES = ("message", "asctime")
 _STANDARD_ATTRIBUTES = frozenset((*_FRESH_ATTRIBUTES, *_LATER_ATTRIBUTES))
 _LARGEST_NUMBER = 2**31 - 1
 _SMALLEST_NUMBER = -(2**31)
+# A width or a precision that no record has room for, or one of the arguments'.
+_PADDED = re.compile(r"%[^a-zA-Z]*(\d{5}|\*)")
 _PLAIN_TYPES = (str, int, float, bool, bytes, type(None))
 
 
@@ -228,6 +231,8 @@ def _store_plainly(log: Log, record: logging.LogRecord) -> None:
     message = event
     if type(event) is str and args:
         try:
+            if _PADDED.search(event) is not None:
+                raise ValueError("its width or precision may be more than a record holds")  # noqa: TRY301 - told below
             message = event % args
         except Exception as error:  # noqa: BLE001 - a number was expected, say, where only a type's name is left
             fields["format_args"] = args if isinstance(args, dict) else list(args)
@@ -251,13 +256,18 @@ def _store_plainly(log: Log, record: logging.LogRecord) -> None:
 
 def _elsewhere(given: dict[str, Any]) -> list[str]:
     """The attributes that say where a record comes from, if it is another thread or process than that which stores it."""
-    if given.get("process") not in {None, os.getpid()}:
+    if not _is(given.get("process"), os.getpid()):
         names = ["process", "processName", "threadName"]
-    elif given.get("thread") not in {None, threading.get_ident()}:
+    elif not _is(given.get("thread"), threading.get_ident()):
         names = ["threadName"]
     else:
         return []
     return [name for name in names if not _is_usual(given.get(name))]
+
+
+def _is(given: object, own: int) -> bool:
+    """What is not said is taken to be so. Of other types nothing is asked: they may do anything."""
+    return given is None or (type(given) is int and given == own)
 
 
 def _is_usual(value: object) -> bool:

@@ -430,6 +430,18 @@ impl Place {
     }
 }
 
+/// Whether a sink that takes whole records would still be given any.
+///
+/// # Errors
+/// It would not.
+pub(crate) fn check_courier(name: &str, options: &ConsoleOptions) -> Result<(), Error> {
+    if options.sink.courier().is_some() && courier::is_closed() {
+        let why = "the process is about to end: nothing takes whole records any more";
+        return Err(Error::Config(format!("console {name}: {why}")));
+    }
+    Ok(())
+}
+
 /// Opens the sink, claims a slot, makes room, starts the printer.
 fn begin(
     life: &Arc<Life>,
@@ -440,10 +452,7 @@ fn begin(
     from: impl FnOnce(&ConsoleOptions) -> (Seq, Lpos),
 ) -> Result<Place, Error> {
     let courier = options.sink.courier();
-    if courier.is_some() && courier::is_closed() {
-        let why = "the process is about to end: nothing takes whole records any more";
-        return Err(Error::Config(format!("console {name}: {why}")));
-    }
+    check_courier(name, options)?;
     let sink = options.sink.open()?;
     let index = claim(life)?;
     let orders = Arc::new(Orders::new());

@@ -4,6 +4,7 @@
 //! runs lives as long as the console.
 
 use crate::ending::{self, ThreadState};
+use crate::gate;
 use crate::record::Record;
 use pr_host::{Batch, Post, RecordSink, SharedRecordSink, courier};
 use pyo3::exceptions::PyTypeError;
@@ -43,6 +44,7 @@ impl PythonSink {
         deliver: &str,
         call: &Bound<'_, PyAny>,
     ) -> PyResult<SharedRecordSink> {
+        gate::watch_forks(call.py())?;
         let deliver = call.py().import("printk_ring.delivery")?.getattr(deliver)?;
         Ok(SharedRecordSink(Arc::new(PythonSink {
             kind,
@@ -61,6 +63,7 @@ impl PythonSink {
             return;
         };
         while let Err(why) = ending::call(self.deliver.bind(py), &arguments) {
+            gate::leave();
             if !batch.has_in_hand() && batch.take().is_none() {
                 return;
             }
@@ -125,25 +128,32 @@ impl _Batch {
     }
 
     /// The next record.
-    fn __next__(&self) -> Option<Record> {
-        let taken = self.batch.take()?;
+    fn __next__(&self, py: Python<'_>) -> Option<Record> {
+        gate::enter(py);
+        let Some(taken) = self.batch.take() else {
+            gate::leave();
+            return None;
+        };
         Some(Record::new(*taken.meta, taken.torn, taken.payload))
     }
 
     /// The record was taken.
     fn done(&self) {
+        gate::leave();
         self.batch.done();
     }
 
     /// The record is this text.
     #[pyo3(signature = (text, /))]
     fn write(&self, text: &Bound<'_, PyString>) {
+        gate::leave();
         self.batch.write(&text.to_string_lossy());
     }
 
     /// The record could not be printed, and why.
     #[pyo3(signature = (why, /))]
     fn failed(&self, why: &Bound<'_, PyString>) {
+        gate::leave();
         self.batch.failed(&why.to_string_lossy());
     }
 }

@@ -60,6 +60,7 @@ mod errors;
 mod fastcall;
 mod file;
 mod file_console;
+mod gate;
 mod general;
 mod handler;
 mod kernel;
@@ -142,7 +143,10 @@ mod _native {
     #[pymodule_export]
     use crate::opening::_has_stderr;
     #[pymodule_export]
-    use crate::process::{_default_logger, _open_logs, _set_default, _shutdown, defaults};
+    use crate::process::{
+        _default_logger, _look_for_multiprocessing, _open_logs, _set_default, _shutdown,
+        _watch_multiprocessing, defaults,
+    };
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]

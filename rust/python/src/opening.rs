@@ -52,14 +52,20 @@ pub fn prepare_process(py: Python<'_>) -> PyResult<()> {
 /// since, unless the program has made that its stderr.
 #[pyfunction]
 pub fn _has_stderr(py: Python<'_>) -> PyResult<bool> {
-    let sys = py.import("sys")?;
-    let now = sys.getattr("stderr")?;
-    if now.is_none() || pr_printk::fd::identity(libc::STDERR_FILENO).is_none() {
+    if pr_printk::fd::identity(libc::STDERR_FILENO).is_none() {
         return Ok(false);
     }
-    if !sys.getattr("__stderr__")?.is_none() {
+    let sys = py.import("sys")?;
+    let stream = |name: &str| {
+        sys.getattr_opt(name)
+            .map(|stream| stream.filter(|stream| !stream.is_none()))
+    };
+    if stream("__stderr__")?.is_some() {
         return Ok(true);
     }
+    let Some(now) = stream("stderr")? else {
+        return Ok(false);
+    };
     let number = now
         .call_method0("fileno")
         .and_then(|fd| fd.extract::<libc::c_int>());

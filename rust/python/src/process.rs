@@ -1,12 +1,14 @@
 //! What concerns the process and not one log: the default log, the open ones, the orderly exit, the defaults.
 
+use crate::ending;
 use crate::fastcall;
+use crate::fastcall::kept::Kept;
 use crate::log::Log;
 use crate::logger::Logger;
 use crate::logs;
 use pr_host::options::{self, default};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 /// A logger for the default log, whichever that is at each call; while there is none its records go nowhere.
 #[pyfunction]
@@ -32,6 +34,34 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
 pub fn _open_logs(closed: bool) -> Vec<Log> {
     let logs = if closed { logs::held() } else { logs::open() };
     logs.into_iter().map(Log::of).collect()
+}
+
+/// The modules there are, and who is to be called before a fork as long as there is one for multiprocessing.
+struct Watched {
+    modules: Py<PyDict>,
+    tell: Py<PyAny>,
+}
+
+static WATCHED: Kept<Watched> = Kept::new();
+
+/// Has `_look_for_multiprocessing` call `tell`.
+#[pyfunction]
+#[pyo3(signature = (modules, tell, /))]
+pub fn _watch_multiprocessing(modules: Py<PyDict>, tell: Py<PyAny>) {
+    WATCHED.keep(Watched { modules, tell });
+}
+
+/// Before every fork. Native, since a hook of Python code would have a signal's exception end in it: only where
+/// multiprocessing is, which has such hooks itself, Python code is called.
+#[pyfunction]
+pub fn _look_for_multiprocessing(py: Python<'_>) -> PyResult<()> {
+    let Some(watched) = WATCHED.get() else {
+        return Ok(());
+    };
+    if watched.modules.bind(py).contains("multiprocessing.util")? {
+        ending::call(watched.tell.bind(py), &PyTuple::empty(py))?;
+    }
+    Ok(())
 }
 
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.

@@ -1,7 +1,7 @@
 //! The consoles of a log: they come, go, and give way to one another.
 
 use super::{Console, ConsoleOptions, Log};
-use crate::console::{nanos, too_many};
+use crate::console::{check_courier, nanos, too_many};
 use crate::error::Error;
 use crate::letters;
 use crate::options::default;
@@ -47,6 +47,7 @@ pub fn check_consoles(consoles: &[ConsoleOptions]) -> Result<OpenSinks, Error> {
             (false, None) => others.clear(), // the first real one is the end of these
             _ => {}
         }
+        check_courier(&name, options)?;
         sinks.push(options.sink.open()?);
         others.push((name, options.bootstrap));
     }

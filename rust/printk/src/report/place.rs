@@ -193,7 +193,12 @@ impl Place {
                 made = Some((fd, n));
                 break;
             }
-            if made_it || fd::errno() != libc::EEXIST {
+            if made_it {
+                // SAFETY: a zero-terminated path.
+                unsafe { libc::unlinkat(directory, name.0.as_ptr().cast(), 0) };
+                break;
+            }
+            if fd::errno() != libc::EEXIST {
                 break;
             }
         }
