@@ -130,6 +130,20 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
                 other.get_logger("own").info("native")
             assert caplog.messages == ["native"]
 
+        def of_its_own(is_closed, path):
+            log = pr.Log(path, size="256 KiB")
+            log.get_logger("own").info("closed %s", is_closed)
+            if is_closed:
+                log.close()
+
+        def test_logs_that_nobody_holds_any_more_are_looked_at_too(caplog, tmp_path):
+            for is_closed in (True, False, True):
+                of_its_own(is_closed, tmp_path / "one.ring")
+            assert caplog.messages == ["closed True", "closed False", "closed True"]
+
+        def test_what_was_kept_of_the_last_test_is_not_of_this_one(caplog):
+            assert caplog.messages == []
+
         def test_what_is_cleared_does_not_come_back(caplog):
             logger.info("before")
             caplog.clear()
@@ -148,6 +162,40 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
                 f"event {number}" for number in range(4) for _ in range(2)
             ]
 
+        def test_a_twin_has_the_same_template(app_log, caplog):
+            tagged = pr.RingHandler(app_log)
+            tagged.setFormatter(logging.Formatter("tagged %(message)s"))
+            for is_alone, text in ((False, "for caplog alone"), (True, "for the ring alone")):
+                stdlib.handlers[:] = [tagged] if is_alone else []
+                stdlib.propagate = not is_alone
+                stdlib.warning(text)  # from one and the same place
+            stdlib.handlers.clear()
+            stdlib.propagate = True
+            assert caplog.messages == ["for caplog alone", "tagged for the ring alone"]
+
+        def test_one_place_and_one_text_for_both_loggers(app_log, caplog):
+            handler = pr.RingHandler(app_log)
+            stdlib.addHandler(handler)
+            try:
+                for call in (pr.get_logger("lib").warning, stdlib.warning, pr.get_logger("lib").warning) * 2:
+                    call("again")
+                stdlib.warning("again")  # elsewhere
+            finally:
+                stdlib.removeHandler(handler)
+            assert caplog.messages == ["again"] * 7
+
+        def test_text_that_no_record_holds_as_it_is_has_its_twin(caplog):
+            with pr.Log(size="256 KiB", redact=["password", "hunter2"]) as hiding:
+                handler = pr.RingHandler(hiding)
+                handler.setFormatter(logging.Formatter("tagged %(message)s"))
+                stdlib.addHandler(handler)
+                try:
+                    for text in ("a hunter2", "lone \\ud800", "long " + "x" * 100_000):
+                        stdlib.warning(text)
+                finally:
+                    stdlib.removeHandler(handler)
+                assert len(caplog.records) == 3, caplog.messages
+
         def test_a_twin_may_come_late(app_log, caplog):
             record = stdlib.makeRecord("lib", 30, "app.py", 7, "event", (), None, "f")
             pr.RingHandler(app_log).handle(record)
@@ -160,7 +208,7 @@ def test_records_of_the_native_logger_are_in_caplog_beside_those_of_logging(tmp_
         """,
         *PLUGIN,
     )
-    assert "12 passed" in said, said
+    assert "17 passed" in said, said
     assert status == 0
 
 
@@ -208,6 +256,33 @@ def test_a_failure_is_told_with_the_end_of_a_ring_that_was_closed_in_the_test(tm
     assert "ring own" in said, said
     assert "app: in a log of its own" in said
     assert "ring before" not in said
+
+
+def test_a_failure_is_told_with_the_ends_of_rings_that_nobody_holds_any_more(tmp_path: Path) -> None:
+    status, said = run(
+        tmp_path,
+        """
+        import printk_ring as pr
+
+        def work(number):
+            with pr.Log(size="256 KiB", name=f"own{number}") as log:
+                log.get_logger("app").info("work %d", number)
+
+        def test_that_works():
+            work(0)
+
+        def test_that_fails():
+            for number in range(1, 41):
+                work(number)
+            assert False
+        """,
+        *PLUGIN,
+        conftest="",
+    )
+    assert status == 1
+    assert "app: work 40" in said, said
+    assert "ring own0" not in said
+    assert said.count("- ring own") == 16, "the last of very many"
 
 
 def test_without_the_plugin_pytest_knows_nothing_of_it(tmp_path: Path) -> None:

@@ -1256,7 +1256,12 @@ def _set_default(log: Log | None, /) -> None:
     """Makes `log` the one that default loggers write to; None: none."""
 
 def _open_logs(*, closed: bool = False) -> list[Log]:
-    """The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them."""
+    """The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them, or they
+    are kept.
+    """
+
+def _keep_closed(most: int, /) -> None:
+    """Keeps the last so many closed logs that nobody holds any more; those that were kept before go."""
 
 def _watch_multiprocessing(modules: dict[str, ModuleType], tell: Callable[[], object], /) -> None:
     """Has `_look_for_multiprocessing` call `tell`."""

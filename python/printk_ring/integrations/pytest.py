@@ -16,7 +16,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -29,15 +29,26 @@ __all__ = ["RingCaplog", "caplog"]
 # How much of a ring's text a report has.
 _TAIL_BYTES = 16 * 1024
 _NOTES = "printk_ring_notes"
+# So many logs that were closed in a test and let go of, the last of them.
+_MOST_KEPT = 16
 
 # Of each log, by its life: the number of the record that nobody has looked at yet, and of the first one of this test.
 # Numbers alone: to hold a log here would keep it open.
 _places: dict[int, int] = {}
 _begun: dict[int, int] = {}
 _noted: list[str] = []
-# Records that were made of a ring's, with its log's life; those of them that a RingHandler has stored, and whose twin, the
-# record itself, the handler has not been given; and of twins, of which logs their copy has been met.
-_made: weakref.WeakKeyDictionary[logging.LogRecord, int] = weakref.WeakKeyDictionary()
+
+
+class _Source(NamedTuple):
+    """What a record was made of."""
+
+    life: int  # of its log
+    event: str | None  # None: not as it was given, but cut, or with something hidden
+
+
+# Records that were made of a ring's; those of them that a RingHandler has stored, and whose twin, the record itself, the
+# handler has not been given; and of twins, of which logs their copy has been met.
+_made: weakref.WeakKeyDictionary[logging.LogRecord, _Source] = weakref.WeakKeyDictionary()
 _single: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
 _met: weakref.WeakKeyDictionary[logging.LogRecord, set[int]] = weakref.WeakKeyDictionary()
 
@@ -97,7 +108,8 @@ def _fresh() -> list[logging.LogRecord]:
         reader = log.reader(_places.get(life, "oldest"))
         for record in reader:
             made = log_record(record)
-            _made[made] = life
+            is_whole = not (record.truncated or log._hides())  # noqa: SLF001 - our own
+            _made[made] = _Source(life, record.event if is_whole else None)
             if record.levelno is not None:  # a RingHandler has stored it, which the handler may have been given too
                 _single.add(made)
             found.append(made)
@@ -106,22 +118,46 @@ def _fresh() -> list[logging.LogRecord]:
 
 
 def _paired(singles: list[logging.LogRecord], twins: list[logging.LogRecord]) -> set[logging.LogRecord]:
-    """Those whose twin is there: of the same text, or, where a formatter has made it, of the same place; nearest in time."""
+    """Those whose twin is there: of the same place and text, or, where a formatter has made the text, of the same event.
+
+    Of several the nearest in time.
+    """
     known = defaultdict(list)
     for twin in twins:
         known[_origin(twin)].append(twin)
     paired: set[logging.LogRecord] = set()
-    for by_text in (True, False):
+    for is_like in (_has_text_of, _has_event_of):
         for made in singles:
             if made in paired:
                 continue
-            life = _made[made]
+            life = _made[made].life
             left = [twin for twin in known[_origin(made)] if life not in _met.setdefault(twin, set())]
-            left = [twin for twin in left if not by_text or _text(twin) == _text(made)]
+            left = [twin for twin in left if is_like(made, twin)]
             if left:
                 _met[min(left, key=lambda twin: abs(twin.created - made.created))].add(life)
                 paired.add(made)
     return paired
+
+
+def _has_text_of(made: logging.LogRecord, twin: logging.LogRecord) -> bool:
+    return _text(twin) == _text(made)
+
+
+def _has_event_of(made: logging.LogRecord, twin: logging.LogRecord) -> bool:
+    """Whether it may have, if that is not known: what is no text may say something else by now."""
+    event = _made[made].event
+    if event is None or type(twin.msg) is not str:
+        return True
+    return event == twin.msg or not _is_storable(twin.msg)
+
+
+def _is_storable(text: str) -> bool:
+    """A record has another character for half of one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(record: logging.LogRecord) -> str | None:
@@ -138,6 +174,7 @@ def _origin(record: logging.LogRecord) -> tuple[object, ...]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """What was logged before a test is none of its own."""
+    _native._keep_closed(_MOST_KEPT)  # noqa: SLF001 - our own
     _places.clear()
     for log in _native._open_logs(closed=True):  # noqa: SLF001 - our own
         _places[log._life] = log.reader("newest").seq  # noqa: SLF001 - our own
@@ -239,7 +276,8 @@ def pytest_handlecrashitem(report: pytest.TestReport) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The notes go."""
+    """The notes go, and the logs that were kept."""
+    _native._keep_closed(0)  # noqa: SLF001 - our own
     folder = config.stash.get(_FOLDER, None)
     if folder is not None and not os.environ.get("PYTEST_XDIST_WORKER"):
         shutil.rmtree(folder, ignore_errors=True)

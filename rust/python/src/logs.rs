@@ -8,6 +8,7 @@ use pr_printk::context::Owed;
 use pr_record::Payload;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -64,7 +65,46 @@ impl Drop for LogHandle {
             let close = || exit::within(exit_timeout(), |timeout| log.close(timeout));
             Python::try_attach(|py| py.detach(close));
         }
+        if Arc::strong_count(&self.0) == 1 && self.0.is_closed() {
+            let gone = lock(&KEPT).take(&self.0);
+            drop(gone); // not under the lock
+        }
     }
+}
+
+/// The last closed logs that nobody holds any more, for who asks for them: a test's report is made when it is over.
+#[derive(Debug)]
+struct Kept {
+    most: usize,
+    logs: VecDeque<Arc<Log>>,
+}
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept {
+    most: 0,
+    logs: VecDeque::new(),
+});
+
+impl Kept {
+    /// Takes one more. The one that has to go for it, if there is one.
+    fn take(&mut self, log: &Arc<Log>) -> Option<Arc<Log>> {
+        if self.most == 0 {
+            return None;
+        }
+        let gone = self.logs.len() >= self.most;
+        let gone = gone.then(|| self.logs.pop_front()).flatten();
+        self.logs.push_back(log.clone());
+        gone
+    }
+}
+
+/// Lets go of the logs that were kept so far, and keeps from now on so many.
+pub fn keep(most: usize) {
+    let fresh = Kept {
+        most,
+        logs: VecDeque::new(),
+    };
+    let gone = std::mem::replace(&mut *lock(&KEPT), fresh);
+    drop(gone); // not under the lock
 }
 
 /// Logs that may need an orderly exit.
@@ -77,7 +117,7 @@ pub fn open() -> Vec<LogHandle> {
     logs
 }
 
-/// The logs that somebody holds, closed ones too.
+/// The logs that somebody holds, closed ones too, and those that are kept.
 pub fn held() -> Vec<LogHandle> {
     let logs: Vec<Arc<Log>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
     logs.into_iter().map(LogHandle).collect()

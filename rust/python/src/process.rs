@@ -28,7 +28,7 @@ pub fn _set_default(log: Option<&Bound<'_, Log>>) {
     fastcall::set_default(log.map(|log| log.get().handle()));
 }
 
-/// The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them.
+/// The logs of this process that are open; `closed`: those too that are closed, as long as somebody holds them, or they are kept.
 #[pyfunction]
 #[pyo3(signature = (*, closed=false))]
 pub fn _open_logs(closed: bool) -> Vec<Log> {
@@ -62,6 +62,13 @@ pub fn _look_for_multiprocessing(py: Python<'_>) -> PyResult<()> {
         ending::call(watched.tell.bind(py), &PyTuple::empty(py))?;
     }
     Ok(())
+}
+
+/// Keeps the last so many closed logs that nobody holds any more; those that were kept before go.
+#[pyfunction]
+#[pyo3(signature = (most, /))]
+pub fn _keep_closed(py: Python<'_>, most: usize) {
+    py.detach(|| logs::keep(most));
 }
 
 /// The orderly exit: flushes all consoles of all open logs, together at most 1 s, and marks their files clean.
