@@ -76,6 +76,51 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
     """)
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="3.14.4 without its lock ends by a segmentation fault of its own here, also if nothing is imported",
+)
+@pytest.mark.parametrize("limit", ["once()", "ratelimited(60.0, 1)"])
+def test_places_that_are_limited_and_new_log_without_memory(limit: str) -> None:
+    done = run(f"""
+        import resource
+        import printk_ring as pr
+
+        log = pr.Log(size="8 MiB")
+        limited = log.get_logger("app").{limit}
+        names = {{"limited": limited}}
+        exec("".join(f"def place{{n}}(): limited.error('event')\\n" for n in range(1000)), names)
+        places = [names[f"place{{n}}"] for n in range(1000)]
+
+        class Node:
+            __slots__ = ("next",)
+
+        def use_up_all_memory():
+            hoard, size = [], 1 << 26
+            while size > 1 << 12:
+                try:
+                    hoard.append(bytearray(size))
+                except MemoryError:
+                    size >>= 1
+            newest = None
+            try:
+                while True:
+                    node = Node()
+                    node.next, newest = newest, node
+            except MemoryError:
+                for place in places:
+                    place()
+                while newest is not None:  # one by one: a long chain that goes at once takes the stack
+                    newest = newest.next
+
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+        use_up_all_memory()
+        found = sum(1 for _ in log.reader())
+        assert found == 1000, found
+    """)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 # Where each allocation of the interpreter fails, as none does in practice: what makes no object of its own is stored whole.
 STARVED = """
 import sys, _testcapi

@@ -173,6 +173,7 @@ mod _native {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::errors::add_to(module)?;
         crate::fastcall::add_to(module)?;
+        module.py().get_type::<crate::limits::Site>(); // while there is memory
         // Where they are found, as classes say it.
         for (home, names) in FUNCTIONS {
             for name in names {

@@ -12,6 +12,7 @@ use super::glance::GLANCE;
 use super::interned::name;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -216,10 +217,12 @@ impl<'py> Frame<'py> {
     }
 
     /// The name of its module, whatever the module says that is.
-    pub fn module(&self) -> PyResult<Bound<'py, PyAny>> {
+    pub fn module(&self) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = self.0.py();
         let globals = self.0.getattr(name!(py, c"f_globals"))?;
-        globals.call_method1(name!(py, c"get"), (name!(py, c"__name__"),))
+        globals
+            .cast_into::<PyDict>()?
+            .get_item(name!(py, c"__name__"))
     }
 
     /// Its code object.

@@ -5,6 +5,7 @@
 
 use super::digits;
 use super::frame::{Frame, Place, find_way, is_quick, looking, place, use_public_way};
+use super::interned::name;
 use super::object::{Names, Object};
 use crate::call::is_option;
 use crate::convert::text;
@@ -14,7 +15,7 @@ use pr_printk::sites::Cell;
 use pr_record::Site as Description;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyString, PyTuple, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -244,9 +245,10 @@ fn called_from<'py>(py: Python<'py>, at: Place, between: &str) -> PyResult<Optio
     let mut is_innermost = true;
     while let Some(found) = frame {
         let module = found.module()?;
-        if !module.cast::<PyString>().is_ok_and(|name| name == between) {
+        let is_between = |name: &Bound<'_, PyString>| name == between;
+        if !module.is_some_and(|name| name.cast::<PyString>().is_ok_and(is_between)) {
             let code = found.code()?;
-            let instruction = canonical(found.offset()?, &code);
+            let instruction = canonical(found.offset()?, &code)?;
             return Ok(Some(Called {
                 code,
                 instruction,
@@ -351,7 +353,7 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
     };
     Ok(Site {
         watch: std::ptr::null_mut(),
-        offset: canonical(frame.offset()?, code),
+        offset: canonical(frame.offset()?, code)?,
         event: if has_event {
             event.as_ptr()
         } else {
@@ -381,19 +383,18 @@ fn look_at(frame: &Frame<'_>, code: &Bound<'_, PyAny>, caller: Caller<'_>) -> Py
 }
 
 /// In CPython 3.11 a call is two instructions, and either may be the one that calls: it is known by the second.
-fn canonical(offset: usize, code: &Bound<'_, PyAny>) -> usize {
+fn canonical(offset: usize, code: &Bound<'_, PyAny>) -> PyResult<usize> {
     /// `PRECALL`, and the words that it takes, its cache included.
     const PRECALL: (u8, usize) = (166, 4);
     if !cfg!(Py_3_11) || cfg!(Py_3_12) {
-        return offset;
+        return Ok(offset);
     }
-    let bytes = code
-        .getattr("co_code")
-        .and_then(|bytes| bytes.extract::<Vec<u8>>());
-    match bytes.ok().and_then(|bytes| bytes.get(offset).copied()) {
+    let bytes = code.getattr(name!(code.py(), c"co_code"))?;
+    let found = bytes.cast::<PyBytes>()?.as_bytes().get(offset).copied();
+    Ok(match found {
         Some(found) if found == PRECALL.0 => offset + PRECALL.1,
         _ => offset,
-    }
+    })
 }
 
 /// Called when a code object goes.
