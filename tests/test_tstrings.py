@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ NAMES: dict[str, Any] = {
     "broken": Broken(),
     "items": [1, "two"],
     "price": Decimal("1.20"),
+    "third": Fraction(1, 3),
+    "imaginary": 1j,
     "huge": 10**30,
     "path": PurePosixPath("/tmp/x"),
     "é": "accent",
@@ -183,17 +186,27 @@ def test_a_format_that_fails_leaves_the_event_the_fields_and_the_reason(log: pr.
         "{x:.99999999999f}",
         "{items!r:>{huge}}",
         "{user:>000000099999999999}",
+        "{price:>99999999999}",
+        "{third:.99999999999f}",
+        "{imaginary:1>99999999999}",
     ],
 )
 def test_more_padding_than_any_record_holds_is_refused(log: pr.Log, source: str) -> None:
     record = stored(log, template(f"{{user}} {source}"))
     assert record.fields["user"] == "ann"
-    assert record.fields["format_error"].endswith(" is above 16777216")
+    assert record.fields["format_error"].endswith(" add up to more than 16777216")
     assert record.message == record.event
 
 
+def test_padding_of_many_values_is_added_up_where_patterns_look_at_all_of_it() -> None:
+    with pr.Log(size="256 KiB", redact=[re.compile("hunter2")]) as log:
+        record = stored(log, template("{n:>9999999} {x:>9999999}"))
+        assert record.fields["format_error"].endswith(" add up to more than 16777216")
+        assert stored(log, template("{n:>9999999}")).truncated
+
+
 def test_digits_of_other_formats_are_no_padding(log: pr.Log) -> None:
-    source = "{awkward:99999999999} {user:0000000000000000000000008}"
+    source = "{awkward:99999999999} {user:0000000000000000000000008} {user:.99999999999} {n:9>8} {x:.>8.3f}"
     assert stored(log, template(source)).message == f_string(source)
 
 

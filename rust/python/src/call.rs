@@ -425,6 +425,13 @@ fn render(
     }
 }
 
+/// What is wrong with a template that asks for more padding than any record holds.
+pub fn too_much_padding() -> PyErr {
+    let most = template::MOST_PADDING;
+    let why = format!("the template's widths and precisions add up to more than {most}");
+    PyValueError::new_err(why)
+}
+
 /// A message, and what was wrong if it does not have all of its arguments.
 struct Rendered {
     message: String,
@@ -440,9 +447,7 @@ fn attempt(
     args: &[Bound<'_, PyAny>],
 ) -> PyResult<Rendered> {
     if is_enormous(event, args) {
-        let most = template::MOST_PADDING;
-        let why = format!("the template's widths and precisions add up to more than {most}");
-        return Err(PyValueError::new_err(why));
+        return Err(too_much_padding());
     }
     let right = right_of(py, args)?;
     let why = match ending::remainder(event, &right) {

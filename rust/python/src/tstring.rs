@@ -1,14 +1,15 @@
 //! Template strings (`t"..."`, Python 3.14) as events: the text as it is written, a field for each value, and the message that an
 //! f-string would be.
 
-use crate::convert::{Taken, Taker, text};
+use crate::call;
+use crate::convert::{Kind, Taken, Taker, is_fraction, kind_of, text};
 use crate::{ending, redact};
 use pr_host::Log;
 use pr_host::options::default::REDACTED;
 use pr_record::template;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -117,10 +118,11 @@ impl<'py> Template<'py> {
             text::LONGEST
         };
         let mut message = String::new();
+        let mut padding = 0;
         for (index, part) in self.strings.iter().enumerate() {
             message += &text::of_str(part);
             if let Some(value) = self.values.get(index) {
-                message += &value.written(longest)?;
+                message += &value.written(longest, &mut padding)?;
             }
             if message.len() > longest {
                 break; // what lies beyond no record can hold
@@ -170,8 +172,9 @@ impl<'py> Interpolation<'py> {
         Ok(())
     }
 
-    /// The value as an f-string writes it, at most so many bytes.
-    fn written(&self, longest: usize) -> PyResult<String> {
+    /// The value as an f-string writes it, at most so many bytes. `padding` is that of the values before it, and then of this
+    /// one too.
+    fn written(&self, longest: usize, padding: &mut u64) -> PyResult<String> {
         if self.is_hidden_in_text {
             return Ok(REDACTED.to_owned());
         }
@@ -186,33 +189,52 @@ impl<'py> Interpolation<'py> {
                 return Err(PyTypeError::new_err(why));
             }
         };
-        if is_enormous(&converted, &self.format_spec) {
-            let most = template::MOST_PADDING;
-            let why = format!("the width or precision of {} is above {most}", self.name);
-            return Err(PyValueError::new_err(why));
+        *padding = padding.saturating_add(asked_of(&converted, &self.format_spec));
+        if *padding > template::MOST_PADDING {
+            return Err(call::too_much_padding());
         }
         let written = ending::format(&converted, &self.format_spec)?;
         Ok(text::cut(&text::of_str(written.cast::<PyString>()?), longest).to_owned())
     }
 }
 
-/// Whether a format asks for more padding than any record holds, of a value that would be given it: a dozen digits of a width
-/// are as many bytes as a machine has not got. Other values do with their format what they like.
-fn is_enormous(value: &Bound<'_, PyAny>, format_spec: &Bound<'_, PyAny>) -> bool {
-    let is_padded = value.is_instance_of::<PyString>()
-        || value.is_instance_of::<PyInt>()
-        || value.is_instance_of::<PyFloat>();
-    let Ok(spec) = format_spec.cast::<PyString>() else {
-        return false;
-    };
-    is_padded
-        && text::of_str(spec)
-            .split(|character: char| !character.is_ascii_digit())
-            .map(|digits| digits.trim_start_matches('0'))
-            .any(|digits| match digits.parse::<u64>() {
-                Ok(asked) => asked > template::MOST_PADDING,
-                Err(_) => !digits.is_empty(), // more than any number of ours
-            })
+/// How much padding a format asks for, of a value that would be given it: a dozen digits of a width are as many bytes as a
+/// machine has not got. Other values do with their format what they like.
+fn asked_of(value: &Bound<'_, PyAny>, format_spec: &Bound<'_, PyAny>) -> u64 {
+    let is_text = value.is_instance_of::<PyString>();
+    match format_spec.cast::<PyString>() {
+        Ok(spec) if is_text || is_number(value) => asked(&text::of_str(spec), is_text),
+        _ => 0,
+    }
+}
+
+fn is_number(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyInt>()
+        || value.is_instance_of::<PyFloat>()
+        || value.is_instance_of::<PyComplex>()
+        || matches!(kind_of(value), Some(Kind::Decimal | Kind::Numpy))
+        || is_fraction(value)
+}
+
+/// Width and precision of a format together. Of text a precision takes something off.
+fn asked(spec: &str, is_text: bool) -> u64 {
+    let mut rest = spec.chars();
+    rest.next(); // what it is filled with may be anything, a digit too
+    let is_aligned = rest.next().is_some_and(|align| "<>=^".contains(align));
+    let sizes = if is_aligned { rest.as_str() } else { spec };
+    let (width, precision) = sizes.split_once('.').unwrap_or((sizes, ""));
+    let precision = if is_text { 0 } else { first_number(precision) };
+    first_number(width).saturating_add(precision)
+}
+
+fn first_number(text: &str) -> u64 {
+    text.bytes()
+        .skip_while(|byte| !byte.is_ascii_digit())
+        .take_while(u8::is_ascii_digit)
+        .map(|digit| u64::from(digit.wrapping_sub(b'0')))
+        .fold(0, |number: u64, digit| {
+            number.saturating_mul(10).saturating_add(digit)
+        })
 }
 
 fn tuple<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyTuple>> {

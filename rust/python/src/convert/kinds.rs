@@ -24,16 +24,14 @@ pub enum Kind {
 
 /// A type, found once its module has been imported by somebody.
 struct Known {
-    kind: Kind,
     module: &'static str,
     name: &'static str,
     class: Kept<Py<PyType>>,
 }
 
 impl Known {
-    const fn new(kind: Kind, module: &'static str, name: &'static str) -> Known {
+    const fn new(module: &'static str, name: &'static str) -> Known {
         Known {
-            kind,
             module,
             name,
             class: Kept::new(),
@@ -52,16 +50,22 @@ impl Known {
         };
         Some(class.bind(py))
     }
+
+    fn is_among(&self, bases: &Bound<'_, PyTuple>, modules: &Bound<'_, PyDict>) -> bool {
+        self.class(modules)
+            .is_some_and(|class| bases.iter().any(|base| base.is(class)))
+    }
 }
 
-static KNOWN: [Known; 6] = [
-    Known::new(Kind::Enum, "enum", "Enum"),
-    Known::new(Kind::Numpy, "numpy", "generic"),
-    Known::new(Kind::DateTime, "datetime", "datetime"),
-    Known::new(Kind::Uuid, "uuid", "UUID"),
-    Known::new(Kind::Decimal, "decimal", "Decimal"),
-    Known::new(Kind::Path, "pathlib", "PurePath"),
+static KNOWN: [(Kind, Known); 6] = [
+    (Kind::Enum, Known::new("enum", "Enum")),
+    (Kind::Numpy, Known::new("numpy", "generic")),
+    (Kind::DateTime, Known::new("datetime", "datetime")),
+    (Kind::Uuid, Known::new("uuid", "UUID")),
+    (Kind::Decimal, Known::new("decimal", "Decimal")),
+    (Kind::Path, Known::new("pathlib", "PurePath")),
 ];
+static FRACTION: Known = Known::new("fractions", "Fraction");
 
 static MODULES: Kept<Py<PyDict>> = Kept::new();
 
@@ -85,10 +89,13 @@ pub fn kind_of(object: &Bound<'_, PyAny>) -> Option<Kind> {
     let bases = bases(&object.get_type()).ok()?;
     KNOWN
         .iter()
-        .find(|known| {
-            known
-                .class(modules)
-                .is_some_and(|class| bases.iter().any(|base| base.is(class)))
-        })
-        .map(|known| known.kind)
+        .find(|(_, known)| known.is_among(&bases, modules))
+        .map(|(kind, _)| *kind)
+}
+
+/// Whether it is a `fractions.Fraction`. Runs no Python code.
+pub fn is_fraction(object: &Bound<'_, PyAny>) -> bool {
+    let modules = MODULES.import(object.py(), "sys", "modules");
+    let bases = bases(&object.get_type());
+    matches!((modules, bases), (Ok(modules), Ok(bases)) if FRACTION.is_among(&bases, modules))
 }

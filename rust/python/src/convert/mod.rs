@@ -7,4 +7,5 @@ pub mod mapping;
 pub mod take;
 pub mod text;
 
+pub use kinds::{Kind, is_fraction, kind_of};
 pub use take::{Taken, Taker};
