@@ -116,6 +116,22 @@ def test_uvicorn_and_its_application_log_into_one_ring(tmp_path: Path, place: Pa
     assert "uvicorn.error: Finished server process" in (tmp_path / "output").read_text("utf-8"), "its console has it"
 
 
+def test_workers_of_uvicorn_end_in_order(tmp_path: Path, place: Path) -> None:
+    program = snippet("uvicorn")
+    assert '"app.ring", ' in program
+    write(tmp_path, app=program.replace('"app.ring", ', 'directory=".", name="web", '))
+    with running(tmp_path, "uvicorn", "app:app", "--uds", str(place), "--workers", "2"):
+        assert ask(place, "/hello").endswith("hello")
+        # Whoever is still starting is sent its signal before it looks for one.
+        wait_until(
+            lambda: (tmp_path / "output").read_text("utf-8").count("uvicorn.error: Application startup") == 2, "both"
+        )
+    rings = list(tmp_path.glob("web-*.ring"))
+    assert len(rings) == 2
+    assert all(is_ended_in_order(path) for path in rings)
+    assert (tmp_path / "output").read_text("utf-8").count("uvicorn.error: Finished server process") == 2
+
+
 def test_gunicorn_and_its_workers_have_a_ring_each(tmp_path: Path, place: Path) -> None:
     conf = snippet("gunicorn")
     (tmp_path / "gunicorn.conf.py").write_text(conf, encoding="utf-8")
