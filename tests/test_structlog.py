@@ -283,11 +283,13 @@ def test_a_renderer_may_make_bytes(log: pr.Log) -> None:
     assert only(log).event == '{"amount": 2, "event": "paid"}'
 
 
-def test_an_event_of_any_type_is_one(log: pr.Log) -> None:
-    logger = structlog.wrap_logger(RingLogger("app", log), processors=[])
-    for event in (None, 5):
-        logger.info(event)
-    assert [record.event for record in log.reader()] == ["", "5"], "None is no event to structlog, and a call still"
+@pytest.mark.parametrize("event", [None, 5])
+def test_an_event_of_any_type_is_one(log: pr.Log, event: object) -> None:
+    chained(log).info(event)
+    chained(log, wrapper_class=structlog.stdlib.BoundLogger).info(event)
+    structlog.wrap_logger(RingLogger("app", log), processors=[]).info(event)
+    RingLogger("app", log).info(event)
+    assert [record.event for record in log.reader()] == [str(event)] * 4
 
 
 def test_an_interruption_is_raised_when_the_record_is_stored(log: pr.Log) -> None:

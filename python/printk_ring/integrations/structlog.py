@@ -155,7 +155,7 @@ def _store(log: Log, name: Any, method_name: str, fields: dict[str, Any]) -> Non
     level = _level(method_name, named, number)
     if level > log.level:
         return
-    event = fields.pop("event", "")
+    event = fields.pop("event", None)  # structlog leaves out one that is None
     name = fields.pop("logger", name)
     place = _place(fields)
     interruption = message = None
