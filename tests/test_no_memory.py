@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import sysconfig
+import sys
 
 import pytest
 
 from tests.children import run, succeed
+
+NOT_ON_3_14 = pytest.mark.skipif(
+    sys.version_info[:2] == (3, 14),
+    reason="3.14.4 ends by a segmentation fault of its own here, also if nothing is imported",
+)
 
 # What they are given is there before: a MemoryError of its making is the program's own.
 CALLS = [
@@ -21,10 +26,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="3.14.4 without its lock ends by a segmentation fault of its own here, also if nothing is imported",
-)
+@NOT_ON_3_14
 @pytest.mark.parametrize("is_warm", [False, True])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
@@ -76,10 +78,7 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
     """)
 
 
-@pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="3.14.4 without its lock ends by a segmentation fault of its own here, also if nothing is imported",
-)
+@NOT_ON_3_14
 @pytest.mark.parametrize("limit", ["once()", "ratelimited(60.0, 1)"])
 def test_places_that_are_limited_and_new_log_without_memory(limit: str) -> None:
     done = run(f"""
