@@ -144,8 +144,8 @@ mod _native {
     use crate::opening::_has_stderr;
     #[pymodule_export]
     use crate::process::{
-        _default_logger, _keep_closed, _look_for_multiprocessing, _open_logs, _set_default, _shutdown,
-        _watch_multiprocessing, defaults,
+        _default_logger, _keep_closed, _look_for_multiprocessing, _open_logs, _set_default,
+        _shutdown, _watch_multiprocessing, defaults,
     };
     #[pymodule_export]
     use crate::reader::Reader;

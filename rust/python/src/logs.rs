@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,8 @@ impl Drop for LogHandle {
             let close = || exit::within(exit_timeout(), |timeout| log.close(timeout));
             Python::try_attach(|py| py.detach(close));
         }
-        if Arc::strong_count(&self.0) == 1 && self.0.is_closed() {
+        // Asked first: in a forked child a thread that is not there may have the lock.
+        if KEEPS.load(Ordering::Relaxed) && Arc::strong_count(&self.0) == 1 && self.0.is_closed() {
             let gone = lock(&KEPT).take(&self.0);
             drop(gone); // not under the lock
         }
@@ -78,6 +80,9 @@ struct Kept {
     most: usize,
     logs: VecDeque<Arc<Log>>,
 }
+
+/// Whether any are kept.
+static KEEPS: AtomicBool = AtomicBool::new(false);
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept {
     most: 0,
@@ -99,6 +104,7 @@ impl Kept {
 
 /// Lets go of the logs that were kept so far, and keeps from now on so many.
 pub fn keep(most: usize) {
+    KEEPS.store(most > 0, Ordering::Relaxed);
     let fresh = Kept {
         most,
         logs: VecDeque::new(),
