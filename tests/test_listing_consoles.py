@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import printk_ring as pr
-from tests.children import kill, prdmesg, start, succeed, wait_until
+from tests.children import FULL_PIPE, kill, prdmesg, start, succeed, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,23 +163,22 @@ def test_a_dead_file_says_how_far_its_consoles_were(dead_ring: Path) -> None:
 
 def test_a_console_that_was_given_up_is_still_seen_from_outside(ring_path: Path) -> None:
     succeed(
-        """
-        import os, sys
-        import printk_ring as pr
+        FULL_PIPE
+        + """
+import sys
+import printk_ring as pr
 
-        read_end, write_end = os.pipe()
-        os.dup2(write_end, 1)
-        log = pr.Log(sys.argv[1], size="256 KiB")
-        stuck = log.add_console(pr.sinks.stdout(), name="stuck")
-        log.add_console(pr.sinks.file("/dev/null"), name="healthy")
-        for number in range(20_000):
-            log.get_logger().info("nobody reads this", number=number)
-        assert stuck.remove(timeout=0.1) is False
-        assert [console.name for console in log.consoles()] == ["healthy"]
-        with pr.open(sys.argv[1]) as ring:
-            stuck, healthy = ring.consoles()
-        assert (stuck.name, stuck.enabled, stuck.alive, stuck.owner) == ("stuck", False, False, "printer"), stuck
-        assert (stuck.flags, healthy.flags) == ("   N  a", "EC N  a")
+os.dup2(writer, 1)
+log = pr.Log(sys.argv[1], size="256 KiB")
+stuck = log.add_console(pr.sinks.stdout(), name="stuck")
+log.add_console(pr.sinks.file("/dev/null"), name="healthy")
+log.get_logger().info("nobody reads this")
+assert stuck.remove(timeout=0.1) is False
+assert [console.name for console in log.consoles()] == ["healthy"]
+with pr.open(sys.argv[1]) as ring:
+    stuck, healthy = ring.consoles()
+assert (stuck.name, stuck.enabled, stuck.alive, stuck.owner) == ("stuck", False, False, "printer"), stuck
+assert (stuck.flags, healthy.flags) == ("   N  a", "EC N  a")
         """,
         ring_path,
     )
