@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import logging
 import math
@@ -272,26 +271,38 @@ def test_names_of_the_last_1024_threads_are_kept(log: pr.Log) -> None:
     assert all(name is not None and name.startswith("tid ") for name in found[:50])
 
 
-def test_a_thread_that_threading_does_not_know_has_its_number(log: pr.Log) -> None:
-    kept = Kept()
-    log.add_console(pr.sinks.handler(kept), level="DEBUG", name="kept")
-    done = threading.Event()
+def test_a_thread_that_threading_does_not_know_has_its_number() -> None:
+    """In a process of its own: `threading` never forgets threads that others have made, and their numbers come again."""
+    succeed("""
+        import _thread, logging, threading
+        import printk_ring as pr
 
-    def work() -> None:
-        log.get_logger().info("once")
-        done.set()
+        class Kept(logging.Handler):
+            records = []
 
-    _thread.start_new_thread(work, ())
-    assert done.wait(PATIENCE)
-    assert log.flush(timeout=PATIENCE)
-    [record] = kept.records
-    assert record.threadName == f"tid {record.thread}"
+            def emit(self, record):
+                self.records.append(record)
+
+        log = pr.Log()
+        log.add_console(pr.sinks.handler(Kept()), level="DEBUG")
+        done = threading.Event()
+
+        def work():
+            log.get_logger().info("once")
+            done.set()
+
+        _thread.start_new_thread(work, ())
+        assert done.wait(30) and log.flush(timeout=30)
+        [record] = Kept.records
+        assert record.threadName == f"tid {record.thread}", record.threadName
+    """)
 
 
 def test_the_name_of_a_thread_of_a_forked_child_is_its_own(tmp_path: Path) -> None:
     code = """
 import logging, os, sys, threading
 import printk_ring as pr
+from tests.children import succeed
 
 log = pr.install(sys.argv[1], size="256 KiB", consoles=[], signals=())
 log.add_console(pr.sinks.stdout(), format=logging.Formatter("%(process)d %(threadName)s: %(message)s"))
