@@ -18,6 +18,7 @@ import pytest
 import printk_ring as pr
 import printk_ring.logrecords
 from printk_ring.logrecords import log_record
+from tests.children import succeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,7 +303,6 @@ def test_the_name_of_a_thread_of_a_forked_child_is_its_own(tmp_path: Path) -> No
     code = """
 import logging, os, sys, threading
 import printk_ring as pr
-from tests.children import succeed
 
 log = pr.install(sys.argv[1], size="256 KiB", consoles=[], signals=())
 log.add_console(pr.sinks.stdout(), format=logging.Formatter("%(process)d %(threadName)s: %(message)s"))
