@@ -13,6 +13,33 @@ NOT_ON_3_14 = pytest.mark.skipif(
     reason="3.14.4 ends by a segmentation fault of its own here, also if nothing is imported",
 )
 
+# Calls `log_it` where a MemoryError is handled and there is none left.
+WITHOUT_MEMORY = """
+import resource
+
+class Node:
+    __slots__ = ("next",)
+
+def without_memory(log_it):
+    hoard, size = [], 1 << 26
+    while size > 1 << 12:
+        try:
+            hoard.append(bytearray(size))
+        except MemoryError:
+            size >>= 1
+    newest = None
+    try:
+        while True:
+            node = Node()
+            node.next, newest = newest, node
+    except MemoryError:
+        log_it()
+        while newest is not None:  # one by one: a long chain that goes at once takes the stack
+            newest = newest.next
+
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+"""
+
 # What they are given is there before: a MemoryError of its making is the program's own.
 CALLS = [
     'logger.error("constant")',
@@ -31,7 +58,7 @@ CALLS = [
 @pytest.mark.parametrize("call", CALLS)
 def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
     succeed(f"""
-        import re, resource
+        import re
         import printk_ring as pr
 
         log = pr.Log(size="1 MiB")
@@ -41,29 +68,12 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
         class Thing:
             pass
 
-        class Node:
-            __slots__ = ("next",)
-
         thing, items = Thing(), [1, 2, {{"a": "b"}}]
         extra, bound = {{"a": thing, "password": "hunter2"}}, logger.bind(items=items)
 
-        def use_up_all_memory():
-            hoard, size = [], 1 << 26
-            while size > 1 << 12:
-                try:
-                    hoard.append(bytearray(size))
-                except MemoryError:
-                    size >>= 1
-            newest = None
-            try:
-                while True:
-                    node = Node()
-                    node.next, newest = newest, node
-            except MemoryError:
-                for _ in range(100):
-                    {call}
-                while newest is not None:  # one by one: a long chain that goes at once takes the stack
-                    newest = newest.next
+        def call_often():
+            for _ in range(100):
+                {call}
 
         def call_once():
             {call}
@@ -71,8 +81,8 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
         if {is_warm}:
             call_once()
         before = sum(1 for one in (log, log_that_hides) for _ in one.reader())
-        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
-        use_up_all_memory()
+        exec({WITHOUT_MEMORY!r})
+        without_memory(call_often)
         found = sum(1 for one in (log, log_that_hides) for _ in one.reader())
         assert found - before == 100, found
     """)
@@ -82,7 +92,6 @@ def test_a_process_without_memory_logs_that(call: str, is_warm: bool) -> None:
 @pytest.mark.parametrize("limit", ["once()", "ratelimited(60.0, 1)"])
 def test_places_that_are_limited_and_new_log_without_memory(limit: str) -> None:
     done = run(f"""
-        import resource
         import printk_ring as pr
 
         log = pr.Log(size="8 MiB")
@@ -91,29 +100,12 @@ def test_places_that_are_limited_and_new_log_without_memory(limit: str) -> None:
         exec("".join(f"def place{{n}}(): limited.error('event')\\n" for n in range(1000)), names)
         places = [names[f"place{{n}}"] for n in range(1000)]
 
-        class Node:
-            __slots__ = ("next",)
+        def call_all():
+            for place in places:
+                place()
 
-        def use_up_all_memory():
-            hoard, size = [], 1 << 26
-            while size > 1 << 12:
-                try:
-                    hoard.append(bytearray(size))
-                except MemoryError:
-                    size >>= 1
-            newest = None
-            try:
-                while True:
-                    node = Node()
-                    node.next, newest = newest, node
-            except MemoryError:
-                for place in places:
-                    place()
-                while newest is not None:  # one by one: a long chain that goes at once takes the stack
-                    newest = newest.next
-
-        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
-        use_up_all_memory()
+        exec({WITHOUT_MEMORY!r})
+        without_memory(call_all)
         found = sum(1 for _ in log.reader())
         assert found == 1000, found
     """)

@@ -143,3 +143,18 @@ def test_a_console_that_comes_too_late_for_the_process_leaves_the_previous_life_
     )
     assert "the process is about to end" in said
     assert not ring_path.with_name(ring_path.name + ".old.1").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"directory": "."}, "exclude"),
+        ({"size": 100}, "size"),
+        ({"dump_last": 10}, "dump_on"),
+    ],
+    ids=["both places", "too small", "half a dump"],
+)
+def test_a_refused_log_makes_no_file_for_its_consoles(tmp_path: Path, wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(pr.ConfigError, match=named):
+        pr.Log(tmp_path / "app.ring", consoles=[pr.sinks.file(tmp_path / "app.log")], **wrong)
+    assert list(tmp_path.iterdir()) == []

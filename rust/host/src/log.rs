@@ -106,15 +106,9 @@ impl Log {
     /// Wrong options; a file that cannot be used (named, with the reason, and left untouched).
     pub fn open(options: LogOptions) -> Result<Arc<Log>, Error> {
         crate::fork::catch_up();
-        if options.path.is_some() && options.directory.is_some() {
-            return Err(Error::Config(
-                "path and directory exclude each other: give one of them".into(),
-            ));
-        }
-        let plan = Plan::for_log(options.size_bytes, options.avg_record)?;
+        let plan = check_options(&options)?;
         let name = name_of(&options);
         let path = own_path(&options, &name);
-        options.errands.check(path.is_some())?;
         let map = make_map(path.as_deref(), &plan, &name, options.argv.clone())?;
         let life = Life::begin(map, options.level, options.console_level)?;
         errands::begin(&life, &options.errands, path.as_deref())?;
@@ -405,6 +399,22 @@ fn make_map(
         Some(path) => RingMap::create(path, plan, &identity, Existing::Rotate),
         None => RingMap::anonymous(plan, &identity),
     }
+}
+
+/// Looks at the options of a log by themselves; nothing is done for it. Before its sinks are opened: a file that they make
+/// is not to stay behind a log that was refused.
+///
+/// # Errors
+/// Options that exclude each other, or need one that is missing; a size that holds no log.
+pub fn check_options(options: &LogOptions) -> Result<Plan, Error> {
+    let has_file = options.path.is_some() || options.directory.is_some();
+    if options.path.is_some() && options.directory.is_some() {
+        return Err(Error::Config(
+            "path and directory exclude each other: give one of them".into(),
+        ));
+    }
+    options.errands.check(has_file)?;
+    Plan::for_log(options.size_bytes, options.avg_record)
 }
 
 /// The given name, else the stem of the path, else that of the program.

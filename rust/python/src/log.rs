@@ -27,7 +27,7 @@ use crate::sizes::SizeArg;
 use crate::stats;
 use crate::watch;
 use pr_host::dump::TextDump;
-use pr_host::log::check_consoles;
+use pr_host::log::{check_consoles, check_options};
 use pr_host::options::default;
 use pr_host::{ConsoleOptions, DumperOptions, ErrandOptions, LogOptions};
 use pr_printk::dumper::Reason;
@@ -135,6 +135,7 @@ impl Log {
             },
         };
         let told = |why| errors::from_host(py, why);
+        check_options(&options).map_err(told)?;
         let _open = py.detach(|| check_consoles(&specs)).map_err(told)?;
         let opened = py.detach(|| pr_host::Log::open(options)).map_err(told)?;
         opened.attach(Box::new(beside));
