@@ -43,6 +43,8 @@ CALLS = {
 PUBLIC = ".public"
 # Between two readings of the clock in a row so much time passes only if something else had the processor.
 INTERRUPT_NS = 1_000
+# Between calls so near each other that nobody else has used the caches meanwhile.
+NEAR_NS = 1_000
 
 
 class Bench:
@@ -155,25 +157,28 @@ def percentiles(samples: array[int]) -> dict[str, float]:
 def callers(results: Results, folder: Path, calls: int, rounds: int, gap_ns: int) -> None:
     """`caller.pXX.CONSOLES`; their yardstick is `caller.pXX.noop`, the same loop around the function that does nothing.
 
+    `caller.pXX.0.near`: the call of `.0`, `NEAR_NS` apart: out of caches that nobody else has used meanwhile.
+
     `caller.pXX.work`: around one that computes for a third of a log call's time, and shares nothing with anybody: a tail
     that comes from the machine alone. Many short rounds, all targets in turn: a disturbance of the host has a round or two,
     and the median of the rounds, or the best one, is without it. `interrupted`: the share of pauses in which something else
     ran on the processor, by the clock; `undisturbed`: the percentile of the calls behind the others.
     """
     with ExitStack() as stack:
-        targets: dict[str, object] = {"noop": _native._noop, "work": _native._work}
+        targets: dict[str, tuple[object, int]] = {"noop": (_native._noop, gap_ns), "work": (_native._work, gap_ns)}
         for consoles in (0, 1, 4):
             log = stack.enter_context(pr.Log(folder / f"caller{consoles}.ring"))
             for number in range(consoles):
                 sink = pr.sinks.file(folder / f"caller{consoles}.{number}.out")
                 log.add_console(sink, name=f"file{number}", format="json" if number % 2 else "text")
-            targets[str(consoles)] = log.get_logger("bench").info
+            targets[str(consoles)] = (log.get_logger("bench").info, gap_ns)
+        targets["0.near"] = (targets["0"][0], NEAR_NS)
         found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
         gc.disable()
         try:
             for _ in range(rounds):
-                for name, target in targets.items():
-                    timed = paced(target, calls, gap_ns)
+                for name, (target, gap) in targets.items():
+                    timed = paced(target, calls, gap)
                     calm = percentiles(timed.undisturbed or timed.all)  # a clock that takes as long has no calm pauses
                     for percentile, value in percentiles(timed.all).items():
                         found.setdefault((percentile, name), []).append((value, calm[percentile], timed.interrupted))

@@ -38,7 +38,7 @@ MEASURED = {
     "lag.max",
     "peer.queuelistener.text.rate",
     "peer.queuelistener.json.rate",
-    *(f"caller.{percentile}.{consoles}" for percentile in ("p50", "p99", "p999") for consoles in (0, 1, 4)),
+    *(f"caller.{percentile}.{consoles}" for percentile in ("p50", "p99", "p999") for consoles in (0, "0.near", 1, 4)),
 }
 
 
