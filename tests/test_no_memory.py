@@ -114,7 +114,7 @@ def test_places_that_are_limited_and_new_log_without_memory(limit: str) -> None:
 
 # Where each allocation of the interpreter fails, as none does in practice: what makes no object of its own is stored whole.
 STARVED = """
-import sys, _testcapi
+import logging, sys, _testcapi
 import printk_ring as pr
 
 log = pr.Log(size="1 MiB")
@@ -134,7 +134,18 @@ calls = [
     lambda: logger.cont("piece"),
     lambda: once.info("once"),
     lambda: rare.info("rare"),
+    lambda: handler.handle(made("plain")),
+    lambda: handler.handle(made("args")),
+    lambda: handler.handle(made("extra")),
+    lambda: handler.handle(made("misfit")),
 ]
+records = {
+    "plain": logging.makeLogRecord({"msg": "event"}),
+    "args": logging.makeLogRecord({"msg": "%s %d", "args": (thing, 5)}),
+    "extra": logging.makeLogRecord({"msg": "event", "a": thing, "b": nested, "c": 1.5}),
+    "misfit": logging.makeLogRecord({"msg": "event %s %d", "args": (thing,)}),
+}
+made, handler = records.__getitem__, pr.RingHandler(log)
 once, rare = logger.once(), logger.ratelimited(60.0, 1)
 call, start, stop = calls[int(sys.argv[1])], int(sys.argv[2]), int(sys.argv[3])
 raised = None
@@ -153,7 +164,7 @@ assert [record.event for record in log.reader()][-1] == "behind"
 """
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(12))
 def test_wherever_the_interpreters_memory_ends_the_process_goes_on_and_the_event_is_stored(number: int) -> None:
     pytest.importorskip("_testcapi", reason="this interpreter was installed without its own tests")
     for start in (*range(8), *range(8, 40, 5)):

@@ -2,19 +2,22 @@
 //! code being run. Everything else is the business of the handler's Python code, called as a part of this log call.
 
 use crate::arguments::{MOST_ARGS, plain};
+use crate::bare::Bare;
 use crate::call;
 use crate::ending;
 use crate::fastcall::interned::name;
 use crate::fastcall::kept::Kept;
-use crate::fastcall::{ambient, attributes, default_log, text_of, value_of};
+use crate::fastcall::{ambient, attributes, clear_error, default_log, text_of, value_of};
 use crate::log::Log;
 use crate::logs::{self, LogHandle};
 use crate::{redact, watch};
 use pr_printk::thread;
 use pr_record::{Args, Field, Level, Payload, Value, template};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple, PyType};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What `printk_ring.RingHandler` is made from, beside the standard library's `Handler`.
 #[pyclass(
@@ -90,6 +93,13 @@ impl Records {
         })
     }
 
+    /// The name of one of [`PARTS`], as an object that is there.
+    fn name_of(&self, part: &str) -> Option<&Py<PyString>> {
+        let wanted = PARTS.iter().position(|name| *name == part)?;
+        let found = self.fresh.iter().find(|(_, part)| *part == Some(wanted));
+        found.map(|(name, _)| name)
+    }
+
     /// True for a record of the standard library's own class, which makes its message as that does.
     fn are_of(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = record.py();
@@ -152,6 +162,7 @@ impl RingHandler {
         log: Option<&Bound<'_, Log>>,
         plain: bool,
     ) -> PyResult<()> {
+        Records::get(handler.py())?; // while there is memory
         let attributes = if plain {
             Some(attributes::of(handler)?.len())
         } else {
@@ -167,37 +178,96 @@ impl RingHandler {
     ///
     /// False: it was not wanted, there is no log, or this thread is too deep in log calls already.
     fn handle(handler: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = handler.py();
-        let serves = handler.get().serves.get();
-        let log = match serves.and_then(|serves| serves.log.as_ref()) {
-            Some(log) => log,
-            None => match default_log() {
-                Some(log) => log,
-                None => return Ok(false),
-            },
-        };
-        if is_plain(handler, serves)?
-            && let Some(parts) = parts(record, log)?
-        {
-            if !log.is_enabled(parts.level) {
-                return Ok(true);
-            }
-            if let Some(stored) = store(py, log, &parts) {
-                return stored;
-            }
-        }
-        let Some(_nest) = thread::enter() else {
-            log.count_recursion();
+        let Some(log) = log_of(handler) else {
             return Ok(false);
         };
-        let handle = ending::attribute(handler, "_handle")?;
-        ending::truth(&ending::call1(&handle, record)?)
+        let handled = catch_unwind(AssertUnwindSafe(|| handled(handler, record, log)));
+        handled.unwrap_or_else(|_| {
+            // There was a panic, which was told, and is not the caller's to handle: no memory.
+            clear_error();
+            Ok(store_bare(record, log))
+        })
     }
 }
 
-/// True when nothing but this stands between the record and the log: no filter, no formatter, nobody's own method.
-fn is_plain(handler: &Bound<'_, RingHandler>, serves: Option<&Serves>) -> PyResult<bool> {
+/// The log that a handler stores in.
+#[inline(always)]
+fn log_of<'a>(handler: &'a Bound<'_, RingHandler>) -> Option<&'a pr_host::Log> {
+    let serves = handler.get().serves.get();
+    match serves.and_then(|serves| serves.log.as_ref()) {
+        Some(log) => Some(log),
+        None => default_log(),
+    }
+}
+
+/// Stores the record, by the short way if there is one for it. False: it was not wanted, there is no log, or this thread is
+/// too deep in log calls already.
+fn handled(
+    handler: &Bound<'_, RingHandler>,
+    record: &Bound<'_, PyAny>,
+    log: &pr_host::Log,
+) -> PyResult<bool> {
     let py = handler.py();
+    let looked = is_plain(handler).and_then(|plain| match plain {
+        true => parts(record, log),
+        false => Ok(None),
+    });
+    if let Ok(Some(parts)) = &looked {
+        if !log.is_enabled(parts.level) {
+            return Ok(true);
+        }
+        if let Some(stored) = store(py, log, parts) {
+            return stored;
+        }
+    }
+    match looked.and_then(|_| by_python(handler, record, log)) {
+        Err(why) if why.is_instance_of::<PyMemoryError>(py) => Ok(store_bare(record, log)),
+        done => done,
+    }
+}
+
+/// Stores what can be had of a record without any memory. False: its level is not stored.
+#[cold]
+#[inline(never)]
+fn store_bare(record: &Bound<'_, PyAny>, log: &pr_host::Log) -> bool {
+    let py = record.py();
+    let part = |part: &str| {
+        let name = RECORDS.get()?.name_of(part)?.bind(py); // a new one would take memory
+        record.getattr(name).ok()
+    };
+    let text = |name| part(name)?.cast_into_exact::<PyString>().ok();
+    let (event, logger) = (text("msg"), text("name"));
+    let levelno = part("levelno").and_then(|levelno| levelno.extract::<i32>().ok());
+    let level = levelno.map_or(Level::Info, |levelno| Level::from_stdlib(levelno.into()));
+    let bare = Bare {
+        event: event.as_ref().and_then(|event| text_of(event)),
+        logger: logger.as_ref().and_then(|logger| text_of(logger)),
+        level: level.number(),
+        levelno,
+    };
+    bare.store(log)
+}
+
+/// Has the handler's Python code look at the record, as a part of this log call.
+#[cold]
+#[inline(never)]
+fn by_python(
+    handler: &Bound<'_, RingHandler>,
+    record: &Bound<'_, PyAny>,
+    log: &pr_host::Log,
+) -> PyResult<bool> {
+    let Some(_nest) = thread::enter() else {
+        log.count_recursion();
+        return Ok(false);
+    };
+    let handle = ending::attribute(handler, "_handle")?;
+    ending::truth(&ending::call1(&handle, record)?)
+}
+
+/// True when nothing but this stands between the record and the log: no filter, no formatter, nobody's own method.
+fn is_plain(handler: &Bound<'_, RingHandler>) -> PyResult<bool> {
+    let py = handler.py();
+    let serves = handler.get().serves.get();
     let Some(expected) = serves.and_then(|serves| serves.attributes) else {
         return Ok(false);
     };

@@ -41,6 +41,7 @@
 )]
 
 mod arguments;
+mod bare;
 mod bench;
 mod beside;
 mod call;

@@ -23,6 +23,7 @@ mod shared;
 pub mod site;
 pub mod way;
 
+use crate::bare::Bare;
 use crate::call::{self, Call};
 use crate::ending::StandStill;
 use crate::levels::{self, Given};
@@ -33,12 +34,11 @@ use crate::threads;
 use crate::watch;
 use gather::{Gathered, STACK_FIELDS, gather};
 use object::{Names, Object, Objects};
-use pr_host::options::default::REDACTED;
 use pr_host::rules::Flags;
 use pr_host::{Emit, Judged, Log};
 use pr_printk::context::Owed;
 use pr_printk::thread;
-use pr_record::{Field, FromSite, Level, Payload, Value};
+use pr_record::{FromSite, Level, Payload};
 use pyo3::exceptions::{PyImportError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -50,7 +50,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use default::{default_log, set_default};
 pub use frame::{Frame, looking};
 pub use methods::{add_to, watch};
-pub use object::{text_of, value_of};
+pub use object::{clear_error, text_of, value_of};
 pub use shared::shared;
 
 /// What a raw function is given: the arguments of one call, alive until it returns.
@@ -442,35 +442,17 @@ fn store_any(
     }
 }
 
-/// Stores what can be had without any memory: the event, and that the rest could not be.
+/// Stores what can be had without any memory.
 #[cold]
 #[inline(never)]
 fn store_bare(logger: &Logger, log: &Log, given: Given, arguments: Arguments<'_>) {
-    let Some(event) = arguments.positional.get(0).and_then(Object::text) else {
-        return;
-    };
-    let fields = [Field {
-        key: "format_error",
-        value: Value::Str("MemoryError: what the call was given could not be taken"),
-    }];
-    let payload = Payload {
-        event: if redact::keeps_sites_out(log) {
-            REDACTED
-        } else {
-            event
-        },
+    let bare = Bare {
+        event: arguments.positional.get(0).and_then(Object::text),
         logger: logger.stored_name().map(|name| &**name),
+        level: given.level,
         levelno: given.levelno,
-        fields: &fields,
-        ..Payload::default()
     };
-    let Some(_nest) = thread::enter() else {
-        return log.count_recursion();
-    };
-    if matches!(log.emit_inside(true, given.level, &payload, None), Emit::Owing(owed) if owed.sync)
-    {
-        log.leave_sync();
-    }
+    let _ = bare.store(log);
 }
 
 /// The object with a reference of its own.
