@@ -138,11 +138,14 @@ calls = [
     lambda: handler.handle(made("args")),
     lambda: handler.handle(made("extra")),
     lambda: handler.handle(made("misfit")),
+    lambda: logger.info(thing),
+    lambda: handler.handle(made("object")),
 ]
 records = {
     "plain": logging.makeLogRecord({"msg": "event"}),
     "args": logging.makeLogRecord({"msg": "%s %d", "args": (thing, 5)}),
     "extra": logging.makeLogRecord({"msg": "event", "a": thing, "b": nested, "c": 1.5}),
+    "object": logging.makeLogRecord({"msg": thing}),
     "misfit": logging.makeLogRecord({"msg": "event %s %d", "args": (thing,)}),
 }
 made, handler = records.__getitem__, pr.RingHandler(log)
@@ -164,7 +167,7 @@ assert [record.event for record in log.reader()][-1] == "behind"
 """
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(14))
 def test_wherever_the_interpreters_memory_ends_the_process_goes_on_and_the_event_is_stored(number: int) -> None:
     pytest.importorskip("_testcapi", reason="this interpreter was installed without its own tests")
     for start in (*range(8), *range(8, 40, 5)):
