@@ -10,7 +10,10 @@ from tests.children import succeed
 FIRSTS = {
     "a field of any class": ("logger.info('field', it=object())", "sys"),
     "an argument of any class": ("logger.info('argument %s', object())", "collections.abc"),
-    "a record of the standard library": ("logging.getLogger('std').warning('theirs')", "logging"),
+    "a handler of the standard library": (
+        "(logging.getLogger('std').addHandler(handler()), logging.getLogger('std').warning('theirs'))",
+        "logging",
+    ),
     "a level": ("next(log.reader('oldest')).level", "printk_ring.levels"),
     "a date that is read": ("next(log.reader('oldest')).fields", "datetime"),
 }
@@ -27,8 +30,7 @@ def test_a_child_forked_while_a_thread_makes_something_for_the_first_time_makes_
 
         warnings.simplefilter("ignore")  # newer Pythons warn of forks in threaded programs
         log = pr.install(size="256 KiB", consoles=(), crash=False)
-        logger = log.get_logger("app")
-        logging.getLogger("std").addHandler(pr.RingHandler())
+        logger, handler = log.get_logger("app"), pr.RingHandler
         logger.info("begins", **dict([("at", datetime(2026, 1, 1))] if {module!r} == "datetime" else []))
         began, forked, its_own = threading.Event(), threading.Event(), builtins.__import__
 

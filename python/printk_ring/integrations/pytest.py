@@ -207,8 +207,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """A failure is told with the ends of the rings."""
     report = yield
     if report.failed:
-        for log in _native._open_logs(closed=True):  # noqa: SLF001 - our own
-            if not log.closed or _is_of_this_test(log):
+        logs = _native._open_logs(closed=True)  # noqa: SLF001 - our own
+        closed = [log for log in logs if log.closed and _is_of_this_test(log)]
+        for log in logs:
+            if not log.closed or log in closed[-_MOST_KEPT:]:
                 _add_tail(report, f"ring {log.name}", log.dump_iter())
     return report
 
