@@ -13,6 +13,7 @@ from typing import Any
 
 from printk_ring import _native, exceptions, templates
 from printk_ring._native import Log
+from printk_ring.integrations import event_dicts
 from printk_ring.levels import Level
 from printk_ring.log import default_log
 from printk_ring.logrecords import NUMBERS
@@ -55,9 +56,10 @@ class RingHandler(_native._RingHandler, logging.Handler):
     `threadName` as a field, unless that is the main one; that of another process `process` and `processName` too. The
     format that `basicConfig` sets without being told one is left out. A formatter, or a `format` of a derived class,
     replaces the message and nothing else; it is given the record without exception and stack, which are kept on their
-    own. `level` is a number of the standard library's, a name in any case, or a `Level`. It raises nothing but what a
-    filter raises, as any handler does, takes no lock, and a record logged from inside (by a filter, a formatter, a
-    `__str__`) is stored without running any more of such code, and without waiting.
+    own. An event dict that structlog hands on for its `ProcessorFormatter` is taken apart as by `RingProcessor`. `level`
+    is a number of the standard library's, a name in any case, or a `Level`. It raises nothing but what a filter raises,
+    as any handler does, takes no lock, and a record logged from inside (by a filter, a formatter, a `__str__`) is stored
+    without running any more of such code, and without waiting.
 
     For `dictConfig`: `{"class": "printk_ring.RingHandler", "level": "INFO"}`.
     """
@@ -143,27 +145,39 @@ class RingHandler(_native._RingHandler, logging.Handler):
 
     def _store(self, log: Log, record: logging.LogRecord) -> None:
         record = _as_held(log, record)
-        event = _text(record.msg)
-        fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
+        fields = _fields_beside(record.__dict__)
         if record.stack_info:
             fields["stack_info"] = record.stack_info
         for key in _elsewhere(record.__dict__):
             fields.setdefault(key, record.__dict__[key])
-        message = self._message(log, record, fields)
-        parts: dict[str, Any] = {
-            "message": None if message == event else message,
-            "args": record.args or None,
-            "logger": _text_or_none(record.name),
-            "levelno": _number(record.levelno),
-            "file": _text_or_none(record.pathname),
-            "line": _line(record.lineno),
-            "func": _text_or_none(record.funcName),
-            "exc": _exception(record),
-            "fields": fields,
-        }
-        level = _kernel_level(record.levelno)
+        event: Any
+        given = event_dicts.wrapped(record.msg, record.__dict__)
+        if given is None:
+            event, parts, message = _text(record.msg), _parts(record), self._message(log, record, fields)
+        else:
+            event, parts, message = self._unwrapped(log, record, dict(given), fields)
+        if type(event) is str and message == event:
+            message = None
         self._inside.emits = True
-        log._emit(level, event, nested=True, **parts)
+        log._emit(_kernel_level(record.levelno), event, message=message, fields=fields, nested=True, **parts)
+
+    def _unwrapped(
+        self, log: Log, record: logging.LogRecord, given: dict[str, Any], fields: dict[str, object]
+    ) -> tuple[object, dict[str, Any], str | None]:
+        """Event, parts and message of a record that structlog has wrapped for its `ProcessorFormatter`."""
+        parts = _parts(record)
+        parts["exc"] = event_dicts.take_exception(given) or parts["exc"]
+        bare = copy.copy(record)
+        bare.__dict__["msg"] = {key: value for key, value in given.items() if key not in ("stack", "stack_info")}
+        event_dicts.take_stack(given)
+        event_dicts.take_number(given)  # the record has its own
+        event_dicts.take_level(given, record.__dict__["_name"])
+        parts["logger"] = given.pop("logger", parts["logger"])
+        parts |= event_dicts.take_place(given)
+        event = given.pop("event", None)
+        message = self._message(log, bare, fields) if self._formats() else event_dicts.message_of(log, event, given)
+        fields |= given
+        return event, parts, message
 
     def _message(self, log: Log, record: logging.LogRecord, fields: dict[str, object]) -> str | None:
         """The rendered text; None, and the reason among the fields, when it cannot be rendered."""
@@ -178,10 +192,14 @@ class RingHandler(_native._RingHandler, logging.Handler):
             return message
 
     def _text(self, record: logging.LogRecord) -> str:
-        is_overridden = type(self).format is not logging.Handler.format or "format" in self.__dict__
-        if self.formatter is None and not is_overridden:
+        if not self._formats():
             return record.getMessage()
         return self.format(_without_exception(record))
+
+    def _formats(self) -> bool:
+        """Whether somebody wants to make the text."""
+        is_overridden = type(self).format is not logging.Handler.format or "format" in self.__dict__
+        return self.formatter is not None or is_overridden
 
     def _second_try(self, log: Log, record: logging.LogRecord) -> tuple[str | None, bool]:
         """The text with what resists left out, or None; and whether nothing is missing."""
@@ -219,16 +237,41 @@ def capture_root_logger(log: Log) -> None:
         )
 
 
+def _parts(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record has a place for, but for event and message."""
+    return {
+        "args": record.args or None,
+        "logger": _text_or_none(record.name),
+        "levelno": _number(record.levelno),
+        "file": _text_or_none(record.pathname),
+        "line": _line(record.lineno),
+        "func": _text_or_none(record.funcName),
+        "exc": _exception(record),
+    }
+
+
+def _fields_beside(given: dict[str, Any]) -> dict[str, Any]:
+    """What came by `extra` or a record factory; what structlog's wrapping is made with is no field."""
+    fields = {key: value for key, value in given.items() if key not in _STANDARD_ATTRIBUTES}
+    if all(name in fields for name in event_dicts.WRAPPING):
+        for name in event_dicts.WRAPPING:
+            del fields[name]
+    return fields
+
+
 def _store_plainly(log: Log, record: logging.LogRecord) -> None:
     """Stores what can be had without running anybody's code: of what is not plain, the name of its type."""
     given = record.__dict__  # from which anything may have been taken
-    fields = {key: _plain(value) for key, value in given.items() if key not in _STANDARD_ATTRIBUTES}
+    fields = {key: _plain(value) for key, value in _fields_beside(given).items()}
     if given.get("stack_info"):
         fields["stack_info"] = _plain(given["stack_info"])
     for key in _elsewhere(given):
         fields.setdefault(key, _plain(given[key]))
-    event, args = _plain(given.get("msg", "")), _plain_args(log, given.get("args"))
-    message = event
+    event, args = given.get("msg", ""), _plain_args(log, given.get("args"))
+    if type(event) is dict and event_dicts.wrapped(event, given) is not None:
+        fields |= {key: _plain(value) for key, value in event.items() if key != "event"}
+        event = event.get("event")
+    message = event = _plain(event)
     if type(event) is str and args:
         try:
             if _PADDED.search(event) is not None:
