@@ -172,8 +172,8 @@ def test_odd_ones_raise_nothing(log: pr.Log) -> None:
         ("None", {"amount": 3}),
         ("{'event': 'not wrapped'}", {}),
         ("None", {"1": 2}),
-        ("text", {}),
-        ("%(event)s", {}),
+        ("text", {"_logger": str(logger), "_name": "info"}),
+        ("%(event)s", {"_logger": str(logger), "_name": "info"}),
     ]
 
 

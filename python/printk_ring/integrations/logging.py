@@ -251,9 +251,9 @@ def _parts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _fields_beside(given: dict[str, Any]) -> dict[str, Any]:
-    """What came by `extra` or a record factory; what structlog's wrapping is made with is no field."""
+    """What came by `extra` or a record factory; what structlog wraps an event dict with is no field."""
     fields = {key: value for key, value in given.items() if key not in _STANDARD_ATTRIBUTES}
-    if all(name in fields for name in event_dicts.WRAPPING):
+    if event_dicts.wrapped(given.get("msg"), fields) is not None:
         for name in event_dicts.WRAPPING:
             del fields[name]
     return fields
