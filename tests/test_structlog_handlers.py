@@ -22,16 +22,23 @@ WRAP = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
 @pytest.fixture
 def handler(log: pr.Log) -> Iterator[pr.RingHandler]:
     """Of a logger that everything here goes to, and nothing else."""
-    logger, handler = logging.getLogger("app"), pr.RingHandler(log)
+    logger, handler = logging.getLogger("wrapped"), pr.RingHandler(log)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     yield handler
     logger.removeHandler(handler)
-    logger.propagate = True
 
 
-def chained(*processors: Any, name: str = "app.db") -> Any:
+@pytest.fixture(autouse=True)
+def _own_class() -> Iterator[None]:
+    """structlog's factory gives all loggers that are made from then on a class of its own."""
+    before = logging.getLoggerClass()
+    yield
+    logging.setLoggerClass(before)
+
+
+def chained(*processors: Any, name: str = "wrapped.db") -> Any:
     logger = structlog.stdlib.LoggerFactory()(name)
     return structlog.wrap_logger(logger, processors=[*processors, WRAP], wrapper_class=structlog.stdlib.BoundLogger)
 
@@ -50,7 +57,7 @@ def test_a_wrapped_event_dict_is_a_record_as_any_other(log: pr.Log) -> None:
     logger.warning("paid", amount=2.5, items=[1, {"k": None}])
     record = only(log)
     assert (record.event, record.message, record.level) == ("paid", "paid", pr.Level.WARNING)
-    assert (record.logger, record.levelno) == ("app.db", logging.WARNING)
+    assert (record.logger, record.levelno) == ("wrapped.db", logging.WARNING)
     assert record.fields == {"user": "ann", "amount": 2.5, "items": [1, {"k": None}]}
     assert (record.file, record.line, record.func) == (__file__, line, frame.f_code.co_name)
 
@@ -101,7 +108,7 @@ def test_the_formatter_that_it_was_wrapped_for_makes_the_message_and_nothing_els
         raise ValueError("wrong")
     except ValueError:
         chained().exception("failed", order=3)
-    logging.getLogger("app.other").info("not of structlog", extra={"order": 4})
+    logging.getLogger("wrapped.other").info("not of structlog", extra={"order": 4})
     first, second = log.reader()
     assert (first.event, first.fields) == ("failed", {"order": 3})
     assert first.message == "order=3 event='failed'"
@@ -117,7 +124,7 @@ def test_other_handlers_are_given_what_structlog_made(log: pr.Log, handler: pr.R
         def emit(self, record: logging.LogRecord) -> None:
             given.append(record)
 
-    logger, takes = logging.getLogger("app"), Takes()
+    logger, takes = logging.getLogger("wrapped"), Takes()
     logger.addHandler(takes)
     try:
         chained().info("paid", amount=3, stack_info=True)
@@ -131,16 +138,16 @@ def test_other_handlers_are_given_what_structlog_made(log: pr.Log, handler: pr.R
 @pytest.mark.parametrize("renderer", [None, structlog.processors.JSONRenderer()])
 def test_names_in_it_are_hidden(renderer: Any) -> None:
     with pr.Log(size="256 KiB", redact=["password"], consoles=()) as log:
-        logger, handler = logging.getLogger("hidden"), pr.RingHandler(log)
+        logger, handler = logging.getLogger("wrapped.hidden"), pr.RingHandler(log)
         if renderer is not None:
             handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer))
         logger.addHandler(handler)
         logger.propagate = False
         try:
-            chained(name="hidden").warning("sign in %(password)s", {"password": "xyzzy"}, password="plugh", user="ann")
+            hidden = chained(name="wrapped.hidden")
+            hidden.warning("sign in %(password)s", {"password": "xyzzy"}, password="plugh", user="ann")
         finally:
             logger.removeHandler(handler)
-            logger.propagate = True
         record, held = only(log), bytes(log.snapshot().data)
     assert record.fields["user"] == "ann"
     assert "[redacted]" in record.message
@@ -159,7 +166,7 @@ def test_odd_ones_raise_nothing(log: pr.Log) -> None:
         del event_dict["event"]
         return event_dict
 
-    logger = logging.getLogger("app.db")
+    logger = logging.getLogger("wrapped.db")
     chained().info(Unprintable(), value=Unprintable())
     chained(without_event).info("left out", amount=3)
     logger.info({"event": "not wrapped"})
