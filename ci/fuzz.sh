@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # fuzz.sh [RUNS [TARGET...]]: each fuzz target, or these, RUNS times (100,000 unless told; 10,000,000 before a release), from the kept
 # corpus. New inputs that reach new code stay in target/fuzz; `fuzz.sh --merge [TARGET...]` adds the few that matter to fuzz/corpus.
-# fuzz.sh --broken: the same against readers with one planted mistake each; every one must be found. --places: only whether each can
-# still be planted.
+# fuzz.sh --broken [TARGET...]: the same against readers with one planted mistake each; every one must be found. --places: only whether
+# each can still be planted.
 #
 # libFuzzer on the stable compiler: RUSTC_BOOTSTRAP lets it take the sanitizer's option; the coverage passes are LLVM's.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-}
+all=(attach decode file)
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(attach decode file)
+[ ${#targets[@]} -gt 0 ] || targets=("${all[@]}")
+for target in "${targets[@]}"; do
+    [[ " ${all[*]} " == *" $target "* ]] || { echo "fuzz: unknown target $target; there are ${all[*]}" >&2; exit 2; }
+done
 PLANTED=$PWD/target/fuzz-broken
 source ci/plant.sh
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -33,6 +37,7 @@ fuzz() {
 # broken TARGET NAME FILE OLD NEW: this mistake must be found, by an assertion or a panic.
 broken() {
     local target=$1 name=$2
+    [[ " ${targets[*]} " == *" $target "* ]] || return 0
     plant "$3" "$4" "$5" || exit 1
     [ "$mode" != --places ] || return 0
     build "$TREE" "$PLANTED"
