@@ -263,7 +263,9 @@ def test_a_thousand_consoles_come_and_go_while_four_threads_log_and_leave_nothin
         worker.join()
     assert log.flush(timeout=60.0)
     assert (stays.dropped, lost(lines_of(tmp_path / "stays"))) == (0, 0)
-    wait_until(lambda: _entries("/proc/self/task") <= tasks - 4, "the threads have ended")
+    # On a single processor the second console has made a second thread that serves any, and stays.
+    stay = max(0, 2 - len(log.offload.cpus)) if log.offload.mode == "smp" else 0
+    wait_until(lambda: _entries("/proc/self/task") <= tasks - len(workers) + stay, "the threads have ended")
     assert _entries("/proc/self/fd") <= files
 
 
